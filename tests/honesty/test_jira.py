@@ -2,6 +2,7 @@
 
 import json
 import unittest
+from datetime import datetime
 
 from jira import JIRA, JIRAError
 
@@ -120,6 +121,101 @@ class Jira(unittest.TestCase):
         self.refused(400, "issue type", self.jira.create_issue, project="CVP", summary="x", issuetype={"name": "Epic"})
         with self.assertRaises(JIRAError):
             self.jira.project("NONE")
+
+    def test_issue_properties(self):
+        key = "OCPBUGS-61011"
+        bug = self.jira.issue(key)
+        # 201 for whoever creates it, 200 for everybody else.
+        first = self.jira.add_issue_property(key, "honesty.claim.0", {"by": "one"})
+        second = self.jira.add_issue_property(key, "honesty.claim.0", {"by": "other"})
+        self.assertEqual((first.status_code, second.status_code), (201, 200))
+        self.assertIn("honesty.claim.0", [found.key for found in self.jira.issue_properties(bug)])
+        found = self.jira.issue_property(key, "honesty.claim.0")
+        self.assertEqual((found.key, found.value.by), ("honesty.claim.0", "other"))
+        shown = self.jira._get_json(f"issue/{key}", params={"fields": "status", "properties": "*all"})
+        self.assertEqual(shown["properties"]["honesty.claim.0"], {"by": "other"})
+        self.assertNotIn("properties", self.jira._get_json(f"issue/{key}", params={"fields": "status"}))
+        found.delete()
+        self.refused(404, "does not exist", self.jira.issue_property, key, "honesty.claim.0")
+        made = self.jira.add_issue_property(key, "honesty.claim.0", 1)
+        self.assertEqual(made.status_code, 201)
+
+    def test_issue_properties_that_are_refused(self):
+        add = self.jira.add_issue_property
+        self.refused(400, "32768", add, TICKET, "honesty.long", "x" * 32768)
+        self.refused(400, "255", add, TICKET, "x" * 256, 1)
+        self.refused(404, "Issue does not exist", add, HIDDEN, "honesty", 1)
+        reader = client(tuple(support.setting("HONESTY_JIRA_READER").split(":")))
+        self.refused(403, "permission", reader.add_issue_property, TICKET, "honesty", 1)
+        self.refused(404, "does not exist", self.jira.issue_property, TICKET, "honesty")
+
+    def histories(self, **asked):
+        url = f"{support.setting('OAR_ENDPOINT_JIRA')}/rest/api/2/changelog/bulkfetch"
+        return self.jira._session.post(url, data=json.dumps(asked)).json()
+
+    def test_histories_of_many_issues(self):
+        number = self.jira.issue("OCPBUGS-60011").id
+        issues = ["OCPBUGS-60010", number, "OCPBUGS-1", HIDDEN]
+        answer = self.histories(issueIdsOrKeys=issues, fieldIds=["status"])
+        # Issues are named by their numbers; what is absent or hidden is left out.
+        logs = {log["issueId"]: log["changeHistories"] for log in answer["issueChangeLogs"]}
+        self.assertEqual(set(logs), {self.jira.issue("OCPBUGS-60010").id, number})
+        self.assertNotIn("nextPageToken", answer)
+        entry = logs[number][-1]
+        self.assertEqual((entry["items"][0]["fieldId"], entry["items"][0]["toString"]), ("status", "ON_QA"))
+        # Milliseconds, while all other answers write times as text.
+        alone = self.jira.issue(number, expand="changelog").changelog.histories[0]
+        written = datetime.strptime(alone.created, "%Y-%m-%dT%H:%M:%S.%f%z")
+        self.assertEqual(entry["created"], int(written.timestamp() * 1000))
+        for refused, text in [
+            ({"issueIdsOrKeys": []}, "between 1 and 1000"),
+            ({"issueIdsOrKeys": issues, "fieldIds": [f"f{place}" for place in range(11)]}, "10"),
+            ({"issueIdsOrKeys": issues, "maxResults": 0}, "10000"),
+            ({"issueIdsOrKeys": issues, "nextPageToken": "x"}, "token"),
+        ]:
+            self.refused(400, text, self.histories, **refused)
+
+    def test_long_histories_are_cut_inside_an_issue_and_whole_in_pages(self):
+        key = "OCPBUGS-61021"
+        bug = self.jira.issue(key)
+        before = len(self.jira._get_json(f"issue/{key}/changelog")["values"])
+        for number in range(45):
+            bug.update(update={"labels": [{"add" if number % 2 == 0 else "remove": "honesty"}]})
+        bug.update(fields={"customfield_10482": [{"accountId": "712020:demo-lead"}]})
+        shown = self.jira.issue(key, expand="changelog").changelog
+        self.assertEqual((len(shown.histories), shown.total), (40, before + 46))
+        self.assertEqual(shown.histories[0].items[0].field, "Need Info From", "the newest first")
+        pages, start = [], 0
+        while not pages or not pages[-1]["isLast"]:
+            pages.append(self.jira._get_json(f"issue/{key}/changelog", params={"startAt": start, "maxResults": 20}))
+            start += len(pages[-1]["values"])
+        self.assertEqual(start, before + 46)
+        self.assertEqual(pages[-1]["values"][-1]["items"][0]["field"], "Need Info From", "the oldest first")
+        logs, asked = [], {"issueIdsOrKeys": [key], "fieldIds": ["labels"], "maxResults": 30}
+        while True:
+            answer = self.histories(**asked)
+            logs += [entry for log in answer["issueChangeLogs"] for entry in log["changeHistories"]]
+            if "nextPageToken" not in answer:
+                break
+            asked["nextPageToken"] = answer["nextPageToken"]
+        self.assertEqual(len(logs), 45, "every change of this field, in two pages")
+        self.assertEqual({item["fieldId"] for entry in logs for item in entry["items"]}, {"labels"})
+
+    def test_comments_are_cut_inside_an_issue_and_whole_in_pages(self):
+        key = "OCPBUGS-61010"
+        before = len(self.jira.comments(key))
+        for number in range(25):
+            self.jira.add_comment(key, f"number {number} for [~accountId:712020:demo-lead]")
+        shown = self.jira.issue(key, fields="comment").fields.comment
+        self.assertEqual((len(shown.comments), shown.total), (20, before + 25))
+        # The newest of them, and mentions in lower case.
+        self.assertEqual(shown.comments[-1].body, "number 24 for [~accountid:712020:demo-lead]")
+        found = self.jira.enhanced_search_issues(f"key = {key}", fields="comment", maxResults=1)
+        self.assertEqual(len(found[0].fields.comment.comments), 20)
+        self.assertEqual(len(self.jira.comments(key)), before + 25)
+        newest = self.jira._get_json(f"issue/{key}/comment", params={"orderBy": "-created", "maxResults": 2})
+        self.assertEqual([comment["body"][:9] for comment in newest["comments"]], ["number 24", "number 23"])
+        self.assertEqual(newest["total"], before + 25)
 
     def test_searching_page_by_page(self):
         found = self.jira.enhanced_search_issues("project = OCPBUGS ORDER BY key", maxResults=0, fields="summary,comment")

@@ -1,13 +1,17 @@
 //! `oarctl agents`: several agents under one supervisor, and what is known of each.
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
+use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use end_to_end::{Harness, KONFLUX, root};
-use nix::sys::signal::{Signal, kill};
+use end_to_end::{Fault, FaultKind, Harness, KONFLUX, root};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
+use sandbox::scenario::records::UPGRADE_JOB;
+use sandbox::scenario::release_controller::NEW_NIGHTLY;
 use sandbox::services::release_controller::Phase;
 use serde_json::{Value, json};
 
@@ -30,6 +34,8 @@ fn with_agents(agents: &Value) -> Harness {
     let path = encrypted.to_str().unwrap().to_owned();
     harness.env("OAR_CONFIG", &path)
 }
+
+const CHECKER: &str = "oarctl check-test-results --repo-name openshift/release-tests";
 
 fn two_detectors() -> Value {
     json!({
@@ -66,8 +72,14 @@ struct Supervisor(Option<Child>);
 impl Supervisor {
     fn start(harness: &Harness) -> Self {
         let mut command: Command = harness.command("oarctl", ["agents", "run"]);
-        command.env("OAR_AGENT_WATCHDOG", "8");
+        // A group of its own, as a terminal makes one: what is at its keyboard is sent to the whole group.
+        command.env("OAR_AGENT_WATCHDOG", "8").process_group(0);
         Self(Some(command.spawn().unwrap()))
+    }
+
+    fn signal_group(&self, signal: Signal) {
+        let id = self.0.as_ref().unwrap().id();
+        killpg(Pid::from_raw(i32::try_from(id).unwrap()), signal).unwrap();
     }
 
     fn signal(&self, signal: Signal) {
@@ -126,6 +138,79 @@ fn agents_run_side_by_side_and_are_listed_with_their_passes() {
     for place in [0, 1] {
         assert!(!is_alive(pid(&found, place)), "an agent has outlived its supervisor");
     }
+    assert_eq!((&found[0]["running"], &found[0]["repeats"]), (&json!(true), &json!(true)));
+    let rows = list(&harness);
+    for row in rows.as_array().unwrap() {
+        assert_eq!((&row["running"], &row["next_pass"]), (&json!(false), &json!(null)), "{rows:#}");
+    }
+    let text = harness.run("oarctl", ["agents", "list"]).expect(0).stdout;
+    assert_eq!(text.matches("  next pass: none; it is not running\n").count(), 2, "{text}");
+}
+
+#[test]
+fn agents_are_asked_to_stop_once_also_by_a_signal_for_all() {
+    let mut agents = two_detectors();
+    for name in ["konflux", "errata"] {
+        agents[name]["run"] = format!("{} -v", agents[name]["run"].as_str().unwrap()).into();
+    }
+    let harness = with_agents(&agents);
+    let supervisor = Supervisor::start(&harness);
+    until(&harness, "two passes", both_passed);
+    // A pass that goes on gets its second for what it is at; a second signal would end it at once.
+    harness.sandbox.faults().add(Fault::anywhere(FaultKind::Slow { ms: 4_000 }).forever());
+    let at_a_pass = |row: &Value| row["last_pass_ended"].is_null() && row["running"] == true;
+    until(&harness, "two at a pass", |list| list.as_array().unwrap().iter().all(at_a_pass));
+    supervisor.signal_group(Signal::SIGINT);
+    let run = supervisor.ended().expect(130);
+    for name in ["konflux", "errata"] {
+        let stopped = |line: &str| line.starts_with(&format!("{name}: ")) && line.ends_with("stopped");
+        assert!(run.stderr.lines().any(stopped), "{name}: {run:?}");
+    }
+    let text = harness.run("oarctl", ["agents", "list"]).expect(0).stdout;
+    assert_eq!(text.matches("Z, ended before it was done\n").count(), 2, "{text}");
+}
+
+#[test]
+fn an_agent_that_is_killed_is_no_longer_said_to_make_passes() {
+    let harness = Harness::new();
+    let single = ["start-release-detector", "-r", "4.20"];
+    harness.run("oarctl", single).expect(0);
+    let mut agent = harness
+        .command("oarctl", ["start-release-detector", "-r", "4.20", "--interval", "3600"])
+        .spawn()
+        .unwrap();
+    let found = until(&harness, "a pass", |list| !list[0]["next_pass"].is_null());
+    assert_eq!(found[0]["running"], true);
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+    let text = harness.run("oarctl", ["agents", "list"]).expect(0).stdout;
+    assert!(text.contains("  next pass: none; it is not running\n"), "{text}");
+    harness.run("oarctl", single).expect(0);
+    let text = harness.run("oarctl", ["agents", "list"]).expect(0).stdout;
+    assert!(text.contains("  next pass: not planned\n"), "{text}");
+}
+
+#[test]
+fn what_an_agent_says_at_its_end_is_passed_on() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let command = format!("oarctl start-release-detector -r 4.20 --listen {address}");
+    let harness = with_agents(&json!({"x": {"run": command, "every": "600"}}));
+    let supervisor = Supervisor::start(&harness);
+    let ended_again = |list: &Value| {
+        list[0]["supervised"]["starts"].as_u64() >= Some(4) && list[0]["supervised"]["pid"].is_null()
+    };
+    let found = until(&harness, "the end of the fourth start", ended_again);
+    assert!(!found[0]["supervised"]["next_start"].is_null(), "{found:#}");
+    supervisor.signal(Signal::SIGTERM);
+    let run = supervisor.ended().expect(143);
+    let count = |words: &str| {
+        run.stderr.lines().filter(|line| line.starts_with("x: ") && line.contains(words)).count()
+    };
+    let starts = usize::try_from(found[0]["supervised"]["starts"].as_u64().unwrap()).unwrap();
+    assert_eq!(count(&format!("cannot listen at {address}")), starts, "{run:?}");
+    assert_eq!(run.stderr.matches("it ended with exit status: 3").count(), starts, "{run:?}");
+    assert!(list(&harness)[0]["supervised"]["next_start"].is_null());
 }
 
 #[test]
@@ -172,8 +257,12 @@ fn what_is_wrong_in_the_document_is_said_before_anything_starts() {
         (json!({"run": "jobctl start-controller", "every": "600"}), "--release"),
         (json!({"run": "oarctl start-release-detector --all", "every": "soon"}), "agents.x.every"),
         (json!({"run": "oarctl start-release-detector --all"}), "agents.x.every"),
+        (json!({"run": "oarctl start-release-detector --all --check-only", "every": "600"}), "--check-only"),
+        (json!({"run": "oarctl start-release-detector --all --help", "every": "600"}), "--help"),
+        (json!({"run": format!("{CHECKER} --slack-channel '#qe-demo'"), "every": "600"}), "quotes"),
+        (json!({"run": format!("{CHECKER} --slack-channel #qe-demo"), "every": "600"}), "SLACK_BOT_TOKEN"),
     ] {
-        let harness = with_agents(&json!({"x": agent}));
+        let harness = with_agents(&json!({"x": agent})).env("SLACK_BOT_TOKEN", "");
         harness.sandbox.clear_requests();
         let run = harness.run("oarctl", ["agents", "run"]).expect(3);
         assert!(run.stderr.contains(words) && run.stderr.contains("for example"), "{agent}: {run:?}");
@@ -198,6 +287,31 @@ fn what_cron_starts_is_listed_with_its_last_problem() {
     assert_eq!(rows[0]["name"], "oarctl-release-detector-4.18");
     assert_eq!((&rows[0]["problems"], &rows[1]["problems"]), (&json!(1), &json!(0)));
     assert!(rows[0]["last_problem"]["text"].as_str().unwrap().contains("4.18.z.yaml"), "{rows:#}");
+}
+
+#[test]
+fn the_last_problem_of_jobctl_s_agents_has_words() {
+    let harness = Harness::new();
+    harness.sandbox.world().gcs.lock().clutter = 0;
+    let now = harness.sandbox.clock().now();
+    let damaged = |path: &str| {
+        let mut github = harness.sandbox.world().github.lock();
+        github.put("openshift/release-tests", "record", path, "{".to_owned(), "by hand", now).unwrap();
+    };
+    damaged("_releases/ocp-latest-4.20-stable-amd64.json");
+    harness.run("jobctl", ["start-controller", "-r", "4.20"]).expect(1);
+    let record = format!("_releases/ocp-test-result-{NEW_NIGHTLY}-amd64.json");
+    damaged(&record);
+    harness.run("jobctl", ["start-aggregator"]).expect(1);
+    let rows = list(&harness);
+    let problem = |name: &str| {
+        let row = rows.as_array().unwrap().iter().find(|row| row["name"] == name).unwrap();
+        row["last_problem"]["text"].as_str().unwrap().to_owned()
+    };
+    let text = problem("jobctl-controller-nightly-amd64-4.20");
+    assert!(text.contains(UPGRADE_JOB) && text.contains("ocp-latest-4.20-stable-amd64.json"), "{text}");
+    let text = problem("jobctl-aggregator-amd64");
+    assert!(text.contains(NEW_NIGHTLY), "{text}");
 }
 
 #[test]

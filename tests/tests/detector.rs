@@ -1,9 +1,12 @@
 //! `oarctl start-release-detector`: every announced release gets its StateBox, and nothing is told twice.
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
-use end_to_end::{Fault, FaultKind, Harness, KONFLUX, Run};
+use std::time::{Duration, Instant};
+
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Run, wait};
 use jiff::{SignedDuration, Timestamp};
 use sandbox::scenario::github::STATE_BRANCH;
+use sandbox::scenario::sheets::SPREADSHEET;
 use sandbox::services::github::STATE_REPOSITORY;
 use sandbox::services::release_controller::Phase;
 
@@ -11,6 +14,14 @@ use sandbox::services::release_controller::Phase;
 fn announced() -> Harness {
     let harness = Harness::new();
     set_phase(&harness, KONFLUX, Phase::Ready);
+    harness
+}
+
+/// A sandbox in which 4.19.1 is accepted and was never announced.
+fn behind() -> Harness {
+    let harness = Harness::new();
+    put_tracking(&harness, "4.19", "releases: {4.19.0: {}}\n");
+    set_created(&harness, KONFLUX, SignedDuration::from_hours(2));
     harness
 }
 
@@ -59,7 +70,8 @@ fn an_announced_release_gets_its_statebox_and_its_message_once() {
     harness.sandbox.clear_requests();
     let run = detect(&harness, &["-r", "4.19"]).expect(0);
     assert_eq!(run.stdout, "4.19: nothing new; announced 4.19.1, stable 4.19.0\n");
-    assert_eq!(harness.sandbox.requests().len(), 3, "{}", harness.request_lines());
+    // The list of files, the stable build, the StateBox of 4.19.1, and how old the image of 4.19.0 is, which has none.
+    assert_eq!(harness.sandbox.requests().len(), 4, "{}", harness.request_lines());
     assert_eq!((harness.statebox(KONFLUX), messages(&harness).len()), (Some(state), 1));
     harness.sandbox.assert_no_unexpected();
 }
@@ -75,8 +87,13 @@ fn the_statebox_is_the_one_that_create_test_report_makes() {
         writes.filter(|write| write.service == "github").map(|write| write.path).collect::<Vec<_>>()
     };
     assert_eq!(commit(&harness), commit(&other));
-    let key = |harness: &Harness| harness.sandbox.world().slack.lock().messages[0].metadata.clone();
-    assert_eq!(key(&harness), key(&other));
+    // The last part of the key is the run's.
+    let message = |harness: &Harness| {
+        let message = harness.sandbox.world().slack.lock().messages[0].clone();
+        let key = message.metadata.unwrap()["event_payload"]["key"].as_str().unwrap().to_owned();
+        (key.rsplit_once('/').unwrap().0.to_owned(), message.channel)
+    };
+    assert_eq!(message(&harness), message(&other));
 }
 
 #[test]
@@ -149,8 +166,7 @@ fn streams_without_announcements_or_without_a_stable_build_are_said() {
 
 #[test]
 fn an_announcement_that_is_missing_is_told_once_by_whichever_machine() {
-    let harness = Harness::new();
-    put_tracking(&harness, "4.19", "releases: {4.19.0: {}}\n");
+    let harness = behind();
     let run = detect(&harness, &["-r", "4.19"]).expect(0);
     assert!(run.stderr.contains("an announcement is missing (the release channel: told)"), "{run:?}");
     let told = messages(&harness);
@@ -164,14 +180,14 @@ fn an_announcement_that_is_missing_is_told_once_by_whichever_machine() {
     assert!(run.stderr.contains("told before"), "{run:?}");
     assert_eq!(messages(&harness), told);
     harness.sandbox.world().release_controller.lock().add("4-stable", "4.19.2", Phase::Accepted);
+    set_created(&harness, "4.19.2", SignedDuration::from_hours(1));
     detect(&harness, &["-r", "4.19"]).expect(0);
     assert_eq!(messages(&harness).len(), 2, "another build is another matter");
 }
 
 #[test]
 fn a_message_that_cannot_be_sent_is_a_problem_and_is_sent_by_the_next_pass() {
-    let harness = Harness::new();
-    put_tracking(&harness, "4.19", "releases: {4.19.0: {}}\n");
+    let harness = behind();
     let fault = Fault::on("slack", answer(500)).path("*/chat.postMessage").forever();
     harness.sandbox.faults().add(fault);
     detect(&harness, &["-r", "4.19"]).expect(4);
@@ -232,7 +248,7 @@ fn without_a_y_stream_or_with_a_wrong_one_nothing_is_asked() {
         (&[][..], 2, "--all"),
         (&["--all", "-r", "4.19"], 2, "--minor-release"),
         (&["-r", "4.19.1"], 2, "two numbers"),
-        (&["-r", "4.99"], 3, "4.99"),
+        (&["-r", "4.99"], 2, "4.99"),
     ] {
         let run = detect(&harness, arguments).expect(code);
         assert!(run.stderr.contains(words), "{arguments:?}: {run:?}");
@@ -252,7 +268,8 @@ fn all_y_streams_cost_one_list_and_only_what_changed_is_read() {
     let count = |part: &str| requests.iter().filter(|request| request.path.contains(part)).count();
     assert_eq!(
         (count("/git/trees/"), count("/git/blobs/"), count("/contents/")),
-        (1, 1, 0),
+        // What changed, and the StateBox of 4.19.1, which is announced and not accepted yet.
+        (1, 1, 1),
         "{}",
         harness.request_lines()
     );
@@ -268,5 +285,135 @@ fn a_message_that_a_killed_pass_owes_is_sent_by_the_next_one() {
     for _ in 0..2 {
         detect(&harness, &["-r", "4.19"]).expect(0);
         assert_eq!(messages(&harness).len(), 1);
+    }
+}
+
+#[test]
+fn what_a_killed_pass_owes_is_named_by_a_dry_run() {
+    let harness = announced();
+    harness.sandbox.faults().add(Fault::on("slack", answer(500)).path("*/chat.postMessage").forever());
+    detect(&harness, &["-r", "4.19"]);
+    harness.sandbox.faults().clear();
+    let run = detect(&harness, &["-r", "4.19", "--dry-run"]).expect(0);
+    assert!(run.stdout.contains("  4.19.1: would send the messages that an earlier run owes"), "{run:?}");
+    assert_eq!(messages(&harness).len(), 0);
+}
+
+#[test]
+fn a_release_that_somebody_is_creating_is_left_to_them() {
+    let harness = announced();
+    harness.sandbox.faults().add(Fault::on("slack", FaultKind::Hang).path("*/chat.postMessage").forever());
+    let mut command = harness.command("oar", ["-r", KONFLUX, "create-test-report"]);
+    command.env("OAR_HTTP_TIMEOUT", "600");
+    let mut person = command.spawn().unwrap();
+    let started = Instant::now();
+    let posts =
+        || harness.sandbox.requests().iter().any(|request| request.path.ends_with("/chat.postMessage"));
+    while !posts() {
+        assert!(started.elapsed() < Duration::from_mins(1), "{}", harness.request_lines());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let run = detect(&harness, &["-r", "4.19"]).expect(0);
+    assert!(
+        run.stdout.contains("  4.19.1: nothing to do; ") && run.stdout.contains("is creating it"),
+        "{run:?}"
+    );
+    person.kill().unwrap();
+    person.wait().unwrap();
+}
+
+#[test]
+fn detectors_that_share_a_y_stream_tell_of_it_once() {
+    for [one, other] in [[&["--all"][..], &["-r", "4.19"]], [&["-r", "4.19", "-r", "4.14"], &["-r", "4.19"]]]
+    {
+        let harness = behind();
+        put_tracking(&harness, "4.18", "releases: {}\n");
+        harness.sandbox.set_latency(Duration::from_millis(30));
+        let start = |arguments: &[&str]| {
+            let mut command = harness.command("oarctl", ["start-release-detector"].iter().chain(arguments));
+            command.spawn().unwrap()
+        };
+        let runs = [start(one), start(other)].map(wait);
+        assert!(runs.iter().all(|run| matches!(run.code, Some(0 | 5))), "{runs:#?}");
+        assert_eq!(messages(&harness).len(), 1, "{one:?}: {runs:#?}");
+    }
+}
+
+#[test]
+fn every_statebox_is_made_before_anything_else_is_asked() {
+    let harness = announced();
+    detect(&harness, &["-r", "4.14", "-r", "4.19"]).expect(0);
+    let requests = harness.sandbox.requests();
+    let place = |method: &str, part: &str| {
+        let found =
+            requests.iter().position(|request| request.method == method && request.path.contains(part));
+        found.unwrap_or_else(|| panic!("{method} {part}: {}", harness.request_lines()))
+    };
+    assert!(
+        place("PUT", "/4.19.1.yaml") < place("GET", "/4-stable/release/4.14."),
+        "{}",
+        harness.request_lines()
+    );
+}
+
+#[test]
+fn a_branch_without_the_folder_is_no_branch_without_announcements() {
+    let harness = announced().env("OAR_STATE_BRANCH", "empty");
+    let now = harness.sandbox.clock().now();
+    let text = "nothing".to_owned();
+    let mut github = harness.sandbox.world().github.lock();
+    github.put(STATE_REPOSITORY, "empty", "README.md", text, "a new branch", now).unwrap();
+    drop(github);
+    let run = detect(&harness, &["-r", "4.19"]).expect(3);
+    assert!(run.stderr.contains("has no folder _releases on empty"), "{run:?}");
+    assert!(!run.stdout.contains("no release is announced"), "{run:?}");
+}
+
+#[test]
+fn an_announcement_that_is_missing_for_too_long_is_not_told_any_more() {
+    let harness = behind();
+    set_created(&harness, KONFLUX, SignedDuration::from_hours(40 * 24));
+    let run = detect(&harness, &["-r", "4.19"]).expect(0);
+    assert!(run.stderr.contains("not told, because its image is older than 30 days"), "{run:?}");
+    assert_eq!(messages(&harness).len(), 0);
+    set_created(&harness, KONFLUX, SignedDuration::from_hours(20 * 24));
+    for _ in 0..2 {
+        detect(&harness, &["-r", "4.19"]).expect(0);
+        assert_eq!(messages(&harness).len(), 1);
+    }
+}
+
+/// A sandbox in which the newest release of 4.14 was begun with a worksheet.
+fn with_worksheet(harness: Harness) -> Harness {
+    let mut sheets = harness.sandbox.world().sheets.lock();
+    sheets.spreadsheets.get_mut(SPREADSHEET).unwrap().duplicate("template", ERRATA).unwrap();
+    drop(sheets);
+    harness
+}
+
+#[test]
+fn a_release_with_a_worksheet_is_begun() {
+    let new = with_worksheet(Harness::new());
+    set_phase(&new, ERRATA, Phase::Ready);
+    let run = detect(&new, &["-r", "4.14"]).expect(0);
+    assert!(run.stdout.contains(&format!("  {ERRATA}: nothing to do; https://")), "{run:?}");
+    let out = with_worksheet(Harness::new());
+    set_created(&out, ERRATA, SignedDuration::from_hours(26));
+    detect(&out, &["-r", "4.14"]).expect(0);
+    for harness in [new, out] {
+        assert_eq!((harness.statebox(ERRATA), messages(&harness).len()), (None, 0));
+    }
+}
+
+#[test]
+fn worksheets_that_cannot_be_looked_for_are_no_answer() {
+    let new = with_worksheet(Harness::new().env("GCP_SA_FILE", ""));
+    set_phase(&new, ERRATA, Phase::Ready);
+    let out = with_worksheet(Harness::new().env("GCP_SA_FILE", ""));
+    set_created(&out, ERRATA, SignedDuration::from_hours(26));
+    for harness in [new, out] {
+        let run = detect(&harness, &["-r", "4.14"]).expect(3);
+        assert!(run.stderr.contains("GCP_SA_FILE"), "{run:?}");
+        assert_eq!((harness.statebox(ERRATA), messages(&harness).len()), (None, 0));
     }
 }

@@ -71,7 +71,7 @@ fn errata_tool() {
 
 #[test]
 fn jira() {
-    run("test_jira", 24).assert_no_unexpected();
+    run("test_jira", 32).assert_no_unexpected();
 }
 
 #[test]

@@ -9,6 +9,7 @@ use end_to_end::{Harness, KONFLUX};
 use oar_core::clients::ldap::{Absence, LdapClient, LdapSettings, ManagerLookup};
 use oar_core::email::EmailAddress;
 use oar_core::error::{Classified, ErrorClass, ServiceError};
+use oar_core::http::Activity;
 
 const PEOPLE: [Person<'_>; 11] = [
     Person::new("qcontact", &["qcontact@example.com"], &["boss"]),
@@ -30,7 +31,8 @@ fn trusting(directory: &Directory) -> LdapClient {
 }
 
 fn client(url: &str, ca_bundle: Option<Vec<u8>>) -> LdapClient {
-    LdapClient::new(LdapSettings { url: url.parse().unwrap(), timeout: Duration::from_secs(5), ca_bundle })
+    let settings = LdapSettings { url: url.parse().unwrap(), timeout: Duration::from_secs(5), ca_bundle };
+    LdapClient::new(settings, Activity::default())
 }
 
 async fn manager(client: &LdapClient, address: &str) -> Result<ManagerLookup, ServiceError> {
@@ -120,11 +122,9 @@ async fn a_directory_that_cannot_be_trusted_or_reached_is_broken_and_not_empty()
     assert!(!format!("{error} {error:?}").contains("qcontact"));
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ldap://{}", silent.local_addr().unwrap());
-    let silent_client = LdapClient::new(LdapSettings {
-        url: url.parse().unwrap(),
-        timeout: Duration::from_millis(300),
-        ca_bundle: None,
-    });
+    let settings =
+        LdapSettings { url: url.parse().unwrap(), timeout: Duration::from_millis(300), ca_bundle: None };
+    let silent_client = LdapClient::new(settings, Activity::default());
     let error = manager(&silent_client, "qcontact@example.com").await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Unavailable, "{error}");
 }

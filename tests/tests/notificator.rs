@@ -2,6 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use end_to_end::directory::{Directory, Person};
@@ -136,6 +139,13 @@ fn every_row_of_the_table_gets_its_step_within_the_budget_and_a_second_pass_has_
             let pending = issue(&harness, &key).labels.iter().any(|label| label == PENDING);
             let labelled = matches!(shape, Shape::AddLabel | Shape::Labelled | Shape::StandInTold);
             assert_eq!(pending, labelled, "{shape:?} {key}");
+        }
+    }
+    for shape in
+        [Shape::QaContactTold, Shape::QaContactToldAmongMany, Shape::TeamLeadTold, Shape::ManagerTold]
+    {
+        for key in keys(shape) {
+            assert_eq!(issue(&harness, &key).edits(), 0, "nothing is due: {shape:?} {key}");
         }
     }
     let boss = account_id("demo-lead@example.com");
@@ -326,6 +336,101 @@ fn a_claim_holds_as_long_as_its_lease_and_no_longer() {
 }
 
 #[test]
+fn a_step_that_was_begun_many_times_in_vain_is_tried_once_a_day() {
+    let since = ago(hours(20 * 24));
+    let begun = |last: SignedDuration| {
+        one(|bug| {
+            bug.changelog = vec![moved(1, "ON_QA", since)];
+            for attempt in 0..20 {
+                let name = format!("ert-notificator.qa-contact.{}.{attempt}", since.as_second());
+                let at = if attempt == 19 { ago(last) } else { ago(hours(40)) };
+                bug.properties.insert(name, json!({"at": at.to_string(), "by": "another"}));
+            }
+        })
+    };
+    let often = begun(hours(1));
+    let failed = run(&often, &[]).expect(1);
+    assert!(failed.stderr.contains("begun many times"), "{failed:?}");
+    assert_eq!((told(&often, BUG).len(), writes(&often)), (0, 0));
+    let later = begun(hours(25));
+    run(&later, &[]).expect(0);
+    assert_eq!(told(&later, BUG), ["QA Contact"], "what kept the comment from being written may be gone");
+}
+
+#[test]
+fn a_directory_that_does_not_answer_is_asked_once_and_stops_nobody_else() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ldap://{}", silent.local_addr().unwrap());
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counter = connections.clone();
+    // Connections stay open, and nothing is ever answered.
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        while let Ok((stream, _)) = silent.accept() {
+            counter.fetch_add(1, Ordering::SeqCst);
+            open.push(stream);
+        }
+    });
+    let harness = many().env("OAR_ENDPOINT_LDAP", &url).env("OAR_HTTP_TIMEOUT", "2");
+    let failed = run(&harness, &[]).expect(1);
+    for key in keys(Shape::TellQaContact) {
+        assert_eq!(told(&harness, &key), ["QA Contact"], "{key}");
+    }
+    for key in [keys(Shape::TellManager), keys(Shape::TellAssignee)].concat() {
+        assert!(failed.stderr.contains(&format!("{key}: could not look up a manager")), "{key} {failed:?}");
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 1, "seven people have managers to be looked up");
+}
+
+#[test]
+fn a_field_that_no_bug_shows_stops_the_pass_before_anybody_is_told() {
+    for key in ["qa_contact", "need_info"] {
+        let harness = prepared(configured(&json!({"fields": {key: "customfield_99999"}})), |_| {});
+        let refused = run(&harness, &[]).expect(4);
+        let words = format!("no bug shows the field customfield_99999 (jira_notificator.fields.{key})");
+        assert!(refused.stderr.contains(&words), "{refused:?}");
+        assert_eq!(writes(&harness), 0, "{key}");
+    }
+    let fields = json!({"qa_contact": "customfield_10470", "need_info": "customfield_10978"});
+    let harness = prepared(configured(&json!({ "fields": fields })), |_| {});
+    let warned = run(&harness, &["--dry-run"]).expect(0);
+    let words = "customfield_10978 is Jira's field `SFDC Cases Counter`, expected `Need Info From`";
+    assert!(warned.stderr.contains(words) && !warned.stderr.contains("QA Contact"), "{warned:?}");
+    let failed = Fault::on("jira", status(500)).path("/rest/api/2/field").forever();
+    harness.sandbox.faults().add(failed);
+    run(&harness, &["--dry-run"]).expect(0);
+}
+
+#[test]
+fn whoever_is_asked_for_information_while_the_comments_are_read_stays_in_the_list() {
+    let harness = one(|bug| {
+        let other = |place: u64| notificator::comment(1000 + place, "Another comment.", ago(hours(100)));
+        bug.comments.extend((0..30).map(other));
+    });
+    let path = format!("/rest/api/2/issue/{BUG}/comment");
+    // The second time they are read right before the comment is written: a pause of more than the five seconds for
+    // which the list counts as just read.
+    let pause =
+        Fault::on("jira", FaultKind::RateLimited { retry_after: 6 }).method("GET").path(&path).skip(1);
+    let pause = harness.sandbox.faults().add(pause);
+    let child = harness.command("oarctl", ["jira-notificator"]).spawn().unwrap();
+    let is_paused = || {
+        std::thread::sleep(Duration::from_millis(5));
+        harness.sandbox.faults().hits(pause) > 0
+    };
+    assert!((0..6000).any(|_| is_paused()), "{}", harness.request_lines());
+    let other = account_id("second-lead@example.com");
+    {
+        let mut jira = harness.sandbox.world().jira.lock();
+        let bug = jira.issue_mut(BUG).unwrap();
+        bug.custom.insert(NEED_INFO.to_owned(), json!([{"accountId": other}]));
+    }
+    wait(child).expect(0);
+    assert_eq!(told(&harness, BUG), ["QA Contact"]);
+    assert_eq!(asked(&harness, BUG), [other.as_str(), CONTACT]);
+}
+
+#[test]
 fn a_lost_answer_to_a_claim_or_a_comment_tells_nobody_twice() {
     let harness = one(|_| {});
     harness
@@ -387,7 +492,8 @@ fn snoozed_bugs_are_left_alone_and_a_cap_holds_comments_back() {
     let bugs = ["OCPBUGS-60010", "OCPBUGS-60011", "OCPBUGS-60020", "OCPBUGS-60021", "OCPBUGS-61010"];
     {
         let mut jira = harness.sandbox.world().jira.lock();
-        for (days, key) in (20..).zip(bugs) {
+        // More than a weekend between them: times on one weekend are due at the same moment.
+        for (days, key) in (20..).step_by(3).zip(bugs) {
             let bug = jira.issue_mut(key).unwrap();
             "ON_QA".clone_into(&mut bug.status);
             bug.custom.insert(QA_CONTACT.to_owned(), json!({"accountId": CONTACT}));
@@ -457,6 +563,69 @@ fn pull_requests_that_were_verified_keep_people_from_being_told() {
 }
 
 #[test]
+fn a_link_with_an_impossible_number_keeps_nobody_from_being_told() {
+    let harness = many();
+    let odd = keys(Shape::TellQaContact)[7].clone();
+    {
+        let mut jira = harness.sandbox.world().jira.lock();
+        // The id of a comment in place of a number.
+        let url = "https://github.com/openshift/demo-operator/pull/4211934690".to_owned();
+        jira.issue_mut(&odd).unwrap().remote_links = vec![RemoteLink { id: 1, url, title: "x".to_owned() }];
+    }
+    let failed = run(&harness, &[]).expect(1);
+    assert!(!failed.stderr.contains("verified before the merge"), "{failed:?}");
+    for key in keys(Shape::TellQaContact) {
+        assert_eq!(told(&harness, &key), ["QA Contact"], "{key}");
+    }
+    for key in keys(Shape::Verified) {
+        assert!(told(&harness, &key).is_empty(), "{key}");
+    }
+}
+
+#[test]
+fn what_github_could_not_answer_is_not_known_and_nobody_is_told() {
+    let harness = one(|bug| {
+        let url = "https://github.com/openshift/demo-operator/pull/7".to_owned();
+        bug.remote_links = vec![RemoteLink { id: 1, url, title: "fix".to_owned() }];
+    });
+    let body = json!({
+        "data": {"p0": null},
+        "errors": [{"path": ["p0"], "message": "Something went wrong while executing your query."}],
+    });
+    let partial = FaultKind::Status { code: 200, body: Some(body.to_string()), headers: Vec::new() };
+    harness.sandbox.faults().add(Fault::on("github", partial).path("/graphql").forever());
+    let failed = run(&harness, &[]).expect(1);
+    let words =
+        "could not determine whether it was verified before the merge: openshift/demo-operator#7: Something";
+    assert!(failed.stderr.contains(words), "{failed:?}");
+    assert_eq!(writes(&harness), 0);
+}
+
+#[test]
+fn links_that_may_not_be_seen_count_as_not_verified() {
+    let harness = one(|_| {});
+    let hidden = Fault::on("jira", status(403)).path("/rest/api/2/issue/*/remotelink").forever();
+    harness.sandbox.faults().add(hidden);
+    let text = run(&harness, &["--explain", BUG]).expect(0).stdout;
+    assert!(text.contains("pull requests: not verified before the merge"), "{text}");
+    run(&harness, &[]).expect(0);
+    assert_eq!(told(&harness, BUG), ["QA Contact"]);
+}
+
+#[test]
+fn nothing_is_said_of_the_row_of_a_bug_whose_comments_could_not_be_read() {
+    let harness = many();
+    let broken = keys(Shape::QaContactToldAmongMany)[1].clone();
+    let path = format!("/rest/api/2/issue/{broken}/comment");
+    harness.sandbox.faults().add(Fault::on("jira", status(500)).method("GET").path(&path).forever());
+    let report = run(&harness, &["--dry-run", "--output", "json"]).expect(1).json();
+    let found = report["issues"].as_array().unwrap().iter().find(|issue| issue["issue"] == *broken).unwrap();
+    assert_eq!((&found["state"], &found["row"]), (&json!("not known"), &Value::Null));
+    assert_eq!((&found["since"], &found["due"]), (&Value::Null, &Value::Null));
+    assert!(found["problem"].is_string(), "{found}");
+}
+
+#[test]
 fn the_explanation_says_what_comes_next_and_changes_nothing() {
     let harness = one(|bug| bug.comments = vec![notice(9, "QA Contact", 24, CONTACT, ago(hours(19 * 24)))]);
     let text = run(&harness, &["--explain", BUG]).expect(0).stdout;
@@ -465,7 +634,14 @@ fn the_explanation_says_what_comes_next_and_changes_nothing() {
     let verified = run(&harness, &["--explain", "OCPBUGS-60011", "--output", "json"]).expect(0).json();
     assert_eq!(verified["left_out"], "its status is Verified, not ON_QA");
     assert!(verified["next"].is_null());
-    run(&harness, &["--explain", "OCPBUGS-60999"]).expect(1);
+    let again = many();
+    let text = run(&again, &["--explain", &keys(Shape::Reopened)[0]]).expect(0).stdout;
+    assert!(text.contains("  now: remove the label ert:pending-onqa-over-96hrs\n"), "{text}");
+    assert!(text.contains("next: tell the QA contact: the first pass after"), "{text}");
+    let text = run(&again, &["--explain", &keys(Shape::Labelled)[0]]).expect(0).stdout;
+    assert!(!text.contains("now:"), "{text}");
+    // Jira says the same of a bug that does not exist and of one that may not be seen.
+    run(&harness, &["--explain", "OCPBUGS-60999"]).expect(4);
     assert_eq!(writes(&harness), 0);
     run(&harness, &["--explain", "no-key"]).expect(2);
 }

@@ -55,36 +55,97 @@ fn identity() -> String {
     format!("{host}/{}/{}", std::process::id(), own.get(..8).unwrap_or_default())
 }
 
-/// Determines whether this program is the leader.
-pub(crate) enum Leader {
-    /// No election is needed, because the program changes nothing.
-    Alone,
-    /// A lease in the cluster that the program runs in.
-    Lease {
-        /// Takes and renews it.
-        holder: LeaseHolder,
-        /// Whether this program held it at the last check.
-        ours: bool,
-    },
-    /// A lock file, locked as long as the process runs.
-    File {
-        /// Its path.
-        path: PathBuf,
-        /// The file.
-        file: File,
-        /// Whether this program holds it.
-        held: bool,
-    },
+/// Determines whether this program is the leader: it holds all of its locks, or none.
+pub(crate) struct Leader {
+    /// In the order in which they are taken. None when no election is needed, because the program changes nothing.
+    locks: Vec<Lock>,
+    /// The lock that another program holds, by the last check.
+    theirs: Option<String>,
 }
 
 impl Leader {
+    /// The leader of a program that needs no election.
+    pub(crate) const fn alone() -> Self {
+        Self { locks: Vec::new(), theirs: None }
+    }
+
     /// The kind of election for the replicas of `agent`.
     pub(crate) fn of(session: &Session, agent: &Agent<'_>) -> Result<Self, CliError> {
-        let name = agent.name();
+        let locks = agent.locks().into_iter().map(|name| Lock::of(session, agent, name));
+        Ok(Self { locks: locks.collect::<Result<_, _>>()?, theirs: None })
+    }
+
+    /// Checks whose turn it is, and takes or renews the locks when it is this program's. A lock is never waited for, and none is
+    /// kept without the others, so two programs that share some of theirs cannot wait for each other.
+    pub(crate) async fn turn(&mut self) -> Leadership {
+        self.theirs = None;
+        for place in 0..self.locks.len() {
+            let Some(lock) = self.locks.get_mut(place) else { break };
+            let turn = lock.turn().await;
+            if turn == Leadership::Ours {
+                continue;
+            }
+            self.theirs = Some(lock.name.clone()).filter(|_| turn == Leadership::Theirs);
+            for taken in self.locks.iter_mut().take(place) {
+                taken.give_back().await;
+            }
+            return turn;
+        }
+        Leadership::Ours
+    }
+
+    /// The lock that another program holds, by the last check.
+    pub(crate) fn theirs(&self) -> Option<&str> {
+        self.theirs.as_deref()
+    }
+
+    /// Runs `work`, and renews the leases meanwhile if this program holds them. It continues even if another
+    /// program takes one over: the records prevent conflicts between two programs.
+    pub(crate) async fn during<T>(&mut self, session: &Session, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = session.clock.sleep(RENEWAL_INTERVAL) => {
+                    for lock in &mut self.locks {
+                        lock.renew().await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Releases the leadership.
+    pub(crate) async fn give_up(mut self) {
+        for lock in &mut self.locks {
+            lock.give_back().await;
+        }
+    }
+}
+
+/// One lock: a lease in the cluster that the program runs in, or a file of the machine.
+struct Lock {
+    name: String,
+    /// Whether this program held it at the last check.
+    ours: bool,
+    kind: Kind,
+}
+
+enum Kind {
+    Lease(LeaseHolder),
+    /// It stays locked as long as the file is open.
+    File {
+        path: PathBuf,
+        file: File,
+    },
+}
+
+impl Lock {
+    fn of(session: &Session, agent: &Agent<'_>, name: String) -> Result<Self, CliError> {
         let identity = identity();
         if let Some(holder) = agent.leases.lease(&name, &identity, LEASE_DURATION)? {
             session.ui.note(format!("taking turns by the lease {name}, as {identity}"));
-            return Ok(Self::Lease { holder, ours: false });
+            return Ok(Self { name, ours: false, kind: Kind::Lease(holder) });
         }
         Self::of_machine(&session.environment, &name)
     }
@@ -94,87 +155,71 @@ impl Leader {
         let file = format!("{name}.lock");
         let mut refused = None;
         for directory in environment.lock_directories() {
-            match made(&directory).and_then(|()| Self::of_file(directory.join(&file))) {
-                Ok(leader) => return Ok(leader),
+            match made(&directory).and_then(|()| Self::of_file(name, directory.join(&file))) {
+                Ok(lock) => return Ok(lock),
                 Err(error) => refused = Some(refused.unwrap_or(error)),
             }
         }
         Err(refused.unwrap_or_else(|| refusal("there is no directory for the lock file".to_owned())))
     }
 
-    fn of_file(path: PathBuf) -> Result<Self, CliError> {
+    fn of_file(name: &str, path: PathBuf) -> Result<Self, CliError> {
         let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
         let file = opened.map_err(|error| refusal(format!("cannot open {}: {error}", path.display())))?;
-        Ok(Self::File { path, file, held: false })
+        Ok(Self { name: name.to_owned(), ours: false, kind: Kind::File { path, file } })
     }
 
-    /// Tries to become or remain the leader, and returns which replica is.
-    pub(crate) async fn turn(&mut self) -> Leadership {
-        match self {
-            Self::Lease { holder, ours } => {
-                let taken = holder.acquire(&WritePermit::granted_by_user_interface()).await;
-                let turn = match &taken {
-                    Ok(LeaseState::Ours) => Leadership::Ours,
-                    Ok(LeaseState::Theirs { holder }) => {
-                        tracing::info!("{holder} has the lease; on standby");
-                        Leadership::Theirs
-                    }
-                    Err(error) => {
-                        tracing::error!("{error}");
-                        Leadership::Failed
-                    }
-                };
-                *ours = turn == Leadership::Ours;
-                turn
-            }
-            Self::Alone | Self::File { held: true, .. } => Leadership::Ours,
-            Self::File { path, file, held } => {
-                match flock(&*file, FlockOperation::NonBlockingLockExclusive) {
-                    Ok(()) => {
-                        *held = true;
-                        Leadership::Ours
-                    }
-                    Err(Errno::WOULDBLOCK) => {
-                        tracing::info!("another program holds {}; on standby", path.display());
-                        Leadership::Theirs
-                    }
-                    Err(error) => {
-                        tracing::error!("cannot lock {}: {error}", path.display());
-                        Leadership::Failed
-                    }
+    /// Checks whether it is this program's, and takes or renews it when it is free.
+    async fn turn(&mut self) -> Leadership {
+        let turn = match &self.kind {
+            Kind::Lease(holder) => match holder.acquire(&WritePermit::granted_by_user_interface()).await {
+                Ok(LeaseState::Ours) => Leadership::Ours,
+                Ok(LeaseState::Theirs { holder }) => {
+                    tracing::info!("{holder} has the lease {}; on standby", self.name);
+                    Leadership::Theirs
                 }
-            }
-        }
-    }
-
-    /// Runs `work`, and renews the lease meanwhile if this program holds it. It continues even if another
-    /// program takes the lease over: the records prevent conflicts between two programs.
-    pub(crate) async fn during<T>(&mut self, session: &Session, work: impl Future<Output = T>) -> T {
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                done = &mut work => return done,
-                () = session.clock.sleep(RENEWAL_INTERVAL) => self.renew().await,
-            }
-        }
+                Err(error) => {
+                    tracing::error!("{error}");
+                    Leadership::Failed
+                }
+            },
+            Kind::File { .. } if self.ours => Leadership::Ours,
+            Kind::File { path, file } => match flock(file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => Leadership::Ours,
+                Err(Errno::WOULDBLOCK) => {
+                    tracing::info!("another program holds {}; on standby", path.display());
+                    Leadership::Theirs
+                }
+                Err(error) => {
+                    tracing::error!("cannot lock {}: {error}", path.display());
+                    Leadership::Failed
+                }
+            },
+        };
+        self.ours = turn == Leadership::Ours;
+        turn
     }
 
     async fn renew(&mut self) {
-        if let Self::Lease { ours: true, .. } = self {
+        if self.ours && matches!(self.kind, Kind::Lease(_)) {
             let _ = self.turn().await;
         }
     }
 
-    /// Releases the leadership.
-    pub(crate) async fn give_up(self) {
-        match self {
-            Self::Lease { holder, .. } => {
+    /// Gives it back if this program has it. A lease whose last renewal failed may still be this program's.
+    async fn give_back(&mut self) {
+        self.ours = false;
+        match &self.kind {
+            Kind::Lease(holder) => {
                 if let Err(error) = holder.release(&WritePermit::granted_by_user_interface()).await {
-                    tracing::warn!("the lease was not released and will expire: {error}");
+                    tracing::warn!("the lease {} was not released and will expire: {error}", self.name);
                 }
             }
-            Self::File { file, .. } => drop(file),
-            Self::Alone => {}
+            Kind::File { path, file } => {
+                if let Err(error) = flock(file, FlockOperation::Unlock) {
+                    tracing::warn!("{} stays locked until the program ends: {error}", path.display());
+                }
+            }
         }
     }
 }
@@ -209,8 +254,8 @@ mod tests {
         let [home_text, runtime_text] = [&home, &runtime].map(|folder| folder.path().to_str().unwrap());
         let login = Environment::from_pairs([("HOME", home_text), ("XDG_RUNTIME_DIR", runtime_text)]);
         let cron = Environment::from_pairs([("HOME", home_text)]);
-        let mut first = Leader::of_machine(&login, "jobctl-demo").unwrap();
-        let mut second = Leader::of_machine(&cron, "jobctl-demo").unwrap();
+        let mut first = Lock::of_machine(&login, "jobctl-demo").unwrap();
+        let mut second = Lock::of_machine(&cron, "jobctl-demo").unwrap();
         assert_eq!((first.turn().await, second.turn().await), (Leadership::Ours, Leadership::Theirs));
     }
 
@@ -221,10 +266,10 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         let [home, runtime_text] = [file.as_path(), runtime.path()].map(|path| path.to_str().unwrap());
         let both = [("HOME", home), ("XDG_RUNTIME_DIR", runtime_text)];
-        let mut leader = Leader::of_machine(&Environment::from_pairs(both), "jobctl-demo").unwrap();
-        assert_eq!(leader.turn().await, Leadership::Ours);
+        let mut lock = Lock::of_machine(&Environment::from_pairs(both), "jobctl-demo").unwrap();
+        assert_eq!(lock.turn().await, Leadership::Ours);
         assert!(runtime.path().join("release-tests/jobctl-demo.lock").exists());
-        let error = Leader::of_machine(&Environment::from_pairs([both[0]]), "jobctl-demo").err().unwrap();
+        let error = Lock::of_machine(&Environment::from_pairs([both[0]]), "jobctl-demo").err().unwrap();
         assert!(error.message.contains("cannot make"), "{error:?}");
     }
 
@@ -232,15 +277,35 @@ mod tests {
     async fn one_of_two_has_the_lock_and_a_file_that_cannot_be_opened_is_told_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jobctl-demo.lock");
-        let mut first = Leader::of_file(path.clone()).unwrap();
-        let mut second = Leader::of_file(path.clone()).unwrap();
+        let mut first = Lock::of_file("jobctl-demo", path.clone()).unwrap();
+        let mut second = Lock::of_file("jobctl-demo", path.clone()).unwrap();
         assert_eq!((first.turn().await, second.turn().await), (Leadership::Ours, Leadership::Theirs));
         assert_eq!(first.turn().await, Leadership::Ours);
-        first.give_up().await;
+        first.give_back().await;
         assert_eq!(second.turn().await, Leadership::Ours);
 
-        let error = Leader::of_file(path.join("below")).err().unwrap();
+        let error = Lock::of_file("jobctl-demo", path.join("below")).err().unwrap();
         assert_eq!(error.code, cli_support::ExitCode::Configuration);
         assert!(error.hint.unwrap().contains("XDG_RUNTIME_DIR"));
+    }
+
+    #[tokio::test]
+    async fn one_takes_all_of_its_locks_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let leader = |names: &[&str]| Leader {
+            locks: names
+                .iter()
+                .map(|name| Lock::of_file(name, folder.path().join(format!("{name}.lock"))).unwrap())
+                .collect(),
+            theirs: None,
+        };
+        let (mut one, mut both, mut other) = (leader(&["b"]), leader(&["a", "b"]), leader(&["a"]));
+        assert_eq!(one.turn().await, Leadership::Ours);
+        assert_eq!((both.turn().await, both.theirs()), (Leadership::Theirs, Some("b")));
+        assert_eq!(other.turn().await, Leadership::Ours, "what was taken in vain is given back");
+        other.give_up().await;
+        one.give_up().await;
+        assert_eq!((both.turn().await, both.theirs()), (Leadership::Ours, None));
+        assert_eq!(leader(&["a"]).turn().await, Leadership::Theirs);
     }
 }

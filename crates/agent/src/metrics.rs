@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,7 +14,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use cli_support::CliError;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use oar_core::clock::Clock;
 use oar_core::error::ErrorClass;
 use prometheus_client::encoding::text::encode;
@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 
 use crate::leader::Leadership;
 use crate::pass::Pass;
-use crate::progress::Progress;
+use crate::progress::{Progress, Since};
 use crate::schedule::Agent;
 
 /// The media type of the answer to `/metrics`.
@@ -51,9 +51,9 @@ struct Inner {
     last: Gauge<i64, AtomicI64>,
     leads: Gauge<i64, AtomicI64>,
     records: Family<Vec<(String, String)>, Gauge<i64, AtomicI64>>,
-    /// When the program last made a pass or checked the leadership, in seconds since the epoch.
-    alive: AtomicI64,
-    /// The time without activity after which it counts as hanging, in seconds.
+    /// When the program last made a pass or checked the leadership.
+    alive: Since,
+    /// The time without activity after which it counts as hanging.
     longest_silence: Duration,
     progress: Progress,
     clock: Clock,
@@ -86,7 +86,6 @@ impl Metrics {
         registry.register("leader", "Whether this program is the leader", leads.clone());
         let records = Family::<Vec<(String, String)>, Gauge<i64, AtomicI64>>::default();
         registry.register("records", "Records, by state", records.clone());
-        let alive = AtomicI64::new(clock.now().as_second());
         Self(Arc::new(Inner {
             registry,
             passes,
@@ -96,7 +95,7 @@ impl Metrics {
             last,
             leads,
             records,
-            alive,
+            alive: Since::now(),
             longest_silence: interval.saturating_mul(LATE).max(PASS_LIMIT),
             progress,
             clock,
@@ -120,7 +119,7 @@ impl Metrics {
                 self.0.records.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
             }
         }
-        self.0.alive.store(now, Ordering::Relaxed);
+        self.0.alive.again();
     }
 
     /// Records whether this program is the leader or on standby. If that cannot be determined, it does not
@@ -128,7 +127,7 @@ impl Metrics {
     pub(crate) fn turn(&self, turn: Leadership) {
         self.0.leads.set(i64::from(turn == Leadership::Ours));
         if turn != Leadership::Failed {
-            self.0.alive.store(self.0.clock.now().as_second(), Ordering::Relaxed);
+            self.0.alive.again();
         }
     }
 
@@ -174,10 +173,8 @@ impl Server {
 }
 
 async fn health(State(metrics): State<Metrics>) -> Response {
-    let alive =
-        Timestamp::from_second(metrics.0.alive.load(Ordering::Relaxed)).unwrap_or(Timestamp::UNIX_EPOCH);
-    let silent = metrics.0.clock.now().duration_since(alive);
-    if silent > SignedDuration::try_from(metrics.0.longest_silence).unwrap_or(SignedDuration::MAX) {
+    let silent = metrics.0.alive.elapsed();
+    if silent > metrics.0.longest_silence {
         let words =
             format!("for {} s no pass has ended, nor was it another program's turn\n", silent.as_secs());
         return (StatusCode::SERVICE_UNAVAILABLE, words).into_response();
@@ -217,6 +214,7 @@ mod tests {
     use std::sync::Mutex;
 
     use futures::future::BoxFuture;
+    use jiff::Timestamp;
     use oar_core::clients::kube::LeaseHolder;
     use oar_core::clock::ClockSource;
     use oar_core::http::Activity;
@@ -227,10 +225,14 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_hours(1);
 
+    async fn hours_pass(hours: u64) {
+        tokio::time::advance(Duration::from_hours(hours)).await;
+    }
+
     struct ByHand(Mutex<Timestamp>);
 
     impl ByHand {
-        fn advance(&self, hours: i64) {
+        fn set_forward(&self, hours: i64) {
             *self.0.lock().unwrap() += SignedDuration::from_hours(hours);
         }
     }
@@ -268,6 +270,7 @@ mod tests {
             scope: "",
             dry_run: false,
             one_at_a_time: false,
+            parts: &[],
             leases: &NoCluster,
             activity,
         };
@@ -280,9 +283,10 @@ mod tests {
             let (metrics, _) = counted(role);
             let mut pass = Pass::default();
             pass.started = 2;
-            pass.problem(None);
-            pass.problem(Some(ErrorClass::Unavailable));
-            pass.add_problems(3, Some(ErrorClass::Failed));
+            pass.add_problem("GitHub is out", ErrorClass::Unavailable);
+            for _ in 0..3 {
+                pass.add_problem("a record is damaged", ErrorClass::Failed);
+            }
             for _ in 0..2 {
                 metrics.passed(&pass, SignedDuration::from_secs(1));
             }
@@ -300,25 +304,25 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_program_that_cannot_find_out_whose_turn_it_is_is_not_healthy() {
         let status = async |metrics: &Metrics| health(State(metrics.clone())).await.status();
-        let (metrics, clock) = counted("controller");
+        let (metrics, _) = counted("controller");
         for (turn, after) in [
             (Leadership::Ours, StatusCode::OK),
             (Leadership::Theirs, StatusCode::OK),
             (Leadership::Failed, StatusCode::SERVICE_UNAVAILABLE),
             (Leadership::Theirs, StatusCode::OK),
         ] {
-            clock.advance(4);
+            hours_pass(4).await;
             metrics.turn(turn);
             assert_eq!(status(&metrics).await, after, "{turn:?}");
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_program_is_ready_once_it_knows_whose_turn_it_is_and_lives_while_it_makes_progress() {
-        let (metrics, clock) = counted("controller");
+        let (metrics, _) = counted("controller");
         let progress = metrics.0.progress.clone();
         let states = async || {
             let all = (lives(State(metrics.clone())).await, ready(State(metrics.clone())).await);
@@ -327,16 +331,31 @@ mod tests {
         assert_eq!(states().await, (200, 503));
         progress.enter(Phase::Waiting);
         assert_eq!(states().await, (200, 200));
-        clock.advance(1);
+        hours_pass(1).await;
         assert_eq!(states().await.0, 503, "nobody has looked for an hour");
         assert!(progress.look());
         assert_eq!(states().await, (200, 200));
         progress.enter(Phase::Passing);
         assert!(progress.look(), "it has begun a pass");
         assert!(!progress.look(), "a pass that asks nobody makes no progress");
-        clock.advance(1);
+        hours_pass(1).await;
         assert_eq!(states().await, (503, 200));
         progress.enter(Phase::Stopping);
         assert_eq!(states().await, (200, 503));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_makes_nobody_hang_and_hides_nobody_who_does() {
+        let (metrics, clock) = counted("controller");
+        let progress = metrics.0.progress.clone();
+        progress.enter(Phase::Passing);
+        clock.set_forward(5);
+        assert_eq!(progress.hangs_for(), None);
+        assert_eq!(health(State(metrics.clone())).await.status(), StatusCode::OK);
+        clock.set_forward(-10);
+        tokio::time::advance(Duration::from_secs(61)).await;
+        assert!(progress.hangs_for().is_some());
+        hours_pass(4).await;
+        assert_eq!(health(State(metrics.clone())).await.status(), StatusCode::SERVICE_UNAVAILABLE);
     }
 }

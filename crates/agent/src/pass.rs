@@ -12,33 +12,23 @@ pub struct Pass {
     pub started: usize,
     /// Number of problems.
     problems: usize,
-    /// The text of the last problem that has one.
+    /// The text of the last problem.
     last_problem: Option<String>,
     /// Number of records, and of open ones among them.
     pub records: Option<(usize, usize)>,
 }
 
 impl Pass {
-    /// Adds a problem, if there is one.
-    pub fn problem(&mut self, class: Option<ErrorClass>) {
-        self.add_problems(usize::from(class.is_some()), class);
-    }
-
     /// Adds a problem with its text.
     pub fn add_problem(&mut self, words: impl Into<String>, class: ErrorClass) {
         self.last_problem = Some(words.into());
-        self.add_problems(1, Some(class));
+        self.class = gravest(self.class.into_iter().chain([class]));
+        self.problems += 1;
     }
 
-    /// The text of the last problem that has one.
+    /// The text of the last problem.
     pub fn last_problem(&self) -> Option<&str> {
         self.last_problem.as_deref()
-    }
-
-    /// Adds `count` problems; `class` is that of the gravest.
-    pub fn add_problems(&mut self, count: usize, class: Option<ErrorClass>) {
-        self.class = gravest(self.class.into_iter().chain(class));
-        self.problems += count;
     }
 
     /// Number of problems.

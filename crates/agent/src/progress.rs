@@ -2,19 +2,19 @@
 //! that it lives. Between passes the loop itself is the sign.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use oar_core::clock::Clock;
 use oar_core::http::Activity;
+use tokio::time::Instant;
 
 use crate::service_manager::ServiceManager;
 
 /// How often it is looked whether there was progress.
 const LOOK: Duration = Duration::from_secs(5);
 /// An agent without progress for so long is not alive.
-const LONGEST_SILENCE: SignedDuration = SignedDuration::from_secs(60);
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 
 /// What an agent is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,32 @@ impl Phase {
     }
 }
 
+/// Measures how long ago something was. The wall clock cannot: it may be set meanwhile.
+#[derive(Debug)]
+pub(crate) struct Since {
+    start: Instant,
+    /// When it was last, in milliseconds since the start.
+    last: AtomicU64,
+}
+
+impl Since {
+    /// It is now.
+    pub(crate) fn now() -> Self {
+        Self { start: Instant::now(), last: AtomicU64::new(0) }
+    }
+
+    /// It is now again.
+    pub(crate) fn again(&self) {
+        let passed = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(passed, Ordering::SeqCst);
+    }
+
+    /// How long ago it was last.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.start.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::SeqCst)))
+    }
+}
+
 /// What is known of an agent's progress. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Progress(Arc<Inner>);
@@ -53,14 +79,14 @@ struct Inner {
     /// How often it began something else, and how often at the last look.
     steps: AtomicU64,
     seen_steps: AtomicU64,
-    /// When there was progress last, in seconds since the epoch.
-    last: AtomicI64,
+    /// When there was progress last.
+    last: Since,
 }
 
 impl Progress {
     pub(crate) fn new(clock: Clock, activity: Activity) -> Self {
         Self(Arc::new(Inner {
-            last: AtomicI64::new(clock.now().as_second()),
+            last: Since::now(),
             seen: AtomicU64::new(activity.begun()),
             steps: AtomicU64::new(0),
             seen_steps: AtomicU64::new(0),
@@ -74,15 +100,11 @@ impl Progress {
     pub(crate) fn enter(&self, phase: Phase) {
         self.0.phase.store(phase as u8, Ordering::SeqCst);
         self.0.steps.fetch_add(1, Ordering::SeqCst);
-        self.advanced();
+        self.0.last.again();
     }
 
     fn phase(&self) -> Phase {
         Phase::of(self.0.phase.load(Ordering::SeqCst))
-    }
-
-    fn advanced(&self) {
-        self.0.last.store(self.0.clock.now().as_second(), Ordering::SeqCst);
     }
 
     /// Looks whether there was progress since the last look.
@@ -94,16 +116,14 @@ impl Progress {
         let stepped = self.0.seen_steps.swap(steps, Ordering::SeqCst) != steps;
         let progress = self.phase() == Phase::Waiting || requested || stepped;
         if progress {
-            self.advanced();
+            self.0.last.again();
         }
         progress
     }
 
     /// How long there was no progress, when that is too long.
-    pub(crate) fn hangs_for(&self) -> Option<SignedDuration> {
-        let last =
-            Timestamp::from_second(self.0.last.load(Ordering::SeqCst)).unwrap_or(Timestamp::UNIX_EPOCH);
-        Some(self.0.clock.now().duration_since(last)).filter(|silent| *silent > LONGEST_SILENCE)
+    pub(crate) fn hangs_for(&self) -> Option<Duration> {
+        Some(self.0.last.elapsed()).filter(|silent| *silent > LONGEST_SILENCE)
     }
 
     /// Whether the agent knows whose turn it is, and goes on.

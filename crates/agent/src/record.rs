@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cli_support::Session;
 use jiff::Timestamp;
+use oar_core::flow::holder;
 use serde::{Deserialize, Serialize};
 
 use crate::pass::Pass;
@@ -25,6 +26,10 @@ pub struct AgentRecord {
     pub name: String,
     /// The process that wrote this last.
     pub pid: u32,
+    /// The same process by its start too, because a number is given again ([`holder`]).
+    pub process: Option<String>,
+    /// Whether it makes one pass after another.
+    pub repeats: bool,
     /// Whether another program had the turn when this one looked last.
     pub stands_by: bool,
     /// When the last pass began.
@@ -46,6 +51,13 @@ pub struct Problem {
     pub at: Timestamp,
     /// What.
     pub text: String,
+}
+
+impl AgentRecord {
+    /// Whether the process that wrote this last lives; `None` when that cannot be seen from here.
+    pub fn is_running(&self) -> Option<bool> {
+        holder::has_ended(self.process.as_deref()?).map(|ended| !ended)
+    }
 }
 
 /// The folder of the records on this machine.
@@ -99,13 +111,22 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// The recorder of `agent`, which is called `supervised` when it is supervised.
-    pub(crate) fn of(session: &Session, agent: &Agent<'_>, supervised: Option<&str>) -> Self {
+    /// The recorder of `agent`, which is called `supervised` when it is supervised, and `repeats` its passes or makes one.
+    pub(crate) fn of(session: &Session, agent: &Agent<'_>, supervised: Option<&str>, repeats: bool) -> Self {
         let name = supervised.map_or_else(|| agent.name(), str::to_owned);
         let path =
             records_folder(session).filter(|_| !agent.dry_run).map(|folder| folder.join(file_name(&name)));
         let earlier: Option<AgentRecord> = path.as_deref().and_then(read);
-        let record = AgentRecord { name, pid: std::process::id(), ..earlier.unwrap_or_default() };
+        let record = AgentRecord {
+            name,
+            pid: std::process::id(),
+            process: holder::current(),
+            repeats,
+            // What an earlier process planned is not done any more.
+            stands_by: false,
+            next_pass: None,
+            ..earlier.unwrap_or_default()
+        };
         Self { path, record }
     }
 
@@ -128,11 +149,17 @@ impl Recorder {
         self.record.last_pass_ended = Some(at);
         self.record.problems = pass.problem_count();
         self.record.next_pass = next;
-        if pass.problem_count() > 0 {
-            let text = pass.last_problem().unwrap_or("see the log");
+        if let Some(text) = pass.last_problem() {
             let text = session.redactor.redact(text).chars().take(LONGEST_PROBLEM).collect();
             self.record.last_problem = Some(Problem { at, text });
         }
+        self.write();
+    }
+
+    /// The agent ends: no pass is planned any more.
+    pub(crate) fn stops(&mut self) {
+        self.record.next_pass = None;
+        self.record.stands_by = false;
         self.write();
     }
 

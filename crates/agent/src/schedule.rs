@@ -158,6 +158,9 @@ pub struct Agent<'a> {
     /// What it does it for. Of the agents with the same role and scope one is active, and the others are on
     /// standby.
     pub scope: &'a str,
+    /// The parts of its work that may be part of another scope as well: each has a lock of its own, and one that shares none of
+    /// them may be active at the same time. Without parts the lock has the agent's name.
+    pub parts: &'a [String],
     /// Whether its passes change nothing. Then it takes no lease, leaves no record and does not affect other replicas.
     pub dry_run: bool,
     /// Whether a single pass takes the lease, too, because two at the same time could do something twice.
@@ -172,6 +175,15 @@ impl Agent<'_> {
     /// Its name, which its lease has too.
     pub(crate) fn name(&self) -> String {
         format!("{}-{}-{}", self.program, self.role, self.scope)
+    }
+
+    /// The names of its locks, in the order in which they are taken.
+    pub(crate) fn locks(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.parts.iter().map(|part| format!("{}-{}-{part}", self.program, self.role)).collect();
+        names.sort();
+        names.dedup();
+        if names.is_empty() { vec![self.name()] } else { names }
     }
 }
 
@@ -217,11 +229,12 @@ impl Schedule {
         F: Future<Output = Pass>,
     {
         let alone = agent.dry_run || !agent.one_at_a_time;
-        let mut leader = if alone { Leader::Alone } else { Leader::of(session, agent)? };
+        let mut leader = if alone { Leader::alone() } else { Leader::of(session, agent)? };
         match leader.turn().await {
             Leadership::Ours => {}
             Leadership::Theirs => {
-                let words = format!("another instance of {} is running; nothing was done", agent.name());
+                let name = leader.theirs().map_or_else(|| agent.name(), str::to_owned);
+                let words = format!("another instance of {name} is running; nothing was done");
                 let hint = "It does the same work. To run this one instead, stop the other instance first.";
                 return Err(CliError::new(ErrorClass::Conflict, words).with_hint(hint));
             }
@@ -231,7 +244,7 @@ impl Schedule {
                 return Err(CliError::new(ErrorClass::Unavailable, words));
             }
         }
-        let mut recorder = Recorder::of(session, agent, self.supervised.as_deref());
+        let mut recorder = Recorder::of(session, agent, self.supervised.as_deref(), false);
         recorder.begins(session.clock.now());
         let work = async {
             let done = leader.during(session, pass()).await;
@@ -265,8 +278,8 @@ impl Schedule {
             Some(address) => Some(metrics.serve(address).await?),
             None => None,
         };
-        let mut leader = if agent.dry_run { Leader::Alone } else { Leader::of(session, agent)? };
-        let mut recorder = Recorder::of(session, agent, self.supervised.as_deref());
+        let mut leader = if agent.dry_run { Leader::alone() } else { Leader::of(session, agent)? };
+        let mut recorder = Recorder::of(session, agent, self.supervised.as_deref(), true);
         if !P::IS_CONTINUOUS {
             tracing::info!("a pass every {} s", interval.as_secs());
         }
@@ -328,6 +341,7 @@ impl Schedule {
         }
         progress.enter(Phase::Stopping);
         manager.stopping();
+        recorder.stops();
         leader.give_up().await;
         if let Some(server) = server {
             server.stop().await;

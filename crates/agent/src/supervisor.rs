@@ -5,8 +5,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use cli_support::{CliError, ExitCode, Session};
-use futures::future::join_all;
-use jiff::{SignedDuration, Timestamp};
+use futures::FutureExt as _;
+use futures::future::{FusedFuture as _, join_all};
+use jiff::Timestamp;
 use oar_core::clock::stamp;
 use oar_core::error::ErrorClass;
 use rustix::process::{Pid, Signal, kill_process};
@@ -16,6 +17,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::net::UnixDatagram;
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
 
 use crate::record::{Problem, read, records_folder, supervised_file, write};
 use crate::service_manager::ServiceManager;
@@ -25,13 +27,15 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 /// An agent that ran for so long begins with the first pause again.
-const STEADY: SignedDuration = SignedDuration::from_mins(10);
+const STEADY: Duration = Duration::from_mins(10);
 /// How long an agent may take to start.
 const TO_START: Duration = Duration::from_secs(50);
 /// How often it is looked whether an agent gave a sign of life.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long agents get to stop: less than this program gets itself.
 const TO_STOP: Duration = Duration::from_millis(1_400);
+/// How long what an agent wrote last is waited for after its end: a process that it left behind may hold the stream open.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// The longest line of an agent's output that is passed on, in bytes.
 const LONGEST_LINE: u64 = 16 * 1024;
 
@@ -47,6 +51,11 @@ pub struct Supervised {
 }
 
 impl Supervised {
+    /// The option that tells the agent its name, which may begin with a dash.
+    fn option(&self) -> String {
+        format!("--supervised={}", self.name)
+    }
+
     /// This program again, as the agent.
     fn start(&self, session: &Session, more: &[&str]) -> Result<Command, CliError> {
         let program = session.environment.program().ok_or_else(|| {
@@ -68,6 +77,8 @@ impl Supervised {
             command.env_remove(name);
         }
         command.kill_on_drop(true);
+        // A signal for this program's group (Ctrl-C) reaches the agent once, from here: the second one would end it at once.
+        command.process_group(0);
         Ok(command)
     }
 }
@@ -98,21 +109,39 @@ pub fn supervised_record(session: &Session, name: &str) -> Option<SupervisedReco
 /// It would not start; in its own words.
 pub async fn check(session: &Session, agent: &Supervised) -> Result<(), CliError> {
     let every = agent.every.to_string();
-    let mut command = agent.start(session, &["--interval", &every, "--check-only"])?;
+    let name = agent.option();
+    let mut command = agent.start(session, &["--interval", &every, &name, "--check-only"])?;
     command.stdin(Stdio::null());
-    let output = command.output().await.map_err(|error| not_started(agent, &error))?;
+    let output = timeout(TO_START, command.output()).await.map_err(|_| {
+        let words = format!(
+            "agents.{}.run cannot be checked: it did not end within {} s",
+            agent.name,
+            TO_START.as_secs()
+        );
+        CliError::new(ErrorClass::Unavailable, words)
+    })?;
+    let output = output.map_err(|error| not_started(agent, &error))?;
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it ended without a word");
-    let said = said.strip_prefix("error: ").unwrap_or(said);
+    let said = why(&String::from_utf8_lossy(&output.stderr));
     Err(CliError::new(ErrorClass::Configuration, format!("agents.{}.run cannot be started: {said}", agent.name))
         .with_hint(format!(
             "Correct it in the configuration document (`oarctl config edit`); `{} --help` lists the options (for example \
              `oarctl start-release-detector --all`).",
             agent.command.iter().take(2).map(String::as_str).collect::<Vec<_>>().join(" ")
         )))
+}
+
+/// Why a program ended, from what it wrote: its error without the next step, which speaks of another command line.
+fn why(said: &str) -> String {
+    let all = || said.lines().map(str::trim);
+    let error = all().position(|line| line.starts_with("error: ")).unwrap_or_default();
+    let lines = all().skip(error).skip_while(|line| line.is_empty());
+    let words: Vec<&str> = lines.take_while(|line| !line.is_empty() && !line.starts_with("next: ")).collect();
+    let words = words.join(" ");
+    let words = words.strip_prefix("error: ").unwrap_or(&words);
+    if words.is_empty() { "it ended without a word".to_owned() } else { words.to_owned() }
 }
 
 fn not_started(agent: &Supervised, error: &std::io::Error) -> CliError {
@@ -194,7 +223,7 @@ impl Keeper<'_> {
         let clock = &self.session.clock;
         let mut pause = FIRST_PAUSE;
         loop {
-            let started = clock.now();
+            let started = Instant::now();
             let end = self.run_once().await;
             let text = match end {
                 End::Stopped => {
@@ -205,7 +234,7 @@ impl Keeper<'_> {
                 End::Hung => format!("it gave no sign of life for {} s", self.watchdog.as_secs()),
             };
             let now = clock.now();
-            if now.duration_since(started) >= STEADY {
+            if started.elapsed() >= STEADY {
                 pause = FIRST_PAUSE;
             }
             let next = now.saturating_add(pause).unwrap_or(now);
@@ -217,7 +246,10 @@ impl Keeper<'_> {
             self.note();
             tokio::select! {
                 () = clock.sleep(pause) => {}
-                _ = self.session.interrupt.wait() => return,
+                _ = self.session.interrupt.wait() => {
+                    self.record.next_start = None;
+                    return self.note();
+                }
             }
             pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
         }
@@ -232,7 +264,8 @@ impl Keeper<'_> {
             Err(error) => return End::Ended(format!("its socket cannot be made: {error}")),
         };
         let every = self.agent.every.to_string();
-        let more = ["--interval", &every, "--supervised", &self.agent.name];
+        let name = self.agent.option();
+        let more = ["--interval", &every, &name];
         let started =
             self.agent.start(self.session, &more).map_err(|error| error.message).and_then(|mut command| {
                 command.env("NOTIFY_SOCKET", &self.socket);
@@ -250,21 +283,25 @@ impl Keeper<'_> {
         let output = (child.stdout.take(), child.stderr.take());
         // The agent ends when this end of its standard input is closed, however that comes about.
         let standard_input = child.stdin.take();
+        let output = async { tokio::join!(self.pass_on(output.0), self.pass_on(output.1)) }.fuse();
+        let watch = self.watch(&mut child, &socket);
+        tokio::pin!(output, watch);
         let end = tokio::select! {
-            end = self.watch(&mut child, &socket) => end,
+            end = &mut watch => end,
             // The streams may end before the process does.
-            () = async {
-                tokio::join!(self.pass_on(output.0), self.pass_on(output.1));
-                std::future::pending::<()>().await;
-            } => End::Stopped,
+            _ = &mut output => watch.await,
         };
+        if !output.is_terminated() {
+            let _ = timeout(LAST_WORDS, &mut output).await;
+        }
         drop(standard_input);
         end
     }
 
     async fn watch(&self, child: &mut Child, socket: &UnixDatagram) -> End {
         let clock = &self.session.clock;
-        let mut last = clock.now();
+        // Not by the wall clock, which may be set meanwhile.
+        let mut last = Instant::now();
         let mut limit = self.watchdog.max(TO_START);
         let mut message = [0; 1024];
         loop {
@@ -278,15 +315,14 @@ impl Keeper<'_> {
                     let text = String::from_utf8_lossy(message.get(..length).unwrap_or_default());
                     if text.lines().any(|line| line == "READY=1") {
                         limit = self.watchdog;
-                        last = clock.now();
+                        last = Instant::now();
                     }
                     if text.lines().any(|line| line == "WATCHDOG=1") {
-                        last = clock.now();
+                        last = Instant::now();
                     }
                 }
                 () = clock.sleep(LOOK) => {
-                    let silent = clock.now().duration_since(last);
-                    if silent > SignedDuration::try_from(limit).unwrap_or(SignedDuration::MAX) {
+                    if last.elapsed() > limit {
                         let _ = child.kill().await;
                         return End::Hung;
                     }
@@ -327,7 +363,7 @@ async fn stop(child: &mut Child) {
     if let Some(process) = process {
         let _ = kill_process(process, Signal::TERM);
     }
-    if tokio::time::timeout(TO_STOP, child.wait()).await.is_err() {
+    if timeout(TO_STOP, child.wait()).await.is_err() {
         let _ = child.kill().await;
     }
 }
@@ -341,5 +377,26 @@ pub(crate) async fn orphaned() {
     });
     if waiting.is_err() || end.await.is_err() {
         std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_program_ended_is_its_error_whole_and_without_the_next_step() {
+        for (said, expected) in [
+            ("error: no y-stream\n  next: give one\n", "no y-stream"),
+            ("warning: odd\nerror: no y-stream\n", "no y-stream"),
+            (
+                "error: missing arguments:\n  --release <X.Y>\n\nUsage: jobctl\n",
+                "missing arguments: --release <X.Y>",
+            ),
+            ("\nthread panicked\n", "thread panicked"),
+            ("", "it ended without a word"),
+        ] {
+            assert_eq!(why(said), expected, "{said:?}");
+        }
     }
 }

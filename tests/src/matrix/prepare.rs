@@ -317,6 +317,11 @@ pub(super) fn behind(harness: Harness) -> Harness {
         .put("openshift/release-tests", "z-stream", path, "releases: {4.19.0: {}}\n", "announce", now)
         .unwrap();
     drop(github);
+    let mut controller = harness.sandbox.world().release_controller.lock();
+    let tags = controller.streams.get_mut("4-stable").into_iter().flatten();
+    let created = jiff::Timestamp::now() - SignedDuration::from_hours(2);
+    tags.filter(|tag| tag.name == KONFLUX).for_each(|tag| tag.created = created);
+    drop(controller);
     harness
 }
 
@@ -327,9 +332,12 @@ pub(super) fn rejected(harness: Harness) -> Harness {
     let text = r#"{"accepted": false, "aggregated": true, "result": []}"#;
     let now = harness.sandbox.clock().now();
     let mut github = harness.sandbox.world().github.lock();
-    github
-        .put("openshift/release-tests", "record", &format!("_releases/{name}"), text, "rejected", now)
-        .unwrap();
+    // The scenario's own rejected build is settled, so that there is one.
+    let older = "ocp-test-result-4.19.0-0.nightly-2026-06-29-100000-amd64.json";
+    for (name, text) in [(name.to_string().as_str(), text), (older, r#"{"accepted": true}"#)] {
+        let path = format!("_releases/{name}");
+        github.put("openshift/release-tests", "record", &path, text, "decided", now).unwrap();
+    }
     drop(github);
     harness
 }

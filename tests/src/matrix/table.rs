@@ -260,8 +260,8 @@ const CHECK_RESULTS: &[&str] = &[
 /// What runs without a person.
 fn agents() -> Vec<Scenario> {
     vec![
-        line("start_release_detector", KONFLUX, DETECT, Change, 9, prepare::announced),
-        line("check_test_results", KONFLUX, CHECK_RESULTS, Change, 5, prepare::rejected),
+        line("start_release_detector", KONFLUX, DETECT, Change, 10, prepare::announced),
+        line("check_test_results", KONFLUX, CHECK_RESULTS, Change, 7, prepare::rejected),
         line("start_release_detector_behind", KONFLUX, DETECT, Change, 9, prepare::behind),
         line(
             "jira_notificator",

@@ -33,6 +33,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         scope: arch.text(),
         dry_run,
         one_at_a_time: false,
+        parts: &[],
         leases: &clients,
         activity: clients.http().activity(),
     };
@@ -45,7 +46,14 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         |ui, report| {
             show(ui, report);
             let mut pass = Pass::default();
-            pass.add_problems(report.problem_count(), report.class());
+            for (text, class, _) in report.problems.iter() {
+                pass.add_problem(text, class);
+            }
+            for build in &report.builds {
+                for (text, class, _) in build.problems.iter() {
+                    pass.add_problem(format!("{}: {text}", build.build), class);
+                }
+            }
             pass.started = report.started;
             pass.records = Some((report.records, report.records.saturating_sub(report.finished)));
             pass

@@ -1,8 +1,10 @@
 use agent::{Agent, Pass, Schedule};
 use cli_support::{CliError, ExitCode, Session, TextStyle, Ui, complete};
+use oar_core::error::{Classified as _, ErrorClass};
 use oar_core::operations::Part;
 use oar_core::operations::jobctl::start_controller::{StartController, StreamPass};
 use oar_core::prow::controller::{ControllerReport, Scope, Verdict};
+use oar_core::prow::starter::JobStart;
 use oar_core::version::{Arch, YStream};
 
 use crate::{display, passes};
@@ -65,12 +67,15 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         scope: &scope,
         dry_run,
         one_at_a_time: false,
+        parts: &[],
         leases: &clients,
         activity: clients.http().activity(),
     };
     passes::run(controller, &clients, (schedule, agent), session, show_part, |_, answer| {
         let mut pass = Pass::default();
-        answer.problems().for_each(|class| pass.problem(Some(class)));
+        for (words, class) in answer.releases.iter().flat_map(problems) {
+            pass.add_problem(words, class);
+        }
         pass.started = answer.started();
         pass
     })
@@ -86,6 +91,18 @@ fn show_part(ui: &Ui, part: Part<'_>) {
             ui.explain(&CliError { message: format!("{}: {}", name(*scope), shown.message), ..shown });
         }
         _ => {}
+    }
+}
+
+/// What went wrong for one minor version, with its class.
+fn problems(pass: &StreamPass) -> Vec<(String, ErrorClass)> {
+    match pass {
+        StreamPass::Done(report) => {
+            let jobs = report.jobs.iter().filter_map(|job| Some((job, job.class?)));
+            let words = |job: &JobStart| job.problem.clone().unwrap_or_else(|| job.result.to_owned());
+            jobs.map(|(job, class)| (format!("{}: {}", job.job, words(job)), class)).collect()
+        }
+        StreamPass::Failed { scope, error } => vec![(format!("{}: {error}", name(*scope)), error.class())],
     }
 }
 

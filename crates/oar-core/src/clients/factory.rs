@@ -146,11 +146,12 @@ impl Clients {
     /// The company directory; it connects at the first look-up.
     pub fn directory(&self) -> LdapClient {
         let http = self.settings.http();
-        LdapClient::new(LdapSettings {
+        let settings = LdapSettings {
             url: self.base(Service::Ldap),
             timeout: http.timeout,
             ca_bundle: http.ca_bundle.clone(),
-        })
+        };
+        LdapClient::new(settings, self.http.activity())
     }
 
     /// elliott, as a program on this machine.

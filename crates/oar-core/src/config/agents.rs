@@ -17,8 +17,10 @@ pub const AGENT_COMMANDS: &[(&str, &str)] = &[
     ("jobctl", "start-controller"),
     ("jobctl", "start-aggregator"),
 ];
-/// Options of a command that its supervisor gives.
-const OF_THE_SUPERVISOR: [&str; 2] = ["--once", "--interval"];
+/// Options of a command that its supervisor gives: `every` and the agent's name stand for them.
+const OF_THE_SUPERVISOR: [&str; 4] = ["--once", "--interval", "--supervised", "--check-only"];
+/// Options with which a command makes no pass.
+const WITHOUT_A_PASS: [&str; 4] = ["--help", "-h", "--version", "-V"];
 
 /// How long an agent may give no sign of life, in whole seconds: agents give one every five at least, and one that hangs is
 /// to be restarted within a minute.
@@ -65,10 +67,18 @@ pub(super) fn command_problem(text: &str) -> Option<String> {
             AGENT_COMMANDS.iter().map(|(program, command)| format!("`{program} {command}`")).collect();
         return Some(format!("does not begin with one of {}", known.join(", ")));
     }
-    let given =
-        words.find(|word| OF_THE_SUPERVISOR.iter().any(|option| word.split('=').next() == Some(*option)))?;
-    let option = given.split('=').next().unwrap_or_default();
-    Some(format!("has the option {option}, which `every` stands for"))
+    if text.contains(['\'', '"', '\\']) {
+        return Some("has quotes, which no shell takes away: write each word without them".to_owned());
+    }
+    words.find_map(|word| {
+        let option = word.split('=').next().unwrap_or_default();
+        if OF_THE_SUPERVISOR.contains(&option) {
+            return Some(format!("has the option {option}, which the supervisor gives"));
+        }
+        WITHOUT_A_PASS
+            .contains(&option)
+            .then(|| format!("has the option {option}, with which no pass is made"))
+    })
 }
 
 /// How long an agent may give no sign of life before it is restarted.
@@ -107,6 +117,11 @@ mod tests {
             (r#"{"run": "oar take-ownership", "every": "600"}"#, "agents.x.run"),
             (r#"{"run": "oarctl start-release-detector --interval=5", "every": "600"}"#, "--interval"),
             (r#"{"run": "oarctl start-release-detector --once", "every": "600"}"#, "--once"),
+            (r#"{"run": "oarctl check-test-results --check-only", "every": "600"}"#, "--check-only"),
+            (r#"{"run": "oarctl jira-notificator --supervised=x", "every": "600"}"#, "--supervised"),
+            (r#"{"run": "oarctl jira-notificator --help", "every": "600"}"#, "no pass is made"),
+            (r#"{"run": "jobctl start-aggregator -V", "every": "600"}"#, "no pass is made"),
+            (r#"{"run": "oarctl check-test-results --slack-channel '#qe'", "every": "600"}"#, "quotes"),
             (r#"{"every": "600"}"#, "agents.x.run"),
             (r#"{"run": "oarctl start-release-detector --all"}"#, "agents.x.every"),
             (r#"{"run": "oarctl start-release-detector --all", "every": "0"}"#, "agents.x.every"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -291,6 +292,8 @@ pub struct Environment {
     program: Option<PathBuf>,
     working_directory: Option<PathBuf>,
     account: Option<String>,
+    /// Why a credential of the service manager cannot be read.
+    unreadable: Option<String>,
 }
 
 /// The largest credential that is read from a file, in bytes: a service manager gives 1 MB in all.
@@ -308,6 +311,7 @@ impl Environment {
             program: std::env::current_exe().ok(),
             working_directory: std::env::current_dir().ok(),
             account: nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name),
+            unreadable: None,
         }
         .with_credentials()
     }
@@ -316,12 +320,18 @@ impl Environment {
         let folder =
             self.get("CREDENTIALS_DIRECTORY").map(PathBuf::from).filter(|folder| folder.is_absolute());
         let Some(folder) = folder else { return self };
-        for variable in
-            VARIABLES.iter().filter(|variable| !self.values.contains_key(variable.name)).collect::<Vec<_>>()
-        {
+        let unset: Vec<_> = VARIABLES.iter().filter(|variable| self.get(variable).is_none()).collect();
+        for variable in unset {
             let file = folder.join(variable.name);
-            if let Ok(text) = super::files::read_text("the credential", &file, LARGEST_CREDENTIAL) {
-                self.values.insert(variable.name.to_owned(), text.trim_end().to_owned());
+            match super::files::read_text("the credential", &file, LARGEST_CREDENTIAL) {
+                Ok(text) => {
+                    self.values.insert(variable.name.to_owned(), text.trim_end().to_owned());
+                }
+                Err(ConfigError::Unreadable { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+                // `check_names` tells it, before anything is done: "not set" may have a meaning.
+                Err(error) => {
+                    self.unreadable.get_or_insert_with(|| error.to_string());
+                }
             }
         }
         self
@@ -391,6 +401,7 @@ impl Environment {
             program: None,
             working_directory: None,
             account: None,
+            unreadable: None,
         }
     }
 
@@ -442,8 +453,12 @@ impl Environment {
     }
 
     /// Refuses variables whose names look like the project's and are unknown: the default would apply
-    /// instead, which is production. Other variables are ignored.
+    /// instead, which is production. Other variables are ignored. Refuses credentials of the service manager that cannot be
+    /// read, too: they would count as not set.
     pub fn check_names(&self) -> Result<(), ConfigError> {
+        if let Some(problem) = &self.unreadable {
+            return Err(ConfigError::Credential { problem: problem.clone() });
+        }
         let known: Vec<String> = VARIABLES
             .iter()
             .map(|variable| variable.name.to_owned())
@@ -504,6 +519,7 @@ impl fmt::Debug for Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Classified as _;
     use std::collections::BTreeSet;
 
     #[test]
@@ -522,6 +538,32 @@ mod tests {
         assert_eq!(value("SLACK_BOT_TOKEN").as_deref(), Some("set"));
         assert_eq!((value("OTHER"), value("JIRA_TOKEN")), (None, None));
         assert_eq!(environment.secrets().len(), 2);
+        assert!(environment.check_names().is_ok());
+        let empty = [("CREDENTIALS_DIRECTORY", given), ("GITHUB_TOKEN", "")];
+        let environment = Environment::from_pairs(empty).with_credentials();
+        assert_eq!(environment.get("GITHUB_TOKEN"), Some("from a file"), "empty is not set");
+    }
+
+    #[test]
+    fn a_credential_that_cannot_be_read_is_an_error_and_not_one_that_is_not_set() {
+        let unreadable: [fn(&Path); 3] = [
+            |path| std::fs::create_dir(path).unwrap(),
+            |path| std::fs::write(path, [0xff]).unwrap(),
+            |path| std::fs::write(path, "x".repeat(1024 * 1024 + 1)).unwrap(),
+        ];
+        for make in unreadable {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("JIRA_TOKEN");
+            make(&path);
+            let pairs = [("CREDENTIALS_DIRECTORY", folder.path().to_str().unwrap())];
+            let environment = Environment::from_pairs(pairs).with_credentials();
+            let error = environment.check_names().unwrap_err();
+            assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+            assert!(error.hint().unwrap().contains("restart"), "{error:?}");
+            // Who set the variable does not need the file.
+            let set = pairs.into_iter().chain([("JIRA_TOKEN", "x")]);
+            assert!(Environment::from_pairs(set).with_credentials().check_names().is_ok());
+        }
     }
 
     #[test]

@@ -43,6 +43,12 @@ pub enum ConfigError {
         /// Each with the most similar known name.
         variables: Vec<(String, String)>,
     },
+    /// A credential that a service manager gives cannot be read.
+    #[error("{problem}")]
+    Credential {
+        /// Which, and why.
+        problem: String,
+    },
     /// The configuration document was not found.
     #[error("no configuration document: looked for {}", paths(.searched))]
     DocumentNotFound {
@@ -260,6 +266,9 @@ classified! {
         Self::UnknownVariables { .. } => {
             Some("Correct the name or unset it; ignored, it would leave the default, which is production.".into())
         }
+        Self::Credential { .. } => Some(
+            "Correct the file that the service manager loads (`LoadCredential=`), and restart the service.".into(),
+        ),
         Self::BadVariable { name, .. } => Some(format!("Correct {name}, or unset it for the default.")),
         Self::Unreadable { .. } | Self::TooLarge { .. } => {
             Some("Make the file readable, or set OAR_CONFIG to another configuration document.".into())

@@ -1,4 +1,5 @@
-//! Whether requests are under way: how a watchdog tells a program that waits for an answer from one that hangs.
+//! Whether requests are under way: how a watchdog tells a program that waits for an answer from one that hangs. Requests of
+//! other protocols (LDAP) count in the same way.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -26,7 +27,7 @@ impl Activity {
     }
 
     /// Counts a request until the returned value is dropped.
-    pub(super) fn begin(&self) -> UnderWay {
+    pub(crate) fn begin(&self) -> UnderWay {
         self.0.under_way.fetch_add(1, Ordering::SeqCst);
         self.0.begun.fetch_add(1, Ordering::SeqCst);
         UnderWay(Arc::clone(&self.0))
@@ -35,7 +36,7 @@ impl Activity {
 
 /// A request is under way while this exists.
 #[derive(Debug)]
-pub(super) struct UnderWay(Arc<Counts>);
+pub(crate) struct UnderWay(Arc<Counts>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {

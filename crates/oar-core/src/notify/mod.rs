@@ -145,7 +145,7 @@ fn list_line(title: &str, references: &[Reference]) -> String {
 }
 
 /// A hash of `facts`: twelve hexadecimal digits.
-fn short_hash<'a>(facts: impl IntoIterator<Item = &'a str>) -> String {
+pub fn short_hash<'a>(facts: impl IntoIterator<Item = &'a str>) -> String {
     let mut hash = Sha1::new();
     for fact in facts {
         hash.update(fact.as_bytes());

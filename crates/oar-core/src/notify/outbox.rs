@@ -80,7 +80,7 @@ pub async fn deliver(
         }
     };
     if let PreviousSend::PerhapsSince(since) = earlier {
-        match find(slack, message, since).await {
+        match look_for(slack, message, since).await {
             Lookup::Found(posted) => return Delivery::AlreadySent(posted),
             Lookup::CannotTell(reason) => return Delivery::Unclear(reason),
             Lookup::NotFound => {}
@@ -91,7 +91,7 @@ pub async fn deliver(
     for _ in 0..2 {
         let look = async {
             clock.sleep(SETTLE).await;
-            match find(slack, message, started).await {
+            match look_for(slack, message, started).await {
                 Lookup::Found(posted) => Ok(Some(posted)),
                 Lookup::NotFound => Ok(None),
                 Lookup::CannotTell(reason) => Err(reason),
@@ -120,7 +120,8 @@ pub async fn deliver(
     Delivery::Pending(String::from("Slack did not answer twice, and the message is not in the channel"))
 }
 
-async fn find(slack: &SlackClient, message: &Message, since: Timestamp) -> Lookup {
+/// Looks for a message that was sent at `since` or later.
+pub async fn look_for(slack: &SlackClient, message: &Message, since: Timestamp) -> Lookup {
     let since = since.checked_sub(CLOCK_SKEW).unwrap_or(since);
     let wanted = Wanted {
         channel: &message.channel,

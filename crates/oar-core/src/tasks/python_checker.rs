@@ -5,9 +5,13 @@ use std::path::PathBuf;
 
 use crate::config::Environment;
 use crate::error::ErrorClass;
+use crate::files;
 use crate::flow::holder;
 use crate::flow::outcome::Refusal;
 use crate::version::ReleaseVersion;
+
+/// The largest lock file that is read, in bytes: it holds a number.
+const LARGEST_LOCK: u64 = 1024;
 
 /// A running checker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +23,12 @@ struct Checker {
 /// Refuses to act on `release` while a checker of the Python tooling is working on it.
 ///
 /// Its lock file names the y-stream only. The lock of a process that has ended is ignored, and so is that of
-/// a checker whose command line names another release.
+/// a checker whose command line names another release. A lock file that cannot be read says nothing, so nothing is done.
 pub(super) fn refuse_while_it_runs(
     environment: &Environment,
     release: &ReleaseVersion,
 ) -> Result<(), Refusal> {
-    let Some(Checker { process, lock }) = living(environment, release) else { return Ok(()) };
+    let Some(Checker { process, lock }) = living(environment, release)? else { return Ok(()) };
     Err(Refusal::new(
         ErrorClass::Conflict,
         format!(
@@ -40,17 +44,29 @@ pub(super) fn refuse_while_it_runs(
     )))
 }
 
-fn living(environment: &Environment, release: &ReleaseVersion) -> Option<Checker> {
+fn living(environment: &Environment, release: &ReleaseVersion) -> Result<Option<Checker>, Refusal> {
     let lock = environment.temporary().join(format!("oar_scheduler_{}.lock", release.y_stream()));
-    let process: u32 = std::fs::read_to_string(&lock).ok()?.trim().parse().ok()?;
-    if !holder::is_alive(process) {
-        return None;
-    }
+    let text = match files::read(&lock, LARGEST_LOCK) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if error.is_absent() => return Ok(None),
+        Err(error) => {
+            let words = format!(
+                "whether the Python tooling's background checker is working on the approval of {release} is not known: {}: \
+                 {error}; nothing was done",
+                lock.display()
+            );
+            return Err(Refusal::new(ErrorClass::Unavailable, words)
+                .with_hint("Let this user read the file, or delete it if no checker is running."));
+        }
+    };
+    let Some(process) = text.trim().parse().ok().filter(|process| holder::is_alive(*process)) else {
+        return Ok(None);
+    };
     let command = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
     let command = String::from_utf8_lossy(&command).into_owned();
     let concerns_another = !named(&command, &release.to_string())
         && releases(&command).any(|other| other.y_stream() == release.y_stream());
-    (!concerns_another).then_some(Checker { process, lock })
+    Ok((!concerns_another).then_some(Checker { process, lock }))
 }
 
 fn words(command: &str) -> impl Iterator<Item = &str> {
@@ -91,6 +107,16 @@ mod tests {
         assert!(refusal.to_string().contains(&format!("process {process}")), "{refusal}");
         assert!(refusal.to_string().contains(lock.to_str().unwrap()), "{refusal}");
         assert_eq!(refuse_while_it_runs(&environment, &"4.18.1".parse().unwrap()), Ok(()));
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_read_is_not_one_that_is_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment::from_pairs([("TMPDIR", folder.path().to_str().unwrap())]);
+        std::fs::create_dir(folder.path().join("oar_scheduler_4.19.lock")).unwrap();
+        let refusal = refuse_while_it_runs(&environment, &release()).unwrap_err();
+        assert_eq!(refusal.class(), ErrorClass::Unavailable);
+        assert!(refusal.to_string().contains("oar_scheduler_4.19.lock"), "{refusal}");
     }
 
     #[test]

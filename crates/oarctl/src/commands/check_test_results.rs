@@ -1,18 +1,28 @@
 //! `oarctl check-test-results`: tells of rejected builds.
 
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use agent::{Agent, Pass, Schedule};
 use cli_support::{CliError, ExitCode, Session, Ui};
 use oar_core::clients::github::Repository;
 use oar_core::error::ErrorClass;
+use oar_core::files::read_text;
+use oar_core::notify::short_hash;
 use oar_core::operations::oarctl::check_test_results::{Answer, CheckTestResults, Told};
 use oar_core::operations::{Observer, Part, perform};
 
 /// The largest file of notified builds that is read, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
+/// How long a pass waits for another program that uses the file. It is shorter than a supervisor's patience.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How often it looks whether the file is free.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// The most characters of the repository and the branch that an agent's name begins with.
+const LONGEST_WORDS: usize = 100;
 
 /// Tell a channel of builds whose test results were rejected
 ///
@@ -29,7 +39,7 @@ pub(crate) struct Args {
     /// File of notified builds; created if it does not exist
     #[arg(long, value_name = "FILE", default_value = "notified_files.txt")]
     notified_file_path: PathBuf,
-    /// How many rejected builds the first run reports; older ones count as reported
+    /// How many rejected builds a first run reports, the last by name; the others count as reported
     #[arg(long, value_name = "NUMBER", default_value_t = 5)]
     limit: usize,
     /// Folder of the test result files
@@ -49,6 +59,8 @@ pub(crate) struct Args {
 }
 
 pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
+    let clients = session.clients()?;
+    let scope = scope(&args);
     let Args {
         repo_name,
         slack_channel,
@@ -60,15 +72,24 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         dry_run,
         schedule,
     } = args;
-    let clients = session.clients()?;
-    let good = |letter: char| letter.is_ascii_alphanumeric() || letter == '.' || letter == '-';
-    let scope = format!("{repo_name}-{branch}").replace(|letter| !good(letter), "-");
+    let checker = CheckTestResults {
+        repo_name: repo_name.to_string(),
+        slack_channel,
+        notified: None,
+        limit,
+        path,
+        branch,
+        include_stable,
+        dry_run,
+    };
+    checker.check(&clients).map_err(|error| CliError::of_task(&error))?;
     let agent = Agent {
         program: "oarctl",
         role: "result-checker",
         scope: &scope,
+        parts: &[],
         dry_run,
-        // Two would write one file.
+        // Two that tell a channel at the same moment would not see each other's message.
         one_at_a_time: true,
         leases: &clients,
         activity: clients.http().activity(),
@@ -76,31 +97,25 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     schedule
         .run(session, agent, || async {
             let mut pass = Pass::default();
-            let notified = match read(&notified_file_path) {
-                Ok(notified) => notified,
+            let file = NotifiedFile::of(&notified_file_path);
+            let opened = async {
+                // Held to the end of the pass: what another program tells meanwhile would be lost.
+                let lock = if dry_run { None } else { Some(file.lock(session).await?) };
+                Ok::<_, CliError>((lock, file.read()?))
+            };
+            let (_lock, notified) = match opened.await {
+                Ok(opened) => opened,
                 Err(error) => {
-                    pass.add_problem(error.message.clone(), ErrorClass::Configuration);
+                    let held = error.code == ExitCode::Conflict;
+                    let class = if held { ErrorClass::Conflict } else { ErrorClass::Configuration };
+                    pass.add_problem(error.message.clone(), class);
                     session.ui.fail(&error);
                     return pass;
                 }
             };
-            let checker = CheckTestResults {
-                repo_name: repo_name.to_string(),
-                slack_channel: slack_channel.clone(),
-                notified,
-                limit,
-                path: path.clone(),
-                branch: branch.clone(),
-                include_stable,
-                dry_run,
-            };
-            let keeper = Arc::new(Keeper {
-                ui: session.ui.clone(),
-                file: notified_file_path.clone(),
-                failed: Mutex::default(),
-            });
+            let keeper = Arc::new(Keeper { ui: session.ui.clone(), file, failed: Mutex::default() });
             let call = session.call_with(clients.clone(), false).observed_by(keeper.clone());
-            match perform(checker, &call).await {
+            match perform(CheckTestResults { notified, ..checker.clone() }, &call).await {
                 Ok(answer) => {
                     if !dry_run {
                         keeper.write(&answer.notified);
@@ -125,20 +140,92 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         .await
 }
 
-/// The text of the file; `None` when it does not exist.
-fn read(path: &Path) -> Result<Option<String>, CliError> {
-    let failed = |why: String| {
-        CliError::new(ErrorClass::Configuration, format!("cannot read {}: {why}", path.display()))
-            .with_hint("Name another file with --notified-file-path, or let this user read it.")
-    };
-    match std::fs::metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Ok(data) if data.len() > LARGEST => return Err(failed(format!("it has more than {LARGEST} bytes"))),
-        _ => {}
+/// What distinguishes this checker from others: one that tells another channel, or keeps another file, does other work. It is
+/// part of a Lease's name, which Kubernetes takes in lower case only.
+fn scope(args: &Args) -> String {
+    let Args { repo_name, branch, path, slack_channel, include_stable, notified_file_path, .. } = args;
+    let file = std::path::absolute(notified_file_path).unwrap_or_else(|_| notified_file_path.clone());
+    let repository = repo_name.to_string();
+    let (file, stable) = (file.display().to_string(), include_stable.to_string());
+    let facts = [&repository, branch, path, slack_channel, &stable, &file];
+    let good = |letter: char| letter.is_ascii_alphanumeric() || letter == '.' || letter == '-';
+    let words = format!("{repository}-{branch}").to_ascii_lowercase().replace(|letter| !good(letter), "-");
+    let words: String = words.chars().take(LONGEST_WORDS).collect();
+    format!("{}-{}", words.trim_end_matches(['-', '.']), short_hash(facts.map(String::as_str)))
+}
+
+/// The file of notified builds.
+#[derive(Debug)]
+struct NotifiedFile {
+    /// As it was given.
+    name: PathBuf,
+    /// Where it really is: what replaces it must not replace a link to it.
+    target: PathBuf,
+}
+
+impl NotifiedFile {
+    fn of(path: &Path) -> Self {
+        let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        Self { name: path.to_owned(), target }
     }
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) => Err(failed(error.to_string())),
+
+    fn folder(&self) -> &Path {
+        let folder = self.target.parent().filter(|folder| !folder.as_os_str().is_empty());
+        folder.unwrap_or(Path::new("."))
+    }
+
+    /// Takes the lock beside the file, and makes sure that the file can be replaced: otherwise nothing of what is told could be
+    /// remembered.
+    async fn lock(&self, session: &Session) -> Result<File, CliError> {
+        let failed = |error: std::io::Error| self.not_written(&error);
+        tempfile::NamedTempFile::new_in(self.folder()).map_err(failed)?;
+        let mut path = self.target.clone().into_os_string();
+        path.push(".lock");
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        let mut waited = Duration::ZERO;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(lock),
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+                Err(TryLockError::WouldBlock) if waited >= LONGEST_WAIT => {
+                    let words = format!("another program has been using {} for a while", self.name.display());
+                    return Err(CliError::new(ErrorClass::Conflict, words)
+                        .with_hint("Nothing was done; the next pass tries again."));
+                }
+                Err(TryLockError::WouldBlock) => session.clock.sleep(LOOK_AGAIN).await,
+            }
+            waited += LOOK_AGAIN;
+        }
+    }
+
+    /// The text of the file; `None` when it does not exist.
+    fn read(&self) -> Result<Option<String>, CliError> {
+        match read_text(&self.target, LARGEST) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => {
+                let words = format!("the file of notified builds {}: {error}", self.name.display());
+                Err(CliError::new(ErrorClass::Configuration, words)
+                    .with_hint("Name another file with --notified-file-path, or let this user read it."))
+            }
+        }
+    }
+
+    fn write(&self, text: &str) -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(self.folder())?;
+        file.write_all(text.as_bytes())?;
+        if let Ok(present) = std::fs::metadata(&self.target) {
+            file.as_file().set_permissions(present.permissions())?;
+        }
+        file.persist(&self.target)?;
+        Ok(())
+    }
+
+    fn not_written(&self, error: &std::io::Error) -> CliError {
+        let words = format!("cannot write the notified builds to {}: {error}", self.name.display());
+        CliError::new(ErrorClass::Configuration, words).with_hint(
+            "Let this user write the file and its folder. No message is repeated: the channel is searched first.",
+        )
     }
 }
 
@@ -146,24 +233,14 @@ fn read(path: &Path) -> Result<Option<String>, CliError> {
 #[derive(Debug)]
 struct Keeper {
     ui: Ui,
-    file: PathBuf,
+    file: NotifiedFile,
     failed: Mutex<Option<CliError>>,
 }
 
 impl Keeper {
     fn write(&self, text: &str) {
-        let attempt = || -> std::io::Result<()> {
-            let folder = self.file.parent().filter(|folder| !folder.as_os_str().is_empty());
-            let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
-            file.write_all(text.as_bytes())?;
-            file.persist(&self.file)?;
-            Ok(())
-        };
-        if let Err(error) = attempt() {
-            let words = format!("cannot write the notified builds to {}: {error}", self.file.display());
-            let error = CliError::new(ErrorClass::Configuration, words).with_hint(
-                "Let this user write the file and its folder. No message is repeated: the channel is searched first.",
-            );
+        if let Err(error) = self.file.write(text) {
+            let error = self.file.not_written(&error);
             *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
     }
@@ -194,8 +271,10 @@ fn show(ui: &Ui, answer: &Answer) {
         let result = match row.result {
             Told::Sent => "told",
             Told::SentBefore => "told before",
+            Told::WouldSend if row.standing == "accepted" => "would be told if its rejection was",
             Told::WouldSend => "would be told",
-            Told::NotTold => "not told: the first run reports only the newest builds",
+            Told::NotTold => "not told, and counts as told: a first run reports no more than --limit",
+            Told::NeverTold => "not told: its rejection was not told here in the last 30 days",
             Told::Error => continue,
         };
         ui.text(format!("{}: {}; {result}", row.file, row.standing));
@@ -205,4 +284,51 @@ fn show(ui: &Ui, answer: &Answer) {
         ui.explain(&CliError { hint, ..CliError::new(class, text) });
     }
     ui.text(format!("{} test result files checked", answer.checked));
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn scope_of(repository: &str, more: &[&str]) -> String {
+        let fixed = ["x", "--repo-name", repository, "--slack-channel", "#qe"];
+        scope(&Command::parse_from(fixed.iter().chain(more)).args)
+    }
+
+    #[test]
+    fn an_agents_name_is_one_that_kubernetes_takes() {
+        for (repository, branch) in [("Owner/Name", "record"), ("o/n_", "_x_"), ("o/n", &*"ü".repeat(300))] {
+            let name = scope_of(repository, &["--branch", branch]);
+            let good = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+            assert!(name.len() < 150 && name.starts_with(good) && name.ends_with(good), "{name}");
+            assert!(name.chars().all(|letter| good(letter) || letter == '.' || letter == '-'), "{name}");
+        }
+    }
+
+    #[test]
+    fn one_that_does_other_work_has_another_name() {
+        let same = scope_of("o/n", &["--limit", "3"]);
+        assert_eq!(same, scope_of("o/n", &[]));
+        for more in [
+            ["--branch", "other"],
+            ["--path", "other"],
+            ["--slack-channel", "#other"],
+            ["--notified-file-path", "other"],
+            ["--include-stable", "--once"],
+        ] {
+            let args = ["x", "--repo-name", "o/n"];
+            let channel = ["--slack-channel", "#qe"];
+            let channel = if more.contains(&"--slack-channel") { &[][..] } else { &channel };
+            let other = Command::parse_from(args.iter().chain(channel).chain(&more)).args;
+            assert_ne!(same, scope(&other), "{more:?}");
+        }
+    }
 }

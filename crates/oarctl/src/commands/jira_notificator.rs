@@ -55,6 +55,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         scope: "ocpbugs",
         dry_run,
         one_at_a_time: false,
+        parts: &[],
         leases: &clients,
         activity: clients.http().activity(),
     };
@@ -129,5 +130,8 @@ fn show_explanation(ui: &Ui, explanation: &Explanation) {
         ui.text(format!("  told {} at {}{counts}", told.whom, told.at));
     }
     ui.text(format!("  pull requests: {}", explanation.verification));
+    if let Some(now) = explanation.now_words() {
+        ui.text(format!("  now: {now}"));
+    }
     ui.text(format!("  next: {}", explanation.next_words()));
 }

@@ -43,6 +43,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         program: "oarctl",
         role: "slack-bot",
         scope: "slack",
+        parts: &[],
         dry_run: false,
         one_at_a_time: true,
         leases: &clients,

@@ -12,7 +12,7 @@ use oar_core::version::YStream;
 ///
 /// Compares the announced releases of each y-stream with its newest accepted stable build. Every announced release that is
 /// newer and has no StateBox gets one, as `oar create-test-report` makes it. The release channel is told once when an
-/// announcement is missing, and when a release is out for a day and nobody has begun it.
+/// announcement is missing, and when nobody has begun an accepted release whose image is more than a day old.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Y-stream such as 4.19; may be repeated. Asked for at a terminal when it is left out
@@ -53,8 +53,9 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         program: "oarctl",
         role: "release-detector",
         scope: &scope,
+        parts: &names,
         dry_run,
-        // Two that tell the release channel at the same moment would not see each other's message.
+        // Two that tell the release channel of one y-stream at the same moment would not see each other's message.
         one_at_a_time: true,
         leases: &clients,
         activity: clients.http().activity(),

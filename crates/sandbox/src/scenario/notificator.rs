@@ -17,8 +17,9 @@ pub const PENDING: &str = "ert:pending-onqa-over-96hrs";
 pub const SNOOZE: &str = "ert:snooze";
 /// The first bug's number; each group begins where the one before it ends.
 const FIRST: u64 = 70_000;
-/// The numbers of the fields QA Contact and Need Info From, and Target Version.
+/// The numbers of the fields QA Contact, Need Info From, and Target Version.
 const QA_CONTACT: &str = "customfield_10470";
+const NEED_INFO: &str = "customfield_10482";
 const TARGET_VERSION: &str = "customfield_10855";
 
 /// What holds for a group of bugs.
@@ -222,6 +223,10 @@ fn bug(number: u64, shape: Shape, now: Timestamp) -> Issue {
     };
     for ((label, hours, before), id) in told.iter().zip(16_000_000 + number * 1000..) {
         bug.comments.push(notice(id, label, *hours, &contact, ago(*before)));
+    }
+    // Whoever was told an hour ago was asked for information, too, and has not answered.
+    if told.last().is_some_and(|(_, _, before)| *before == hour) {
+        bug.custom.insert(NEED_INFO.to_owned(), json!([{ "accountId": contact }]));
     }
     if shape == Shape::QaContactToldAmongMany {
         let others = (0..30).map(|place| {

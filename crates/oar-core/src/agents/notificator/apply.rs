@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::audience::{Audience, Managers};
 use super::claim::{Claim, claim};
-use super::comment::Notice;
+use super::comment::{Notice, NoticeKind, mentions};
 use super::issue::{ON_QA, OnQaIssue, PENDING_LABEL};
 use super::ladder::Step;
 use super::pass::{Notificator, Plan};
@@ -31,6 +31,8 @@ impl Applier<'_> {
     /// Does it. The issue's writes follow each other, so that Jira's limit of writes per issue is far away.
     pub(super) async fn apply(&self, plan: &Plan) -> IssueReport {
         let report = IssueReport::of(&plan.issue.key, &plan.decision);
+        // Taken before the first read: everything that is read after it makes the list of people older.
+        let read_at = self.notificator.clock.now();
         let read = self.read_again(plan).await;
         let (fresh, issue) = match read {
             Ok(read) => read,
@@ -38,6 +40,9 @@ impl Applier<'_> {
         };
         if issue.status.as_deref() != Some(ON_QA) {
             return report.left("it left ON_QA during the pass");
+        }
+        if !issue.shows_qa_contact {
+            return report.failed(self.notificator.no_qa_contact_shown());
         }
         let now = self.notificator.clock.now();
         let decision = self.notificator.decide(&issue);
@@ -50,12 +55,12 @@ impl Applier<'_> {
             // What was looked up in advance was for another step.
             step if step != plan.decision.step => report.state.push_str("; the next pass decides"),
             Some(Step::AddLabel) => report.steps.push(self.label(&issue, LabelChange::Add).await),
-            Some(step) => report = self.tell(report, &fresh, &issue, step).await,
+            Some(step) => report = self.tell(report, &fresh, &issue, step, read_at).await,
         }
         if report.steps.is_empty() {
             let missing = self.notificator.never_asked(&issue, now);
             if !missing.is_empty() {
-                report.steps.push(self.ask(&issue, &missing, now).await);
+                report.steps.push(self.ask(&issue, &missing, read_at).await);
             }
         }
         report
@@ -79,6 +84,7 @@ impl Applier<'_> {
         fresh: &Issue,
         issue: &OnQaIssue,
         step: Step,
+        read_at: Timestamp,
     ) -> IssueReport {
         let notice = match Audience::of(step, &issue.people, self.managers) {
             Some(Audience::Tell(notice)) => notice,
@@ -102,7 +108,8 @@ impl Applier<'_> {
                 return report;
             }
             Ok(Claim::GivenUp) => {
-                let why = "it was begun many times without a comment; check the issue's properties `ert-notificator.*`";
+                let why = "it was begun many times without a comment, and is tried once a day now; check whether this \
+                           account may comment";
                 report.steps.push(step_of(StepResult::Failed).because(why));
                 return report;
             }
@@ -123,7 +130,7 @@ impl Applier<'_> {
         let asked = if missing.is_empty() {
             StepReport::new(Action::AskForInformation, StepResult::AlreadySo)
         } else {
-            self.ask(issue, &missing, now).await
+            self.ask(issue, &missing, read_at).await
         };
         report.steps.push(asked.to(notice.kind));
         report
@@ -134,13 +141,17 @@ impl Applier<'_> {
         &self,
         issue: &OnQaIssue,
         notice: &Notice,
-        until: Option<jiff::Timestamp>,
+        until: Option<Timestamp>,
     ) -> Result<(), ServiceError> {
         let jira = self.notificator.jira;
         let body = notice.body();
         let before: Vec<&str> = issue.comments.iter().flatten().map(|comment| comment.id.as_str()).collect();
-        let is_new =
-            |comment: &Comment| !before.contains(&comment.id.as_str()) && comment.body.trim() == body.trim();
+        // Jira does not give back the text as it was sent: it writes mentions in lower case (spec 05 §3.2).
+        let is_new = |comment: &Comment| {
+            !before.contains(&comment.id.as_str())
+                && NoticeKind::of_comment(&comment.body) == Some(notice.kind)
+                && mentions(&comment.body) == notice.to
+        };
         let write = async { jira.add_comment_before(&issue.key, &body, until, self.permit).await.map(drop) };
         let look = async {
             let comments = jira.comments_since(&issue.key, issue.on_qa_since).await?;
@@ -152,7 +163,7 @@ impl Applier<'_> {
 
     /// Adds people to those who are asked for information. Jira takes only the whole list: the one that was read, when that
     /// was just now.
-    async fn ask(&self, issue: &OnQaIssue, people: &[AccountId], read_at: jiff::Timestamp) -> StepReport {
+    async fn ask(&self, issue: &OnQaIssue, people: &[AccountId], read_at: Timestamp) -> StepReport {
         let Notificator { jira, clock, settings, .. } = self.notificator;
         let (key, field) = (&issue.key, settings.need_info_field.as_str());
         let just_read = clock.now().duration_since(read_at) < JUST_READ;

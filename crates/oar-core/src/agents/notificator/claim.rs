@@ -8,12 +8,13 @@
 //! The property's name holds the step and when the issue became `ON_QA`, so that a step is claimed once in each stay. The
 //! claim stays behind: whoever read the issue before the comment was written and comes later finds it. A program that ended
 //! between claim and comment is known by a claim that is older than the lease while the comment is missing; the next
-//! claim has the next number. Whoever holds a claim sends nothing after half of the lease, and an answer to a claim that
+//! claim has the next number. After many of them it is tried once a day: what keeps the comment from being written may last
+//! for days, and when it is gone nobody has to clean up. Whoever holds a claim sends nothing after half of the lease, and an answer to a claim that
 //! never came counts as nobody's: the comment then comes a lease later, and not twice.
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::issue::claimed_at;
@@ -23,8 +24,9 @@ use crate::clock::stamp;
 use crate::error::ServiceError;
 use crate::permit::WritePermit;
 
-/// How often a step may be claimed in vain before a person has to look.
+/// How often a step may be claimed in vain before it is tried only once a day, and a person has to look.
 const MOST_ATTEMPTS: u32 = 20;
+const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// What became of a claim.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ pub(super) enum Claim {
     Ours(Option<Timestamp>),
     /// Another program writes, or did, at this time.
     Theirs(String),
-    /// Many programs claimed it, and none wrote.
+    /// It was claimed many times, the last time within a day, and nobody wrote.
     GivenUp,
 }
 
@@ -48,17 +50,16 @@ pub(super) async fn claim(
 ) -> Result<Claim, ServiceError> {
     let name =
         |attempt: u32| format!("ert-notificator.{}.{}.{attempt}", step.name(), on_qa_since.as_second());
-    let lease = jiff::SignedDuration::try_from(lease).unwrap_or(jiff::SignedDuration::MAX);
+    let lease = SignedDuration::try_from(lease).unwrap_or(SignedDuration::MAX);
     let mut attempt = 0;
     while let Some(value) = issue.property(&name(attempt)) {
         // What no program of ours wrote is nobody's claim.
         let at = claimed_at(value).unwrap_or(Timestamp::MIN);
-        if at.saturating_add(lease).is_ok_and(|end| now < end) {
-            return Ok(Claim::Theirs(stamp(at)));
-        }
         attempt += 1;
-        if attempt >= MOST_ATTEMPTS {
-            return Ok(Claim::GivenUp);
+        let many = attempt >= MOST_ATTEMPTS;
+        let held = if many { lease.max(A_DAY) } else { lease };
+        if at.saturating_add(held).is_ok_and(|end| now < end) {
+            return Ok(if many { Claim::GivenUp } else { Claim::Theirs(stamp(at)) });
         }
     }
     // Without a lease nobody else works, so that nobody waits.

@@ -34,7 +34,8 @@ impl Notificator<'_> {
             Some(_) => self.verifications(std::slice::from_ref(key)).await.remove(key),
         };
         let verified = verification == Some(Verification::Verified);
-        let left_out = selection.leaves_out(&found);
+        let hidden = || (!issue.shows_qa_contact).then(|| self.no_qa_contact_shown());
+        let left_out = selection.leaves_out(&found).or_else(hidden);
         let nothing = verified || left_out.is_some();
         let mut told = issue.told();
         told.sort_by_key(|told| told.at);
@@ -49,6 +50,7 @@ impl Notificator<'_> {
             on_qa_since: issue.on_qa_since.map(stamp),
             since: decision.since.map(stamp),
             told: told.into_iter().map(|told| told_report(told.kind, told.at, counts(told.at))).collect(),
+            removes_label: decision.removes_label && !nothing,
             next: if nothing { None } else { self.next_step(&issue, &facts) },
             verification: match verification {
                 Some(Verification::Verified) => VERIFIED.to_owned(),

@@ -33,6 +33,8 @@ pub(super) struct OnQaIssue {
     pub(super) id: Option<IssueId>,
     pub(super) status: Option<String>,
     pub(super) people: People,
+    /// Whether the answer has the QA contact, or says that there is none. Jira leaves out what an account may not see.
+    pub(super) shows_qa_contact: bool,
     /// The accounts of its people.
     pub(super) accounts: BTreeMap<AccountId, Account>,
     /// Who is asked for information.
@@ -61,19 +63,21 @@ impl OnQaIssue {
 
     /// The issue that was read with [`OnQaIssue::fields`], and the changes of [`OnQaIssue::histories`].
     ///
-    /// An account that is not in use any more is nobody: its owner reads nothing, and Jira refuses it as a value.
+    /// An account that is not in use any more is nobody: its owner reads nothing, and Jira refuses it as a value. Nobody are
+    /// also applications, customers and deleted users (spec 02 §5.2).
     pub(super) fn of(issue: &Issue, history: &[FieldChange], settings: &NotificatorSettings) -> Self {
-        let contact =
-            issue.field(&settings.qa_contact_field).and_then(|value| Account::deserialize(value).ok());
+        let contact = issue.field(&settings.qa_contact_field).map(Account::deserialize);
+        let shows_qa_contact =
+            issue.has(&settings.qa_contact_field) && contact.as_ref().is_none_or(Result::is_ok);
         let mut accounts = BTreeMap::new();
         let mut known = |account: Option<Account>| {
-            let account = account.filter(|account| account.active)?;
+            let account = account.filter(|account| account.active && account.is_person())?;
             let id = account.id.clone();
             accounts.insert(id.clone(), account);
             Some(id)
         };
         let people = People {
-            qa_contact: known(contact),
+            qa_contact: known(contact.and_then(Result::ok)),
             assignee: known(issue.assignee()),
             reporter: known(issue.reporter()),
         };
@@ -87,6 +91,7 @@ impl OnQaIssue {
             id: issue.id().cloned(),
             status: issue.status().map(str::to_owned),
             people,
+            shows_qa_contact,
             accounts,
             need_info_hides_somebody: shown.unwrap_or_default() != need_info.len(),
             need_info,
@@ -194,6 +199,28 @@ mod tests {
             (people.qa_contact, people.assignee, people.reporter),
             (None, Some(AccountId::new("a")), None)
         );
+    }
+
+    #[test]
+    fn who_is_no_person_is_nobody() {
+        let of = |account: Value| issue(json!({"reporter": account}), &[]).people.reporter;
+        assert_eq!(of(json!({"accountId": "a", "accountType": "atlassian"})), Some(AccountId::new("a")));
+        for account in [
+            json!({"accountId": "a", "accountType": "app"}),
+            json!({"accountId": "a", "accountType": "customer"}),
+            json!({"accountId": "unknown"}),
+        ] {
+            assert_eq!(of(account.clone()), None, "{account}");
+        }
+    }
+
+    #[test]
+    fn a_qa_contact_that_is_not_shown_is_not_one_who_is_missing() {
+        let shows = |fields: Value| issue(fields, &[]).shows_qa_contact;
+        assert!(shows(json!({"customfield_10470": null})));
+        assert!(shows(json!({"customfield_10470": person("q", false)})));
+        assert!(!shows(json!({"assignee": person("a", true)})), "the answer does not have it");
+        assert!(!shows(json!({"customfield_10470": "somebody"})) && !shows(json!({"customfield_10470": []})));
     }
 
     #[test]

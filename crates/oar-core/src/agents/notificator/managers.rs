@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt as _;
 use futures::stream::iter;
+use tokio::sync::Mutex;
 
 use super::audience::{Audience, Manager, Managers};
 use super::pass::{CONCURRENCY, Notificator, Plan};
 use crate::clients::jira::{Account, AccountId, JiraError};
 use crate::clients::ldap::Absence;
 use crate::email::EmailAddress;
+use crate::error::ServiceErrorKind;
 
 impl Notificator<'_> {
     /// The managers that these plans ask for, each looked for once.
@@ -17,6 +19,7 @@ impl Notificator<'_> {
         let mut managers = Managers::new();
         let accounts: BTreeMap<&AccountId, &Account> =
             plans.iter().flat_map(|plan| &plan.issue.accounts).collect();
+        let silent = Mutex::new(None);
         loop {
             let wanted: BTreeSet<AccountId> = plans
                 .iter()
@@ -29,18 +32,33 @@ impl Notificator<'_> {
                 return managers;
             }
             let address = |person: &AccountId| accounts.get(person).and_then(|account| account.email());
-            let looks: Vec<_> = wanted.iter().map(|person| self.manager(address(person))).collect();
+            let looks: Vec<_> = wanted.iter().map(|person| self.manager(address(person), &silent)).collect();
             let found: Vec<Manager> = iter(looks).buffered(CONCURRENCY).collect().await;
             managers.extend(wanted.into_iter().zip(found));
         }
     }
 
     /// The account of the manager of whoever has this address; somebody who hides it has none that can be found.
-    async fn manager(&self, address: Option<EmailAddress>) -> Manager {
+    ///
+    /// `silent` holds why the directory did not answer, once it did not. Nobody else is then looked up in this pass: each
+    /// of them would wait for the time limit again, one after the other.
+    async fn manager(&self, address: Option<EmailAddress>, silent: &Mutex<Option<String>>) -> Manager {
         let unknown =
             |why: &dyn std::fmt::Display| Manager::Unknown(format!("could not look up a manager: {why}"));
         let Some(address) = address else { return Manager::NotFound };
-        let addresses = match self.directory.only_manager_of(&address).await {
+        // The directory's one connection serves one look-up at a time anyway.
+        let mut silent = silent.lock().await;
+        if let Some(why) = &*silent {
+            return unknown(why);
+        }
+        let found = self.directory.only_manager_of(&address).await;
+        if let Err(error) = &found
+            && error.kind == ServiceErrorKind::Unavailable
+        {
+            *silent = Some(error.to_string());
+        }
+        drop(silent);
+        let addresses = match found {
             Ok(Ok(addresses)) => addresses,
             Ok(Err(absence @ (Absence::SeveralPeople | Absence::SeveralManagers))) => {
                 return unknown(&absence);

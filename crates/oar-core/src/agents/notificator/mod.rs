@@ -10,6 +10,7 @@ mod calendar;
 mod claim;
 mod comment;
 mod explain;
+mod fields;
 mod issue;
 mod ladder;
 mod managers;

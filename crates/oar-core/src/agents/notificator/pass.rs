@@ -74,6 +74,7 @@ impl Notificator<'_> {
         permit: Option<&WritePermit>,
     ) -> Result<PassReport, ServiceError> {
         let found = selection.search(self.jira, &OnQaIssue::fields(self.settings)).await?;
+        self.check_fields(&found)?;
         let ids: Vec<IssueId> = found.iter().filter_map(|issue| issue.id().cloned()).collect();
         let histories = self.jira.field_changes(&ids, &OnQaIssue::histories(self.settings)).await?;
         let history = |id: Option<&IssueId>| id.and_then(|id| histories.get(id)).map(Vec::as_slice);
@@ -92,17 +93,25 @@ impl Notificator<'_> {
             told_today.count(&issue);
             let decision = self.decide(&issue);
             if let Some(error) = error {
-                reports
-                    .push(IssueReport::of(&issue.key, &decision).left("not known").failed(error.to_string()));
+                // What was decided without the comments is not said.
+                reports.push(IssueReport::unknown(&issue.key).failed(error.to_string()));
                 continue;
             }
             report.count(decision.row);
             if issue.on_qa_since.is_none() && decision.row.number().is_some() {
                 tracing::error!("{}: {}; it is left out", issue.key, decision.row);
             }
-            if self.is_due(&issue, &decision) {
-                plans.push(Plan { issue, decision });
+            if !self.is_due(&issue, &decision) {
+                continue;
             }
+            if issue.shows_qa_contact {
+                plans.push(Plan { issue, decision });
+            } else {
+                reports.push(IssueReport::of(&issue.key, &decision).failed(self.no_qa_contact_shown()));
+            }
+        }
+        if !plans.is_empty() {
+            self.compare_field_names().await;
         }
         let plans = self.without_verified(plans, &mut reports).await;
         let managers = self.managers(&plans).await;
@@ -203,7 +212,9 @@ impl Notificator<'_> {
             match links {
                 Ok(links) => drop(named.insert(key, pull_requests(&links))),
                 // Linking is off, or this account may not see links: then nobody says that it was verified.
-                Err(error) if error.kind == ServiceErrorKind::Forbidden => {}
+                Err(error) if error.kind == ServiceErrorKind::Forbidden => {
+                    drop(known.insert(key.clone(), Verification::NotVerified));
+                }
                 Err(error) => drop(known.insert(key.clone(), Verification::Unknown(error.to_string()))),
             }
         }

@@ -129,6 +129,19 @@ impl IssueReport {
         }
     }
 
+    /// An issue of which it is not known which row holds.
+    pub(super) fn unknown(issue: &IssueKey) -> Self {
+        Self {
+            issue: issue.clone(),
+            row: None,
+            state: "not known".to_owned(),
+            since: None,
+            due: None,
+            steps: Vec::new(),
+            problem: None,
+        }
+    }
+
     /// The same issue, of which nothing is done because of `state`.
     pub(super) fn left(mut self, state: impl Into<String>) -> Self {
         self.state = state.into();
@@ -229,6 +242,8 @@ pub struct Explanation {
     pub since: Option<String>,
     /// Who was told, oldest first.
     pub told: Vec<ToldReport>,
+    /// Whether the next pass removes the label that says that nobody answered.
+    pub removes_label: bool,
     /// What comes next; nothing without it.
     pub next: Option<NextStep>,
     /// What was found of its pull requests: whether they were verified before the merge.
@@ -236,6 +251,11 @@ pub struct Explanation {
 }
 
 impl Explanation {
+    /// What the next pass does at once, whatever is due.
+    pub fn now_words(&self) -> Option<String> {
+        self.removes_label.then(|| format!("remove the label {PENDING_LABEL}"))
+    }
+
     /// What comes next, as a sentence.
     pub fn next_words(&self) -> String {
         let Some(next) = &self.next else { return "nothing".to_owned() };

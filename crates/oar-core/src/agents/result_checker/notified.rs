@@ -47,6 +47,16 @@ impl Notified {
         (Self(lines), bad)
     }
 
+    /// Whether nothing was told.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The files that something was told of.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|line| line.entry.strip_suffix(ACCEPTED).unwrap_or(&line.entry))
+    }
+
     /// When `entry` was told; `None` when it was not.
     pub fn told_at(&self, entry: &str) -> Option<Timestamp> {
         let line = self.0.iter().find(|line| line.entry == entry)?;
@@ -67,9 +77,9 @@ impl Notified {
         }
     }
 
-    /// Forgets the files that `exists` does not know any more.
-    pub fn prune(&mut self, exists: impl Fn(&str) -> bool) {
-        self.0.retain(|line| exists(line.entry.strip_suffix(ACCEPTED).unwrap_or(&line.entry)));
+    /// Forgets the files that `stays` refuses.
+    pub fn prune(&mut self, stays: impl Fn(&str) -> bool) {
+        self.0.retain(|line| stays(line.entry.strip_suffix(ACCEPTED).unwrap_or(&line.entry)));
     }
 
     /// The file's text.

@@ -84,11 +84,10 @@ impl GithubFolder {
         }
     }
 
-    /// All files below the folder, however deep, named by their paths from it; none when the branch has no such folder.
+    /// All files below the folder, however deep, named by their paths from it; `None` when the branch has no such folder.
     /// One request.
-    pub async fn list_below(&self) -> Result<Vec<TreeEntry>, ServiceError> {
-        let found = self.client.files_below(&self.repository, &self.branch, &self.folder).await?;
-        Ok(found.unwrap_or_default())
+    pub async fn list_below(&self) -> Result<Option<Vec<TreeEntry>>, ServiceError> {
+        self.client.files_below(&self.repository, &self.branch, &self.folder).await
     }
 
     /// The files of these entries, in their order. Cached contents cost no request; the others are read many

@@ -19,6 +19,8 @@ const BATCH: usize = 50;
 const MOST_LABELS: usize = 100;
 /// What GitHub says of a part that it left out because the whole query was too heavy (spec 05 §2.1, 9).
 const TOO_HEAVY: &str = "RESOURCE_LIMITS_EXCEEDED";
+/// What GitHub says of a part that it does not show: there is nothing, or the token may not see it.
+const HIDDEN: [&str; 2] = ["NOT_FOUND", "FORBIDDEN"];
 
 /// A pull request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +42,9 @@ impl fmt::Display for PullRequest {
 pub enum Labels {
     /// All of them.
     All(Vec<String>),
-    /// Why they are not known: there is no such pull request, the token may not see it, or it was not answered.
+    /// GitHub does not show the pull request, and says so: there is none, or the token may not see it.
+    Hidden(String),
+    /// Why they are not known now: GitHub did not answer, or not completely.
     Unknown(String),
 }
 
@@ -93,7 +97,8 @@ impl GithubClient {
     /// The labels of these pull requests, fifty in a request.
     ///
     /// An answer may hold only a part: what it leaves out because the query was too heavy is asked for again in smaller
-    /// parts, anything else that it leaves out is unknown. An error means that a request failed; nothing is known then.
+    /// parts. Anything else that it leaves out is hidden if GitHub says so, otherwise unknown. An error means that a request
+    /// failed; nothing is known then.
     pub async fn pull_request_labels(
         &self,
         pull_requests: &[PullRequest],
@@ -169,8 +174,12 @@ impl GithubClient {
             if problem.is_some_and(|problem| problem.kind.as_deref() == Some(TOO_HEAVY)) {
                 return None;
             }
-            let words = problem.map(|problem| problem.message.clone());
-            Some(Labels::Unknown(words.unwrap_or_else(|| "GitHub says nothing about it".to_owned())))
+            let Some(problem) = problem else {
+                return Some(Labels::Unknown("GitHub says nothing about it".to_owned()));
+            };
+            let words = problem.message.clone();
+            let hidden = problem.kind.as_deref().is_some_and(|kind| HIDDEN.contains(&kind));
+            Some(if hidden { Labels::Hidden(words) } else { Labels::Unknown(words) })
         };
         Ok((0..batch.len()).map(labels).collect())
     }
@@ -240,7 +249,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_partial_answer_leaves_out_is_unknown() {
+    async fn what_a_partial_answer_leaves_out_is_hidden_or_unknown() {
         let (_server, client) = server(|_| {
             json!({
                 "data": {"p0": labels(&["a"]), "p1": {"pullRequest": null}, "p2": null, "p3": null},
@@ -254,9 +263,24 @@ mod tests {
         let known = client.pull_request_labels(&pulls(4)).await.unwrap();
         let found: Vec<&Labels> = known.values().collect();
         assert_eq!(found[0], &Labels::All(vec!["a".to_owned()]));
-        assert_eq!(found[1], &Labels::Unknown("no such pull request".to_owned()));
-        assert_eq!(found[2], &Labels::Unknown("no such repository".to_owned()));
+        assert_eq!(found[1], &Labels::Hidden("no such pull request".to_owned()));
+        assert_eq!(found[2], &Labels::Hidden("no such repository".to_owned()));
         assert!(matches!(found[3], Labels::Unknown(_)));
+        let (_server, client) = server(|_| {
+            json!({
+                "data": {"p0": {"pullRequest": null}, "p1": null, "p2": null},
+                "errors": [
+                    {"type": "FORBIDDEN", "path": ["p0", "pullRequest"], "message": "not for this token"},
+                    {"path": ["p1"], "message": "Something went wrong while executing your query."},
+                    {"type": "INTERNAL", "path": ["p2"], "message": "broken"},
+                ],
+            })
+        })
+        .await;
+        let known = client.pull_request_labels(&pulls(3)).await.unwrap();
+        let found: Vec<&Labels> = known.values().collect();
+        assert_eq!(found[0], &Labels::Hidden("not for this token".to_owned()));
+        assert!(matches!(found[1..], [Labels::Unknown(_), Labels::Unknown(_)]), "{found:?}");
     }
 
     #[tokio::test]

@@ -1,4 +1,5 @@
-//! What an issue, or its project, points to: remote links (spec 02 §5.2 J-11) and the project's versions.
+//! What an issue, its project or its site points to: remote links (spec 02 §5.2 J-11), the project's versions, the names of
+//! fields.
 
 use std::collections::BTreeSet;
 
@@ -26,6 +27,15 @@ struct Version {
     name: String,
 }
 
+/// A field of the site.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct FieldName {
+    /// Its id: `customfield_10470`.
+    pub id: String,
+    /// Its name: `QA Contact`.
+    pub name: String,
+}
+
 impl JiraClient {
     /// The addresses of the issue's remote links, which Jira answers at once and not in pages.
     pub async fn remote_links(&self, key: &IssueKey) -> Result<Vec<String>, ServiceError> {
@@ -33,6 +43,12 @@ impl JiraClient {
         let reply = self.send(call.about(key.as_str())).await?;
         let links: Vec<RemoteLink> = self.decode(&reply)?;
         Ok(links.into_iter().filter_map(|link| link.object?.url).collect())
+    }
+
+    /// The fields of the site, with their names.
+    pub async fn field_names(&self) -> Result<Vec<FieldName>, ServiceError> {
+        let reply = self.send(self.call("read fields", Method::GET, "/field")?).await?;
+        self.decode(&reply)
     }
 
     /// The names of the versions of a project.

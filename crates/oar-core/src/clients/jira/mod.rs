@@ -40,6 +40,7 @@ pub use create::NewIssue;
 pub use edit::LabelChange;
 pub use error::JiraError;
 pub use fetch::IssueSet;
+pub use links::FieldName;
 pub use model::{Account, AccountId, Issue, IssueId, Subtask, Transition, TransitionTarget};
 
 use crate::clients::Effect;

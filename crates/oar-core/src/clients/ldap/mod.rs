@@ -17,6 +17,7 @@ use url::Url;
 
 use crate::email::EmailAddress;
 use crate::error::{ServiceError, ServiceErrorKind};
+use crate::http::Activity;
 use crate::service::Service;
 use connection::Connection;
 
@@ -82,6 +83,7 @@ pub struct LdapSettings {
 /// The client of the directory. It binds anonymously.
 pub struct LdapClient {
     settings: LdapSettings,
+    activity: Activity,
     connection: Mutex<Option<Connection>>,
     /// Results so far; one command often looks up the same people.
     known: Mutex<HashMap<String, Managers>>,
@@ -100,10 +102,11 @@ struct ManagerEntry {
 }
 
 impl LdapClient {
-    /// A client; it connects at the first look-up.
-    pub fn new(settings: LdapSettings) -> Self {
+    /// A client; it connects at the first look-up. Its look-ups count in `activity`, as all other requests of a program do.
+    pub fn new(settings: LdapSettings, activity: Activity) -> Self {
         Self {
             settings,
+            activity,
             connection: Mutex::default(),
             known: Mutex::default(),
             shows_people: Mutex::default(),
@@ -187,6 +190,7 @@ impl LdapClient {
         if let Some(known) = *known {
             return Ok(known);
         }
+        let _under_way = self.activity.begin();
         let kept = self.connection.lock().await;
         let anybody = format!("({}=*)", MAILS[0]);
         let found = match kept.as_ref() {
@@ -205,6 +209,7 @@ impl LdapClient {
         filter: &str,
         attributes: &'static [&'static str],
     ) -> Result<Vec<SearchEntry>, ServiceError> {
+        let _under_way = self.activity.begin();
         let mut kept = self.connection.lock().await;
         let is_fresh = kept.is_none();
         let connection = match kept.take() {

@@ -38,7 +38,7 @@ async fn directory(answer: Answer) -> (LdapClient, Arc<AtomicUsize>) {
         }
     });
     let settings = LdapSettings { url, timeout: Duration::from_mins(1), ca_bundle: None };
-    (LdapClient::new(settings), sent)
+    (LdapClient::new(settings, Activity::default()), sent)
 }
 
 async fn serve(mut stream: TcpStream, answer: Answer, sent: &AtomicUsize) -> std::io::Result<()> {
@@ -131,6 +131,24 @@ async fn a_directory_that_does_not_give_all_it_found_says_nothing() {
     let (client, _) = directory(Answer { most: 1, ..POLITE }).await;
     let error = manager(&client).await.unwrap_err();
     assert!(error.to_string().contains("result code 4"), "{error}");
+}
+
+#[tokio::test]
+async fn a_look_up_counts_as_activity_while_it_waits() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ldap://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let settings = LdapSettings { url, timeout: Duration::from_mins(1), ca_bundle: None };
+    let activity = Activity::default();
+    let client = LdapClient::new(settings, activity.clone());
+    let silent = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // The bind, which is never answered.
+        read_message(&mut stream).await.unwrap();
+        assert_eq!((activity.under_way(), activity.begun()), (1, 1));
+    };
+    let (looked, ()) = tokio::join!(manager(&client), silent);
+    assert_eq!(looked.unwrap_err().class(), ErrorClass::Unavailable, "the connection was closed");
+    assert_eq!(activity.under_way(), 0);
 }
 
 #[tokio::test(start_paused = true)]

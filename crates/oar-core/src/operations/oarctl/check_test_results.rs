@@ -5,12 +5,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::agents::result_checker::{Notified, Standing, accepted_mark};
+use crate::clients::Clients;
 use crate::clients::github::{FolderFile, GithubFolder, Repository};
-use crate::clients::slack::SlackClient;
+use crate::clients::slack::{Lookup, SlackClient};
+use crate::config::Credential;
 use crate::error::{Classified as _, ErrorClass};
 use crate::failures::Failures;
 use crate::flow::outcome::{Refusal, TaskError};
-use crate::notify::outbox::{Delivery, PreviousSend, deliver};
+use crate::notify::outbox::{Delivery, PreviousSend, deliver, look_for};
 use crate::notify::{Message, Reference, TestResult};
 use crate::operations::call::Call;
 use crate::operations::part::Part;
@@ -20,6 +22,12 @@ use crate::service::Service;
 
 /// How far back a message about a build is looked for whose name tells no time.
 const LOOKED_BACK: SignedDuration = SignedDuration::from_hours(14 * 24);
+/// A channel has too many messages since then to look for an older one.
+const TOLD_AT_MOST: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Result files of nightlies are deleted after two weeks. Lines about older ones concern nobody.
+const KEPT: SignedDuration = SignedDuration::from_hours(60 * 24);
+/// How many numbers of malformed lines are named.
+const NAMED_LINES: usize = 5;
 
 /// The operation, with its arguments.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -31,7 +39,7 @@ pub struct CheckTestResults {
     /// The text of the file of notified builds; without one, this is the first run
     #[serde(default)]
     pub notified: Option<String>,
-    /// How many rejected builds the first run reports; older ones count as reported
+    /// How many rejected builds a first run reports, the last by name; the others count as reported
     #[serde(default = "limit")]
     pub limit: usize,
     /// The folder of the test result files
@@ -61,8 +69,15 @@ fn branch() -> String {
 }
 
 impl CheckTestResults {
-    /// The repository. Fails where every pass would: it is no repository.
-    pub fn repository(&self) -> Result<Repository, TaskError> {
+    /// Fails where every pass would: a credential is missing, or the repository is none.
+    pub fn check(&self, clients: &Clients) -> Result<(), TaskError> {
+        self.repository()?;
+        let slack = (!self.dry_run).then_some(Credential::SlackBotToken);
+        let needed = std::iter::once(Credential::GithubToken).chain(slack);
+        Ok(clients.settings().credentials().require_all(needed)?)
+    }
+
+    fn repository(&self) -> Result<Repository, TaskError> {
         self.repo_name.parse().map_err(|_| {
             let words = format!("`{}` is no repository", self.repo_name.escape_debug());
             Refusal::new(ErrorClass::Usage, words)
@@ -109,6 +124,8 @@ pub enum Told {
     WouldSend,
     /// It is one of many of a first run, and counts as told.
     NotTold,
+    /// It is accepted now, and the channel was never told that it was rejected.
+    NeverTold,
     /// It could not be sent; the next run tries again.
     Error,
 }
@@ -131,18 +148,18 @@ impl Operation for CheckTestResults {
     type Answer = Answer;
 
     async fn run(self, call: &Call) -> Result<Answer, TaskError> {
+        self.check(call.clients())?;
         call.permit_unless(self.dry_run)?;
         let folder = call.clients().folder(self.repository()?, &self.branch, &self.path)?;
         let tree = folder.list().await?.ok_or_else(|| {
             let words = format!("{} has no folder {} on {}", self.repo_name, self.path, self.branch);
             Refusal::new(ErrorClass::Configuration, words)
         })?;
-        let (mut notified, bad) = Notified::read(self.notified.as_deref().unwrap_or_default());
-        for line in bad {
-            call.observer()
-                .warn(&format!("line {line} of the file of notified builds is malformed and ignored"));
-        }
-        notified.prune(|file| tree.file(file).is_some());
+        let mut notified = self.read_notified(call)?;
+        let long_ago = before(call.clock().now(), KEPT);
+        // Lines about another folder's builds stay: several checkers may share the file.
+        notified
+            .prune(|file| tree.file(file).is_some() || nightly_time(file).is_none_or(|made| made > long_ago));
         let mut entries: Vec<_> =
             tree.entries.into_iter().filter(|entry| self.concerns(&entry.name)).collect();
         entries.sort_by(|one, other| other.name.cmp(&one.name));
@@ -154,31 +171,82 @@ impl Operation for CheckTestResults {
             slack: call.clients().slack()?,
             folder: &folder,
             arguments: &self,
-            first: self.notified.is_none(),
             notified,
             answer: Answer { checked: files.len(), ..Answer::default() },
         };
+        let mut readable = Vec::new();
         for (entry, file) in entries.iter().zip(files) {
-            if call.interrupt().signal().is_some() {
-                break;
-            }
             match file {
-                Ok(file) => pass.look(&file).await?,
+                Ok(file) => readable.extend(pass.standing(file)),
+                Err(error) if self.notified.is_none() => {
+                    // What it leaves out would be told by the next run, without a limit.
+                    let words =
+                        format!("a first run needs every file, and {} cannot be read: {error}", entry.name);
+                    let refusal = Refusal::new(error.class().of_unknown(), words);
+                    return Err(match error.hint() {
+                        Some(hint) => refusal.with_hint(hint),
+                        None => refusal,
+                    }
+                    .into());
+                }
                 Err(error) => {
                     let words = format!("{}: {error}", entry.name);
                     pass.answer.problems.add_words(words, error.class().of_unknown(), error.hint());
                 }
             }
         }
+        pass.count_older_as_told(&mut readable);
+        for (name, standing) in readable {
+            if call.interrupt().signal().is_some() {
+                break;
+            }
+            pass.look(&name, standing).await?;
+        }
         pass.answer.notified = pass.notified.text();
         Ok(pass.answer)
     }
+}
+
+/// The time `before` a time.
+fn before(now: Timestamp, before: SignedDuration) -> Timestamp {
+    now.saturating_sub(before).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// When the nightly of a test result file was built, by the file's name.
+fn nightly_time(file: &str) -> Option<Timestamp> {
+    file.parse::<ResultName>().ok()?.build.nightly_time()
+}
+
+fn is_nightly(file: &str) -> bool {
+    file.parse::<ResultName>().is_ok_and(|name| name.build.is_nightly())
 }
 
 impl CheckTestResults {
     /// Whether a file is the test result of a build of a kind that is looked at.
     fn concerns(&self, name: &str) -> bool {
         name.parse::<ResultName>().is_ok_and(|name| self.include_stable || name.build.is_nightly())
+    }
+
+    /// What was told. Malformed lines are left out, unless all are: then the file is another one, and must not be replaced.
+    fn read_notified(&self, call: &Call) -> Result<Notified, TaskError> {
+        let (notified, bad) = Notified::read(self.notified.as_deref().unwrap_or_default());
+        if bad.is_empty() {
+            return Ok(notified);
+        }
+        if notified.is_empty() {
+            let words =
+                "the file of notified builds has no line `release,file name,seconds`: it is another file";
+            let hint = "Name the right one with --notified-file-path. The file was not changed.";
+            return Err(Refusal::new(ErrorClass::Configuration, words).with_hint(hint).into());
+        }
+        let numbers: Vec<String> = bad.iter().take(NAMED_LINES).map(ToString::to_string).collect();
+        let more = if bad.len() > NAMED_LINES { ", …" } else { "" };
+        call.observer().warn(&format!(
+            "malformed lines of the file of notified builds are dropped: {} ({}{more})",
+            bad.len(),
+            numbers.join(", ")
+        ));
+        Ok(notified)
     }
 }
 
@@ -187,38 +255,93 @@ struct Pass<'a> {
     slack: SlackClient,
     folder: &'a GithubFolder,
     arguments: &'a CheckTestResults,
-    /// Whether there was no file of notified builds.
-    first: bool,
     notified: Notified,
     answer: Answer,
 }
 
 impl Pass<'_> {
-    /// Looks at one file and tells of it. The error is one that every other message would meet as well.
-    async fn look(&mut self, file: &FolderFile) -> Result<(), TaskError> {
-        let name = &file.name;
-        let standing = match Standing::of(&file.text) {
-            Ok(standing) => standing,
+    /// How the build of a file stands. A file that says nothing of it is a problem.
+    fn standing(&mut self, file: FolderFile) -> Option<(String, Standing)> {
+        match Standing::of(&file.text) {
+            Ok(standing) => Some((file.name, standing)),
             Err(error) => {
-                let words = format!("{name}: {error}");
+                let words = format!("{}: {error}", file.name);
                 self.answer.problems.add_words(words, ErrorClass::Unavailable, None);
-                return Ok(());
+                None
             }
-        };
+        }
+    }
+
+    /// A first run tells of no more than the limit: nothing was told before, or nothing of stable builds. What it leaves out is
+    /// recorded before its first message, so that the next run is no first one, whatever ends this one.
+    fn count_older_as_told(&mut self, files: &mut Vec<(String, Standing)>) {
+        let first = self.arguments.notified.is_none();
+        let first_of_stable = first || self.notified.files().all(is_nightly);
+        let mut rejected = 0;
+        let mut older = Vec::new();
+        files.retain(|(name, standing)| {
+            let limited = if is_nightly(name) { first } else { first_of_stable };
+            if !limited || *standing != Standing::Rejected || self.notified.has(name) {
+                return true;
+            }
+            rejected += 1;
+            let told = rejected <= self.arguments.limit;
+            if !told {
+                older.push(name.clone());
+            }
+            told
+        });
+        for name in &older {
+            self.add(name, name);
+            self.row(name, "rejected", Told::NotTold);
+        }
+        if first || !older.is_empty() {
+            self.keep();
+        }
+    }
+
+    /// Tells of one build. The error is one that every other message would meet as well.
+    async fn look(&mut self, name: &str, standing: Standing) -> Result<(), TaskError> {
         let told = self.notified.told_at(name);
         match (standing, self.notified.has(name)) {
-            (Standing::Rejected, false) => {
-                let limit = self.arguments.limit;
-                let sent = self.answer.builds.iter().filter(|row| row.standing == "rejected").count();
-                if self.first && sent >= limit {
-                    self.record(name, name);
-                    self.row(name, "rejected", Told::NotTold);
-                    return Ok(());
+            (Standing::Rejected, false) => self.tell(name, "rejected", name, None).await,
+            (Standing::Accepted, true) => {
+                let mark = accepted_mark(name);
+                match self.was_told_of_rejection(name, told).await {
+                    Ok(true) => self.tell(name, "accepted", &mark, told).await,
+                    Ok(false) => {
+                        self.record(name, &mark);
+                        self.row(name, "accepted", Told::NeverTold);
+                        Ok(())
+                    }
+                    Err(reason) => {
+                        let words = format!(
+                            "{name}: whether the channel was told of its rejection is unknown: {reason}"
+                        );
+                        self.answer.problems.add_words(words, ErrorClass::Unavailable, None);
+                        self.row(name, "accepted", Told::Error);
+                        Ok(())
+                    }
                 }
-                self.tell(name, "rejected", name, None).await
             }
-            (Standing::Accepted, true) => self.tell(name, "accepted", &accepted_mark(name), told).await,
             _ => Ok(()),
+        }
+    }
+
+    /// Whether the channel was told that a build was rejected. One of a first run may only count as told; and another channel
+    /// may have been told.
+    async fn was_told_of_rejection(&self, name: &str, told: Option<Timestamp>) -> Result<bool, String> {
+        if self.arguments.dry_run {
+            return Ok(true);
+        }
+        let since = self.earliest(name);
+        if told.unwrap_or(since) < before(self.call.clock().now(), TOLD_AT_MOST) {
+            return Ok(false);
+        }
+        match look_for(&self.slack, &self.message(name, "rejected"), told.unwrap_or(since).min(since)).await {
+            Lookup::Found(_) => Ok(true),
+            Lookup::NotFound => Ok(false),
+            Lookup::CannotTell(reason) => Err(reason),
         }
     }
 
@@ -264,19 +387,24 @@ impl Pass<'_> {
 
     /// When a message about a build can have been sent at the earliest.
     fn earliest(&self, name: &str) -> Timestamp {
-        let made = name.parse::<ResultName>().ok().and_then(|name| name.build.nightly_time());
-        let now = self.call.clock().now();
-        made.unwrap_or_else(|| now.saturating_sub(LOOKED_BACK).unwrap_or(Timestamp::UNIX_EPOCH))
+        nightly_time(name).unwrap_or_else(|| before(self.call.clock().now(), LOOKED_BACK))
     }
 
     /// Notes that `entry` was told, so that whoever keeps the file can write it now.
     fn record(&mut self, name: &str, entry: &str) {
-        if self.arguments.dry_run {
-            return;
-        }
+        self.add(name, entry);
+        self.keep();
+    }
+
+    fn add(&mut self, name: &str, entry: &str) {
         let release = name.parse::<ResultName>().map(|name| name.build.y_stream().to_string());
         self.notified.add(&release.unwrap_or_default(), entry, self.call.clock().now());
-        self.call.observer().part(Part::Notified(&self.notified));
+    }
+
+    fn keep(&self) {
+        if !self.arguments.dry_run {
+            self.call.observer().part(Part::Notified(&self.notified));
+        }
     }
 
     fn row(&mut self, file: &str, standing: &'static str, result: Told) {

@@ -13,7 +13,7 @@ use crate::agents::detector::{Announced, Comparison, ReleaseFiles, out_without_s
 use crate::clients::Clients;
 use crate::clients::release_controller::{Phase, StreamName};
 use crate::config::{Credential, SlackTeam, StateLocation};
-use crate::error::{Classified, ErrorClass};
+use crate::error::{Classified, ErrorClass, ServiceErrorKind};
 use crate::failures::Failures;
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::notify::outbox::{Delivery, PreviousSend, deliver, group_mention};
@@ -30,9 +30,9 @@ use crate::version::{Arch, ReleaseVersion, YStream};
 const RELEASES: &str = "_releases";
 /// How many release controllers' answers are waited for at a time.
 const LOOKS: usize = 6;
-/// How long a release may be out before somebody is told that it was not begun.
+/// How old the image of an accepted release may be before somebody is told that it was not begun.
 const OUT_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// A release that is out for longer was left alone for a reason. Nor can a message that was sent earlier be found.
+/// A release whose image is older was left alone for a reason. Nor can a message that was sent earlier be found.
 const OUT_FOR_AT_MOST: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// The operation, with its arguments.
@@ -153,7 +153,7 @@ pub enum Made {
 pub struct Warning {
     /// What it is.
     pub text: String,
-    /// Whether the release channel was told: `told`, `told before`, `would be told`, or why it was not.
+    /// Whether the release channel was told: `told`, `told before`, `would be told, unless it was before`, or why it was not.
     pub told: String,
 }
 
@@ -184,19 +184,26 @@ impl Operation for StartReleaseDetector {
         call.permit_unless(self.dry_run)?;
         let (files, builds) = join(Files::read(call.clients(), &streams), builds(call, &streams)).await;
         let files = files?;
-        let mut answer = Answer::default();
+        let mut passes = Vec::new();
         for (stream, build) in streams.into_iter().zip(builds) {
             if call.interrupt().signal().is_some() {
                 break;
             }
             let mut pass = StreamPass { call, dry_run: self.dry_run, report: StreamReport::new(stream) };
-            if let Err(error) = pass.look(&files, build).await {
+            if let Err(error) = pass.begin(&files, build).await {
                 pass.report.verdict = Verdict::Unknown;
                 pass.report.problems.add(error.inner());
             }
-            answer.streams.push(pass.report);
+            passes.push(pass);
         }
-        Ok(answer)
+        // Only now: this asks for changelogs, which the release controller may take minutes for, and no StateBox waits for that.
+        for pass in &mut passes {
+            if call.interrupt().signal().is_some() {
+                break;
+            }
+            pass.tell_people(&files).await;
+        }
+        Ok(Answer { streams: passes.into_iter().map(|pass| pass.report).collect() })
     }
 }
 
@@ -224,7 +231,15 @@ impl Files {
     async fn read(clients: &Clients, streams: &[YStream]) -> Result<Self, TaskError> {
         let state = clients.settings().state();
         let folder = clients.folder(state.repository.clone(), &state.branch, RELEASES)?;
-        let mut files = ReleaseFiles::of(folder.list_below().await?);
+        let listed = folder.list_below().await?.ok_or_else(|| {
+            let words = format!(
+                "{} has no folder {RELEASES} on {}, so no announced release is known",
+                state.repository, state.branch
+            );
+            Refusal::new(ErrorClass::Configuration, words)
+                .with_hint("Check OAR_STATE_REPO and OAR_STATE_BRANCH.")
+        })?;
+        let mut files = ReleaseFiles::of(listed);
         if let StateLocation::Local(_) = state.location {
             files.with_statebox.clear();
             for stream in streams {
@@ -275,7 +290,8 @@ struct StreamPass<'a> {
 }
 
 impl StreamPass<'_> {
-    async fn look(&mut self, files: &Files, stable: StableBuild) -> Result<(), TaskError> {
+    /// Makes what is missing.
+    async fn begin(&mut self, files: &Files, stable: StableBuild) -> Result<(), TaskError> {
         let stream = self.report.stream;
         let none = Announced::default();
         let announced = files.announced.get(&stream).map(Result::as_ref).transpose();
@@ -294,6 +310,11 @@ impl StreamPass<'_> {
         let begun: Vec<ReleaseVersion> = newer.cloned().collect();
         for release in begun {
             match self.is_half_begun(&release).await {
+                Ok(true) if self.dry_run => self.report.releases.push(ReleaseResult {
+                    release,
+                    result: Made::WouldCreate,
+                    detail: Some("send the messages that an earlier run owes".to_owned()),
+                }),
                 Ok(true) => self.create(release).await,
                 Ok(false) => {}
                 Err(error) => self.report.problems.add(error.inner()),
@@ -309,15 +330,33 @@ impl StreamPass<'_> {
                     self.create(release).await;
                 }
             }
-            Comparison::Behind { announced } => {
-                self.report.verdict = Verdict::Behind;
-                self.announcement_missing(&announced, &stable).await;
-            }
+            Comparison::Behind { .. } => self.report.verdict = Verdict::Behind,
+        }
+        Ok(())
+    }
+
+    /// Tells people what they have to look at.
+    async fn tell_people(&mut self, files: &Files) {
+        let Some(Ok(announced)) = files.announced.get(&self.report.stream) else { return };
+        let (Some(newest), Some(stable)) = (self.report.announced.clone(), self.report.stable.clone()) else {
+            return;
+        };
+        if self.report.verdict == Verdict::Behind {
+            self.announcement_missing(&newest, &stable).await;
         }
         for release in out_without_statebox(announced, &stable, &files.with_statebox) {
             if let Err(error) = self.not_begun(&release).await {
                 self.report.problems.add(error.inner());
             }
+        }
+    }
+
+    /// Fails where worksheets of this y-stream's releases exist and cannot be looked for: without an answer nobody knows whether
+    /// a release was begun.
+    fn can_see_worksheets(&self) -> Result<(), TaskError> {
+        let settings = self.call.settings();
+        if settings.document()?.report_template(self.report.stream)?.is_some() {
+            settings.credentials().require(Credential::GoogleServiceAccountFile)?;
         }
         Ok(())
     }
@@ -354,10 +393,14 @@ impl StreamPass<'_> {
         &self,
         release: &ReleaseVersion,
     ) -> Result<(Made, Option<String>), TaskError> {
+        self.can_see_worksheets()?;
         let change = Change { dry_run: self.dry_run, ..Change::default() };
         let create = CreateTestReport { change, ..Default::default() };
         let call = self.call.part_about(release)?;
         let report = Box::pin(crate::operations::perform(create, &call)).await?;
+        if let Some(held) = &report.held {
+            return Ok((Made::NothingToDo, Some(format!("{} is creating it", held.by))));
+        }
         if let Some(class) = report.class {
             let reason = report.reason.map_or_else(|| "it failed".to_owned(), |reason| reason.text);
             return Err(hinted(Refusal::new(class, reason), report.hint).into());
@@ -383,8 +426,17 @@ impl StreamPass<'_> {
             "the newest announced release is {announced}, and {stable} is accepted: an announcement is missing"
         );
         let told = async {
-            let settings = self.call.settings();
-            let document = settings.document()?;
+            let since = if self.dry_run {
+                self.call.clock().now()
+            } else {
+                // Nobody can have been told before the build was there.
+                let controller = self.call.clients().release_controller(Arch::Amd64)?;
+                controller.stable_release(stable).await?.created.unwrap_or_else(|| self.long_ago())
+            };
+            if since <= self.long_ago() {
+                return Ok("not told, because its image is older than 30 days or of unknown age".to_owned());
+            }
+            let document = self.call.settings().document()?;
             let slack = self.call.clients().slack()?;
             let leads = group_mention(&slack, document.release_leads(self.report.stream)?).await;
             let art = group_mention(&slack, document.art_group()?).await;
@@ -396,13 +448,7 @@ impl StreamPass<'_> {
                 art: &art,
             };
             let message = message.message(document.slack_channel(SlackTeam::QeRelease)?);
-            if self.dry_run {
-                return self.tell(&message, self.call.clock().now()).await;
-            }
-            // Nobody can have been told before the build was there.
-            let controller = self.call.clients().release_controller(Arch::Amd64)?;
-            let created = controller.stable_release(stable).await?.created;
-            self.tell(&message, created.unwrap_or_else(|| self.long_ago())).await
+            self.tell(&message, since).await
         }
         .await;
         self.warn(text, told);
@@ -411,19 +457,26 @@ impl StreamPass<'_> {
     /// People are told of a release that is out and that nobody has begun.
     async fn not_begun(&mut self, release: &ReleaseVersion) -> Result<(), TaskError> {
         let controller = self.call.clients().release_controller(Arch::Amd64)?;
-        let stands = controller.stable_release(release).await?;
+        let stands = match controller.stable_release(release).await {
+            // It was taken out of its stream, so it is not out.
+            Err(error) if error.kind == ServiceErrorKind::NotFound => return Ok(()),
+            stands => stands?,
+        };
         let Some(created) = stands.created.filter(|_| stands.phase == Phase::Accepted) else { return Ok(()) };
         let out_for = self.call.clock().now().duration_since(created);
         if !(OUT_FOR..OUT_FOR_AT_MOST).contains(&out_for) {
             return Ok(());
         }
+        self.can_see_worksheets()?;
         let context = ReleaseContext::open(self.call.clients().clone(), release).await?;
         if let Some(worksheet) = context.worksheet()?
             && worksheet.find().await?.is_some()
         {
             return Ok(());
         }
-        let text = format!("{release} is announced and accepted for more than a day, and has no StateBox");
+        let text = format!(
+            "{release} is announced and accepted, its image is more than a day old, and it has no StateBox"
+        );
         let told = async {
             let document = self.call.settings().document()?;
             let leads = group_mention(context.slack(), document.release_leads(self.report.stream)?).await;

@@ -135,11 +135,6 @@ impl AggregatorReport {
         gravest(builds.chain([&self.problems]).filter_map(Failures::class))
     }
 
-    /// Number of all problems, of records and others.
-    pub fn problem_count(&self) -> usize {
-        self.problems.count() + self.builds.iter().map(|build| build.problems.count()).sum::<usize>()
-    }
-
     fn fail(&mut self, what: &str, error: &(dyn Classified + '_)) {
         tracing::debug!("{what}: {error}");
         self.problems.add_words(format!("{what}: {error}"), error.class(), error.hint());

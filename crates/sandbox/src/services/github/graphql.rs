@@ -2,7 +2,8 @@
 //! and labels of pull requests, `repository { pullRequest(number: …) { labels(first: …) { totalCount nodes { name } } } }`.
 //!
 //! Everything else is answered as not simulated. Facts: spec 05 §2 (text is cut, null for binary content; a missing
-//! repository or pull request is a partial answer with status 200, and so is a query that is too heavy).
+//! repository or pull request is a partial answer with status 200, and so is a query that is too heavy; an integer of more
+//! than 32 bits refuses the whole query).
 
 use std::collections::BTreeMap;
 
@@ -54,6 +55,9 @@ pub(super) async fn answer(
         Ok(query) => query,
         Err(problem) => return Unexpected::new(format!("GraphQL: {problem}")).into_response(),
     };
+    if let Some(refusal) = query.iter().find_map(no_integer) {
+        return Json(json!({ "errors": [refusal] })).into_response();
+    }
     let github = world.github.lock();
     let (mut data, mut errors) = (Map::new(), Vec::new());
     for (place, field) in query.iter().enumerate() {
@@ -98,6 +102,19 @@ pub(super) async fn answer(
         answer["errors"] = errors.into();
     }
     Json(answer).into_response()
+}
+
+/// Why the whole query is refused: a number of a pull request is no integer of 32 bits.
+fn no_integer(repository: &Field) -> Option<Value> {
+    let parts = repository.selection.iter().filter(|part| part.name == "pullRequest");
+    let mut numbers = parts.flat_map(|part| part.arguments.iter().map(move |(_, number)| (part, number)));
+    let (part, number) = numbers.find(|(_, number)| number.parse::<i32>().is_err())?;
+    Some(json!({
+        "path": ["query", repository.alias, part.alias, "number"],
+        "message": format!(
+            "Argument 'number' on Field 'pullRequest' has an invalid value ({number}). Expected type 'Int!'."
+        ),
+    }))
 }
 
 /// Labels of the pull requests that `field`, a repository, asks for.

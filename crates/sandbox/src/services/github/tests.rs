@@ -392,5 +392,11 @@ async fn labels_of_pull_requests_come_by_graphql_and_a_partial_answer_says_what_
     sandbox.world().github.lock().graphql_limit = Some(1);
     let cut = send().await.json();
     assert!(cut["data"]["b"].is_null() && cut["errors"][0]["type"] == "RESOURCE_LIMITS_EXCEEDED", "{cut}");
+    let query = [part("a", "demo", 1), part("b", "demo", 2_147_483_648)].concat();
+    let query = json!({ "query": format!("query{{{query}}}") });
+    let refused = ask(&sandbox, "POST", "/github/graphql").bearer(GITHUB_TOKEN).json(&query).send().await;
+    assert_eq!((refused.status, refused.json().get("data")), (200, None), "a number of 32 bits");
+    let words = refused.json()["errors"][0]["message"].as_str().unwrap().to_owned();
+    assert!(words.contains("has an invalid value (2147483648)"), "{words}");
     sandbox.assert_no_unexpected();
 }

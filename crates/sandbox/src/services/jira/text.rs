@@ -65,8 +65,14 @@ fn flatten(node: &Value, text: &mut String) {
     }
 }
 
-/// A stored text as the version shows it.
+/// A stored text as the version shows it: mentions in lower case, however they were written (spec 05 §3.2).
 pub(super) fn show(version: Version, text: &str) -> Value {
+    const MENTION: &str = "[~accountid:";
+    let mut shown = text.to_owned();
+    for (at, _) in text.to_ascii_lowercase().match_indices(MENTION) {
+        shown.replace_range(at..at + MENTION.len(), MENTION);
+    }
+    let text = shown;
     match version {
         Version::Two => json!(text),
         Version::Three => {
@@ -118,6 +124,12 @@ mod tests {
         assert_eq!(show(Version::Two, text), json!(text));
         assert_eq!(mentions(text), ["712020:a", "b"]);
         assert_eq!(mentions("[~accountId:x] is another spelling"), ["x"]);
+        assert_eq!(
+            show(Version::Two, "[~accountId:x] [~AccountID:y]"),
+            json!("[~accountid:x] [~accountid:y]")
+        );
+        let document = show(Version::Three, "[~accountId:x]");
+        assert_eq!(document["content"][0]["content"][0]["attrs"]["id"], "x");
         assert!(mentions("[~account:x] is none").is_empty());
     }
 
