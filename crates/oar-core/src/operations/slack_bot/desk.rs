@@ -55,6 +55,8 @@ pub(super) struct Desk {
     pub(super) instance: String,
     running: RefCell<BTreeMap<MessageKey, Running>>,
     heard: RefCell<BTreeSet<MessageKey>>,
+    /// Questions whose approved command runs.
+    answering: RefCell<BTreeSet<String>>,
     slots: Semaphore,
 }
 
@@ -87,6 +89,7 @@ impl Desk {
             instance: uuid::Uuid::new_v4().simple().to_string(),
             running: RefCell::default(),
             heard: RefCell::default(),
+            answering: RefCell::default(),
             slots: Semaphore::new(AT_ONCE),
         }
     }
@@ -169,7 +172,9 @@ impl Desk {
         match decision {
             Decision::Say(reply) => self.say(&message, &reply).await,
             Decision::Cancel => self.cancel(&message).await,
-            Decision::Run(command, level, words) => self.run(message, command, level, words, None).await,
+            Decision::Run(command, level, words) => {
+                self.run(message, command, level, words, None).await;
+            }
         }
     }
 
@@ -267,7 +272,7 @@ impl Desk {
         }
     }
 
-    /// Runs a command that was taken, and answers.
+    /// Runs a command that was taken, and answers; how far its consent came.
     async fn run(
         &self,
         message: IncomingMessage,
@@ -275,7 +280,7 @@ impl Desk {
         level: Level,
         words: CommandWords,
         clicked: Option<(Click, OpenQuestion)>,
-    ) {
+    ) -> Asked {
         let (stop, interrupt) = Interrupt::channel();
         let thread = message.reply_thread().to_owned();
         let key = message.key.clone();
@@ -332,6 +337,7 @@ impl Desk {
         if let Err(error) = ended {
             tracing::error!("{key}: that it has ended is not recorded: {error}");
         }
+        consent.asked()
     }
 
     /// Waits for a command, and shows its progress. `None` when it panicked or did not stop.
@@ -437,15 +443,29 @@ impl Desk {
         // What the click would mean if the plan is still the same; only the run itself knows whether it is.
         let means = open.clone().question.click(&click, &access, Some(&open.question.plan), now);
         let closed = match means {
-            ClickMeans::GoOn => return self.approved(click, open, asker).await,
+            ClickMeans::GoOn => {
+                let id = open.question.id.clone();
+                // Two clicks at the same moment are one.
+                if self.answering.borrow_mut().insert(id.clone()) {
+                    self.approved(click, open, asker).await;
+                    self.answering.borrow_mut().remove(&id);
+                }
+                return;
+            }
             ClickMeans::End => return self.rejected(click, open, &channel).await,
             ClickMeans::NotAllowed(access) => {
                 let text = words::refused(&access, Level::Critical);
                 let text = format!("{}: {text}", words::mention(&click.user));
                 return self.say(&at_click, &Reply::Message(text)).await;
             }
-            ClickMeans::Answered(PlanAnswer::Approve) => "It was approved.",
-            ClickMeans::Answered(PlanAnswer::Reject) => "It was rejected; nothing was sent.",
+            ClickMeans::Answered(answer) => {
+                // Its message says so already, unless Slack let nobody edit it.
+                let text = match answer {
+                    PlanAnswer::Approve => "this plan was approved before",
+                    PlanAnswer::Reject => "this plan was rejected before; nothing was sent",
+                };
+                return self.say(&at_click, &Reply::Message(text.to_owned())).await;
+            }
             ClickMeans::Expired => super::bot::EXPIRED,
             ClickMeans::AskAnew | ClickMeans::Unknown => "This question was settled.",
         };
@@ -482,9 +502,6 @@ impl Desk {
         let asked = &open.question.command;
         let message = asker(&open.user, &asked.ts);
         let channel = asked.channel.clone();
-        if self.running.borrow().contains_key(asked) {
-            return;
-        }
         let words = CommandWords { program: open.program.clone(), arguments: open.arguments.clone() };
         let command = match self.lines.read(&words.program, &words.arguments) {
             Ok(command) => command,
@@ -515,12 +532,7 @@ impl Desk {
         }
         let level = Level::from(command.row().about.effect);
         let (id, button) = (open.question.id.clone(), open.message.clone());
-        self.run(message, command, level, words, Some((click, open))).await;
-        // A run that asked for nothing any more, because there is nothing to do or it failed before, leaves the question open.
-        let still_open = match self.tools.notebook.read().await {
-            Ok(memory) => memory.question(&id).is_some_and(|open| open.question.answered.is_none()),
-            Err(_) => false,
-        };
+        let asked = self.run(message, command, level, words, Some((click, open))).await;
         let settled = self
             .tools
             .notebook
@@ -529,7 +541,8 @@ impl Desk {
         if let Err(error) = settled {
             tracing::warn!("a question stays remembered: {error}");
         }
-        if still_open {
+        // There is nothing to do any more, or it failed before it could ask.
+        if asked == Asked::Nothing {
             let text = "This plan is not needed any more; what became of the command is below.";
             self.tools.close(&channel, button.as_deref(), text).await;
         }

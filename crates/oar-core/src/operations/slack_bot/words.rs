@@ -24,18 +24,19 @@ pub(super) fn refused(access: &Access, level: Level) -> String {
     }
 }
 
-/// What somebody may do here, in plain text.
+/// What somebody may do here, in plain text: a line for each effect, so that it stays one message.
 pub(super) fn help(rows: &[&Row]) -> String {
-    let width = rows.iter().map(|row| name(row).len()).max().unwrap_or_default();
-    let line = |row: &&Row| {
-        let mark = match row.about.effect {
-            Effect::Reads => "",
-            Effect::Writes => " (writes)",
-            Effect::Critical => " (asks for approval)",
-        };
-        format!("{:<width$}  {}{mark}", name(row), row.about.summary)
+    let lines = [
+        (Effect::Reads, "read"),
+        (Effect::Writes, "write"),
+        (Effect::Critical, "critical (asks for approval)"),
+    ];
+    let line = |(effect, label): (Effect, &str)| {
+        let names = rows.iter().filter(|row| row.about.effect == effect).map(|row| name(row));
+        let names: Vec<String> = names.collect();
+        (!names.is_empty()).then(|| format!("{label}: {}", names.join(", ")))
     };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    lines.into_iter().filter_map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// `oar stage-testing`.
