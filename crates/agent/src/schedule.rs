@@ -93,9 +93,7 @@ impl Service {
         let Self { interval, listen, supervised, .. } = self;
         let schedule = Schedule { listen, supervised, ..Schedule::default() };
         let interval = Duration::from_secs(interval);
-        let done = schedule.repeat(session, &agent, interval, &mut Serving { work, interval }).await;
-        work.stand_by().await;
-        done
+        schedule.repeat(session, &agent, interval, &mut Serving { work, interval }).await
     }
 }
 
@@ -342,6 +340,8 @@ impl Schedule {
         progress.enter(Phase::Stopping);
         manager.stopping();
         recorder.stops();
+        // Before another one gets its turn.
+        work.stand_by().await;
         leader.give_up().await;
         if let Some(server) = server {
             server.stop().await;
