@@ -316,19 +316,41 @@ const WAITS: &str = "oar -r 4.19.1 image-consistency-check --wait";
 
 #[test]
 fn a_command_shows_its_progress_and_is_cancelled() {
+    for refusal in ["", "edit_window_closed"] {
+        let harness = with_permissions();
+        let bot = Bot::start(&harness);
+        let thread = say(&harness, WRITER, WAITS);
+        let progress = answer(&harness, &thread, "is running");
+        let other = say(&harness, OTHER, &format!("<@{BOT}> cancel"));
+        answer(&harness, &other, "no command runs in this thread");
+        say_in(&harness, &thread, OTHER, &format!("<@{BOT}> cancel"));
+        answer(&harness, &thread, "may write in this channel; it goes on");
+        change(&harness, "limits", &json!({"refuses_updates": refusal}));
+        say_in(&harness, &thread, WRITER, &format!("<@{BOT}> cancel"));
+        answer(&harness, &thread, "oar image-consistency-check: cancelled");
+        let ended = answer(&harness, &thread, "has ended");
+        // One message shows the progress, and a new one where Slack lets nobody edit it.
+        assert_eq!(ended.ts == progress.ts, refusal.is_empty(), "{refusal}");
+        settled(&harness);
+        bot.stopped();
+    }
+}
+
+#[test]
+fn addresses_and_people_arrive_and_are_masked_in_what_is_said() {
     let harness = with_permissions();
     let bot = Bot::start(&harness);
-    let thread = say(&harness, WRITER, WAITS);
-    let progress = answer(&harness, &thread, "is running");
-    let other = say(&harness, OTHER, &format!("<@{BOT}> cancel"));
-    answer(&harness, &other, "no command runs in this thread");
-    say_in(&harness, &thread, OTHER, &format!("<@{BOT}> cancel"));
-    answer(&harness, &thread, "may write in this channel; it goes on");
-    say_in(&harness, &thread, WRITER, &format!("<@{BOT}> cancel"));
-    answer(&harness, &thread, "oar image-consistency-check: cancelled");
-    let ended = answer(&harness, &thread, "has ended");
-    assert_eq!(ended.ts, progress.ts, "one message shows the progress");
-    settled(&harness);
+    for person in ["<mailto:demo-lead@example.com|the lead>", "<@U0000LEAD2>"] {
+        let thread = say(&harness, LEAD, &format!("oar -r {KONFLUX} take-ownership -e {person}"));
+        answer(&harness, &thread, "oar take-ownership: done");
+        settled(&harness);
+        for message in answers(&harness, &thread) {
+            assert!(!message.text.contains("@example.com"), "{}", message.text);
+        }
+    }
+    assert!(!memory(&harness).to_string().contains("@example.com"));
+    let history = harness.run("oar", ["-r", KONFLUX, "history", "--output", "json"]).expect(0).stdout;
+    assert!(history.contains("\"by\": \"demo-lead\""), "{history}");
     bot.stopped();
 }
 
