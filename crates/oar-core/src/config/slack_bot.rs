@@ -30,8 +30,8 @@ impl Document {
 
     fn channel_groups(&self, channel: &str) -> Result<ChannelGroups, ConfigError> {
         let groups = |key: &Key| -> Result<Vec<String>, ConfigError> {
-            let text = self.checked(key, &[channel])?.unwrap_or_default();
-            Ok(split(text).map(str::to_owned).collect())
+            let text = self.checked(key, &[channel])?;
+            Ok(text.into_iter().flat_map(split).map(str::to_owned).collect())
         };
         Ok(ChannelGroups {
             channel: channel.trim_start_matches('#').to_owned(),

@@ -226,6 +226,6 @@ mod tests {
     #[test]
     fn an_empty_or_older_file_is_read_and_another_is_not() {
         assert_eq!(Memory::parse("{}").unwrap(), Memory::default());
-        assert!(Memory::parse("[]").is_err());
+        assert!(Memory::parse("7").is_err());
     }
 }
