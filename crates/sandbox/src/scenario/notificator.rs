@@ -208,7 +208,7 @@ fn bug(number: u64, shape: Shape, now: Timestamp) -> Issue {
     }
     let told: &[(&str, u32, SignedDuration)] = match shape {
         Shape::QaContactTold | Shape::QaContactToldAmongMany => &[("QA Contact", 24, hour)],
-        Shape::TellTeamLead => &[("QA Contact", 24, day * 10)],
+        Shape::TellTeamLead | Shape::Reopened => &[("QA Contact", 24, day * 10)],
         Shape::TeamLeadTold => &[("QA Contact", 24, day * 10), ("Team Lead", 48, hour)],
         Shape::TellManager => &[("QA Contact", 24, day * 12), ("Team Lead", 48, day * 8)],
         Shape::ManagerTold => {
@@ -217,7 +217,6 @@ fn bug(number: u64, shape: Shape, now: Timestamp) -> Issue {
         Shape::AddLabel | Shape::Labelled => {
             &[("QA Contact", 24, day * 16), ("Team Lead", 48, day * 12), ("Manager", 72, day * 8)]
         }
-        Shape::Reopened => &[("QA Contact", 24, day * 10)],
         Shape::StandInTold => &[("Assignee", 24, day * 18)],
         _ => &[],
     };

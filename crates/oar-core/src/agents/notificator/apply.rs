@@ -158,7 +158,7 @@ impl Applier<'_> {
             Ok::<_, ServiceError>(comments.iter().any(is_new).then_some(()))
         };
         let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Malformed];
-        write_or_look(write, &doubtful, look).await.map(|_| ())
+        Box::pin(write_or_look(write, &doubtful, look)).await.map(|_| ())
     }
 
     /// Adds people to those who are asked for information. Jira takes only the whole list: the one that was read, when that

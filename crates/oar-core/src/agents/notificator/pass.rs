@@ -117,13 +117,13 @@ impl Notificator<'_> {
         let managers = self.managers(&plans).await;
         let plans = self.tellable(plans, &managers, &mut told_today, &mut reports);
         match permit {
-            None => reports.extend(plans.iter().map(|plan| self.foreseen(plan, &managers))),
+            None => reports.extend(plans.iter().map(|plan| Self::foreseen(plan, &managers))),
             Some(permit) => {
                 let applier =
                     Applier { notificator: self, managers: &managers, histories: &histories, permit };
-                let applied: Vec<_> = plans.iter().map(|plan| self.unless_stopped(&applier, plan)).collect();
-                let applied: Vec<_> = iter(applied).buffer_unordered(CONCURRENCY).collect().await;
-                reports.extend(applied.into_iter().flatten());
+                let work: Vec<_> = plans.iter().map(|plan| self.unless_stopped(&applier, plan)).collect();
+                let done: Vec<_> = iter(work).buffer_unordered(CONCURRENCY).collect().await;
+                reports.extend(done.into_iter().flatten());
             }
         }
         report.signal = self.interrupt.signal();
@@ -192,7 +192,7 @@ impl Notificator<'_> {
                 Some(Verification::Unknown(why)) => {
                     reports.push(report().failed(format!(
                         "could not determine whether it was verified before the merge: {why}"
-                    )))
+                    )));
                 }
                 Some(Verification::NotVerified) | None => left.push(plan),
             }
@@ -268,7 +268,7 @@ impl Notificator<'_> {
     }
 
     /// What would be done.
-    fn foreseen(&self, plan: &Plan, managers: &Managers) -> IssueReport {
+    fn foreseen(plan: &Plan, managers: &Managers) -> IssueReport {
         let Plan { issue, decision } = plan;
         let mut report = IssueReport::of(&issue.key, decision);
         let planned = |action: Action| StepReport::new(action, StepResult::Planned);
