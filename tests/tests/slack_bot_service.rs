@@ -269,7 +269,9 @@ fn a_critical_plan_is_approved_or_rejected_once() {
     assert_eq!(ended, 1, "{answered:#?}");
     let history = harness.run("oar", ["-r", KONFLUX, "history", "--output", "json"]).expect(0).stdout;
     assert!(history.contains(&format!("-{thread}\"")), "the message is the run's id: {history}");
-    assert_eq!(memory(&harness)["questions"], json!([]));
+    let questions = memory(&harness)["questions"].clone();
+    let is_open = |question: &&Value| question["question"]["answered"].is_null();
+    assert_eq!(questions.as_array().unwrap().iter().filter(is_open).count(), 0, "{questions:#}");
     bot.stopped();
     harness.sandbox.assert_no_unexpected();
 }
