@@ -13,7 +13,7 @@ use crate::clients::slack::UserId;
 use crate::flow::consent::Question;
 
 /// How long a plan may be answered.
-pub const PLAN_QUESTION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+pub const PLAN_QUESTION_LIFETIME: Duration = Duration::from_hours(24);
 
 /// A plan by its content: everything that the person was shown, of which task and which release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ impl PlanHash {
         let shown =
             serde_json::to_vec(&(question.command, question.release.to_string(), question.plan)).ok()?;
         let digest = Sha256::digest(shown);
-        Some(Self(digest.iter().map(|byte| format!("{byte:02x}")).collect()))
+        Some(Self(format!("{digest:x}")))
     }
 }
 

@@ -126,11 +126,10 @@ impl Words {
 /// quote or in code, and what only mentions the bot somewhere, is none.
 pub fn listen(text: &str, addressee: &Addressee) -> Heard {
     let mut pieces = pieces(text);
-    let addressed = take_mentions(&mut pieces, addressee);
-    let Some(addressed) = addressed else { return Heard::Nothing };
+    let Some(is_addressed) = take_mentions(&mut pieces, addressee) else { return Heard::Nothing };
     match words_of(pieces, addressee) {
-        Ok(words) => meaning(words, addressed, addressee),
-        Err((problem, begins_with_program)) if addressed || begins_with_program => Heard::Unclear(problem),
+        Ok(words) => meaning(words, is_addressed, addressee),
+        Err((problem, begins_with_program)) if is_addressed || begins_with_program => Heard::Unclear(problem),
         Err(_) => Heard::Nothing,
     }
 }
@@ -210,8 +209,7 @@ fn typed(text: &str) -> String {
     text.replace(['\u{201c}', '\u{201d}'], "\"")
         .replace(['\u{2018}', '\u{2019}'], "'")
         .replace('\u{2014}', "--")
-        .replace('\u{a0}', " ")
-        .replace('\t', " ")
+        .replace(['\u{a0}', '\t'], " ")
 }
 
 /// A word with the references in their places.
@@ -230,9 +228,9 @@ fn put_back(word: &str, references: &[Piece]) -> Vec<Piece> {
     pieces
 }
 
-fn meaning(mut words: Split, addressed: bool, addressee: &Addressee) -> Heard {
+fn meaning(mut words: Split, is_addressed: bool, addressee: &Addressee) -> Heard {
     let first = match words.first().map(Vec::as_slice) {
-        None | Some([]) => return if addressed { Heard::Help } else { Heard::Nothing },
+        None | Some([]) => return if is_addressed { Heard::Help } else { Heard::Nothing },
         Some([Piece::Text(text)]) => text.clone(),
         Some(_) => String::new(),
     };
@@ -240,7 +238,7 @@ fn meaning(mut words: Split, addressed: bool, addressee: &Addressee) -> Heard {
         words.remove(0);
         return Heard::Command(Words { program, words });
     }
-    match (first.to_ascii_lowercase().as_str(), addressed) {
+    match (first.to_ascii_lowercase().as_str(), is_addressed) {
         (_, false) => Heard::Nothing,
         ("help" | "hello" | "hi", true) if words.len() == 1 => Heard::Help,
         ("cancel" | "stop", true) if words.len() == 1 => Heard::Cancel,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::message::{IncomingMessage, MessageKey};
 
 /// How long a message is remembered. Slack delivers again for some minutes, and a replica may come up later.
-pub const HANDLED_FOR: Duration = Duration::from_secs(2 * 60 * 60);
+pub const HANDLED_FOR: Duration = Duration::from_hours(2);
 /// The most messages that are remembered; the oldest go first.
 const MOST: usize = 10_000;
 

@@ -210,10 +210,13 @@ impl SlackBot {
                 let kind = envelope.payload_kind.as_deref().unwrap_or("unknown");
                 tracing::warn!("Slack tells of no event, but {kind}: events may be missing");
             }
-            (EnvelopeKind::Interactive, Some(payload)) => match IncomingClick::of_payload(payload) {
-                Some(click) => self.tasks.push(Box::pin(desk.click(click))),
-                None => tracing::debug!("a click on something else"),
-            },
+            (EnvelopeKind::Interactive, Some(payload)) => {
+                if let Some(click) = IncomingClick::of_payload(payload) {
+                    self.tasks.push(Box::pin(desk.click(click)));
+                } else {
+                    tracing::debug!("a click on something else");
+                }
+            }
             (EnvelopeKind::Interactive, None) | (EnvelopeKind::Other(_), _) => {
                 tracing::debug!("an envelope of no use: {:?}", envelope.kind);
             }
@@ -243,13 +246,10 @@ async fn tell_interrupted(desk: &Desk) {
              write the command again to go on.",
             crate::clients::slack::escape(&run.words)
         );
-        match thread.post_once(&text, "interrupted", &tools.permit).await {
-            Ok(()) => {}
+        if let Err(error) = thread.post_once(&text, "interrupted", &tools.permit).await {
             // It stays remembered, and is said at the next start.
-            Err(error) => {
-                tracing::error!("{}: nobody was told that it was interrupted: {error}", run.command);
-                continue;
-            }
+            tracing::error!("{}: nobody was told that it was interrupted: {error}", run.command);
+            continue;
         }
         let ended = tools
             .notebook

@@ -25,7 +25,7 @@ use crate::flow::interrupt::{Interrupt, InterruptSender, Signal};
 use crate::notify::ReleaseThread;
 
 /// How long a command may run (spec 05 §4.4). What it waits for goes on, and the next command shows it.
-const LONGEST_RUN: Duration = Duration::from_secs(600);
+const LONGEST_RUN: Duration = Duration::from_mins(10);
 /// How long a command that was stopped may write down where it stopped.
 const TO_STOP: Duration = Duration::from_secs(3);
 /// How often it is looked whether there is progress to show.
@@ -418,14 +418,14 @@ impl Desk {
     /// Handles a click on a button. Clicks are not delivered again, and can come twice.
     pub(super) async fn click(self: Rc<Self>, incoming: IncomingClick) {
         let IncomingClick { click, channel, message, thread } = incoming;
-        let asker = |user: &str, ts: &str| IncomingMessage {
+        let message_at = |user: &str, ts: &str| IncomingMessage {
             key: MessageKey { channel: channel.clone(), ts: ts.to_owned() },
             user: UserId(user.to_owned()),
             text: String::new(),
             thread: Some(thread.clone()),
             client_id: None,
         };
-        let at_click = asker(&click.user.0, &message);
+        let at_click = message_at(&click.user.0, &message);
         let open = match self.tools.notebook.read().await {
             Ok(memory) => memory.question(&click.question).cloned(),
             Err(error) => {
@@ -447,7 +447,7 @@ impl Desk {
                 let id = open.question.id.clone();
                 // Two clicks at the same moment are one.
                 if self.answering.borrow_mut().insert(id.clone()) {
-                    self.approved(click, open, asker).await;
+                    self.approved(click, open, message_at).await;
                     self.answering.borrow_mut().remove(&id);
                 }
                 return;
@@ -497,10 +497,10 @@ impl Desk {
         &self,
         click: Click,
         open: OpenQuestion,
-        asker: impl Fn(&str, &str) -> IncomingMessage,
+        message_at: impl Fn(&str, &str) -> IncomingMessage,
     ) {
         let asked = &open.question.command;
-        let message = asker(&open.user, &asked.ts);
+        let message = message_at(&open.user, &asked.ts);
         let channel = asked.channel.clone();
         let words = CommandWords { program: open.program.clone(), arguments: open.arguments.clone() };
         let command = match self.lines.read(&words.program, &words.arguments) {

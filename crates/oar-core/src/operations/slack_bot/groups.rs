@@ -10,7 +10,7 @@ use crate::agents::bot::Membership;
 use crate::clients::slack::{Members, SlackClient, UserId};
 
 /// How long the members of a group count after they were looked up. So long somebody who left may still give commands.
-const KEPT_FOR: Duration = Duration::from_secs(3 * 60);
+const KEPT_FOR: Duration = Duration::from_mins(3);
 
 /// Looks up memberships.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! The file in which the bot remembers: in the store of the StateBoxes, which all replicas share.
+//! The file in which the bot remembers: in the store of the `StateBox` files, which all replicas share.
 
 use std::sync::Arc;
 

@@ -123,10 +123,9 @@ async fn work(
                     }
                 }
                 Some(Order::Close) => return End::Close,
-                Some(Order::Cut) => return End::Cut,
-                Some(Order::Freeze) => return End::Frozen,
                 // The state went back to an earlier one, in which there is no such socket.
-                None => return End::Cut,
+                Some(Order::Cut) | None => return End::Cut,
+                Some(Order::Freeze) => return End::Frozen,
             },
             message = socket.recv() => match message {
                 Some(Ok(Message::Text(text))) => {

@@ -34,7 +34,7 @@ use pause::Pauses;
 /// The most envelopes and notes that wait to be handled. What comes beyond is not acknowledged, so Slack keeps it.
 const WAITING: usize = 256;
 /// From this time on a connection was of use: pauses begin anew.
-const OF_USE: Duration = Duration::from_secs(60);
+const OF_USE: Duration = Duration::from_mins(1);
 const OPERATION: &str = "open a socket";
 
 /// The limits of a connection. The defaults are right for production; tests shorten them.

@@ -13,7 +13,7 @@ impl Pauses {
     /// The shortest pause after an attempt.
     pub(super) const SHORTEST: Duration = Duration::from_secs(3);
     /// The longest pause.
-    pub(super) const LONGEST: Duration = Duration::from_secs(300);
+    pub(super) const LONGEST: Duration = Duration::from_mins(5);
     /// The first pause after Slack said that no connection is wanted.
     const UNWANTED: Duration = Duration::from_secs(30);
 
