@@ -82,6 +82,7 @@ matrix!(
     change_advisory_status_carried_on,
     add_qe_approval_konflux,
     add_qe_approval_errata,
+    payload_consistency,
     is_shipped_konflux,
     is_shipped_errata,
     start_controller,

@@ -6,6 +6,8 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use oar_core::clients::registry::RegistryClient;
 use oar_core::clock::Clock;
 use oar_core::error::ServiceErrorKind;
@@ -33,12 +35,29 @@ impl Drop for Registry {
     }
 }
 
+/// The account of the registry that wants one, and its line of the file of passwords.
+const USER: &str = "demo+puller";
+const PASSWORD: &str = "sandbox-registry-password-0000000";
+const HTPASSWD: &str = "demo+puller:$2y$05$YNAqYU5sbDbQn1CmA1RMY.89/OBS8DEENtW.4e15cyeVKx5oxrUva\n";
+
 impl Registry {
     async fn start() -> Self {
+        Self::start_in(TempDir::new().unwrap(), "").await
+    }
+
+    /// One that wants an account for everything.
+    async fn start_private() -> Self {
         let folder = TempDir::new().unwrap();
+        let passwords = folder.path().join("htpasswd");
+        std::fs::write(&passwords, HTPASSWD).unwrap();
+        let wanted = format!("auth:\n  htpasswd:\n    realm: demo\n    path: {}\n", passwords.display());
+        Self::start_in(folder, &wanted).await
+    }
+
+    async fn start_in(folder: TempDir, more: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let configuration = format!(
-            "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
+            "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n{more}",
             folder.path().join("data").display()
         );
         let path = folder.path().join("config.yml");
@@ -66,14 +85,19 @@ impl Registry {
         let digest = state.put_payload(payload);
         let client = reqwest::Client::new();
         for (digest, blob) in &state.blobs {
-            let begun =
-                client.post(format!("{}/v2/{REPOSITORY}/blobs/uploads/", self.base)).send().await.unwrap();
+            let begun = client
+                .post(format!("{}/v2/{REPOSITORY}/blobs/uploads/", self.base))
+                .basic_auth(USER, Some(PASSWORD))
+                .send()
+                .await
+                .unwrap();
             assert_eq!(begun.status(), 202);
             let place = begun.headers()["location"].to_str().unwrap().to_owned();
             let place = if place.starts_with('/') { format!("{}{place}", self.base) } else { place };
             let separator = if place.contains('?') { '&' } else { '?' };
             let sent = client
                 .put(format!("{place}{separator}digest={digest}"))
+                .basic_auth(USER, Some(PASSWORD))
                 .header("content-type", "application/octet-stream")
                 .body(blob.clone())
                 .send()
@@ -84,6 +108,7 @@ impl Registry {
         let manifest = state.repositories[REPOSITORY].manifests[&digest].clone();
         let sent = client
             .put(format!("{}/v2/{REPOSITORY}/manifests/{}", self.base, payload.tag))
+            .basic_auth(USER, Some(PASSWORD))
             .header("content-type", "application/vnd.docker.distribution.manifest.v2+json")
             .body(manifest)
             .send()
@@ -124,6 +149,27 @@ async fn a_real_registry_gives_the_metadata_of_exactly_the_release_that_is_named
     let missing = client.digest(&spec("4.19.3-x86_64")).await.unwrap_err();
     assert_eq!(missing.kind, ServiceErrorKind::NotFound);
     assert!(missing.to_string().contains("MANIFEST_UNKNOWN"), "{missing}");
+}
+
+#[tokio::test]
+async fn a_real_registry_is_read_with_the_login_of_podman_and_refuses_without() {
+    let registry = Registry::start_private().await;
+    let payload = Payload {
+        repository: REPOSITORY.to_owned(),
+        tag: "4.19.1-x86_64".to_owned(),
+        version: "4.19.1".to_owned(),
+        url: None,
+    };
+    registry.push(&payload).await;
+    let refused = registry.client().release_metadata(&spec("4.19.1-x86_64")).await.unwrap_err();
+    assert_eq!(refused.kind, ServiceErrorKind::Unauthorized, "{refused}");
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("auth.json");
+    let host = registry.base.replace("http://", "");
+    let login = STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    std::fs::write(&file, format!(r#"{{"auths": {{"{host}": {{"auth": "{login}"}}}}}}"#)).unwrap();
+    let client = registry.client().with_logins(vec![file]);
+    assert_eq!(client.release_metadata(&spec("4.19.1-x86_64")).await.unwrap().version, "4.19.1");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::service_manager::ServiceManager;
 /// How often it is looked whether there was progress.
 const LOOK: Duration = Duration::from_secs(5);
 /// An agent without progress for so long is not alive.
-const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+const LONGEST_SILENCE: Duration = Duration::from_mins(1);
 
 /// What an agent is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use crate::clients::elliott::{self, BuildSystem};
 use crate::clients::koji::xmlrpc;
 use crate::clients::kube::kubeconfig;
 use crate::clients::prow::ProwJob;
-use crate::clients::registry::payload;
+use crate::clients::registry::{logins, payload, release};
 use crate::clients::slack::socket::Frame;
 use crate::config::build_data::{BuildData, GroupConfig, GroupFile, ReleaseFacts};
 use crate::config::jwe::{self, Key};
@@ -30,7 +30,7 @@ use crate::version::YStream;
 type Parser = (&'static str, fn(&str));
 
 /// Every parser of a text from outside.
-const PARSERS: [Parser; 22] = [
+const PARSERS: [Parser; 24] = [
     ("build data", |text| {
         let Ok(data) = BuildData::parse(text) else { return };
         let names: Vec<String> = data.names().map(str::to_owned).collect();
@@ -80,7 +80,13 @@ const PARSERS: [Parser; 22] = [
         let _ = xmlrpc::answer(text);
     }),
     ("layer of an image", |text| {
-        let _ = payload::file_of_layer(text.as_bytes(), "release-manifests/release-metadata");
+        let _ = payload::files_of_layer(text.as_bytes(), &["release-manifests/release-metadata"]);
+    }),
+    ("images of a release", |text| {
+        let _ = release::image_references(text.as_bytes());
+    }),
+    ("logins to registries", |text| {
+        let _ = logins::login_of(text.as_bytes(), false, "quay.io", "demo/image").is_ok();
     }),
     ("registry of test jobs", |text| {
         let name: RegistryName = "ocp-4.19-test-jobs-amd64.json".parse().unwrap();

@@ -171,9 +171,14 @@ fn commands_of_one_release_are_oar_s() {
 fn page(row: &Row) -> &'static str {
     match (row.about.program, row.about.command) {
         (Program::Oar, _) => "oar.md",
-        (Program::Oarctl, "tick" | "start-release-detector" | "check-test-results" | "jira-notificator") => {
-            "agents.md"
-        }
+        (
+            Program::Oarctl,
+            "tick"
+            | "image-consistency-check"
+            | "start-release-detector"
+            | "check-test-results"
+            | "jira-notificator",
+        ) => "agents.md",
         (Program::Oarctl, "operations") => "exit-codes.md",
         (Program::Oarctl, _) => "statebox.md",
         (Program::Job, _) => "job.md",

@@ -36,5 +36,11 @@ pub const GCS_TOKEN: &str = "ya29.sandbox-artifacts-reader-000000";
 pub const GCS_TOKEN_STRANGER: &str = "ya29.sandbox-artifacts-stranger-0000";
 /// Bearer token for the CI cluster that may label release payloads and hold leases.
 pub const KUBE_TOKEN: &str = "sha256~sandbox-kube-modifier-0000000";
+/// Account of the registry that may pull private images.
+pub const REGISTRY_USER: &str = "demo+puller";
+/// Password of [`REGISTRY_USER`].
+pub const REGISTRY_PASSWORD: &str = "sandbox-registry-password-0000000";
+/// Identity token of [`REGISTRY_USER`], which is exchanged for others.
+pub const REGISTRY_IDENTITY_TOKEN: &str = "sandbox-registry-identity-00000000";
 /// Bearer token for the CI cluster that may only read.
 pub const KUBE_TOKEN_READER: &str = "sha256~sandbox-kube-reader-000000000";

@@ -11,7 +11,7 @@ use crate::credentials;
 const CONFIGURATION: &str = "config/config_store.json";
 
 /// Endpoint variables of the simulated services and their prefixes.
-const ENDPOINTS: [(&str, &str); 22] = [
+const ENDPOINTS: [(&str, &str); 23] = [
     ("GITHUB_API", "/github"),
     ("GITHUB_RAW", "/github-raw"),
     ("ERRATA", "/errata"),
@@ -20,6 +20,7 @@ const ENDPOINTS: [(&str, &str); 22] = [
     ("SLACK", "/slack/api"),
     ("RELEASE_CONTROLLER", "/release-controller/{arch}"),
     ("MIRROR", "/mirror"),
+    ("CATALOG", "/catalog"),
     ("CATALOG_STAGE", "/catalog-stage"),
     ("PYXIS", "/pyxis"),
     ("GANGWAY", "/gangway"),
@@ -36,9 +37,6 @@ const ENDPOINTS: [(&str, &str); 22] = [
     ("KUBE", "/kube"),
 ];
 
-/// Services that are not simulated: requests for them are refused and never reach the real ones.
-const ABSENT: [&str; 1] = ["CATALOG"];
-
 /// Endpoints and credentials. `configuration` is the path of the encrypted configuration document, `google_key` that
 /// of the service account's key file, `kerberos` what Kerberos needs.
 pub(crate) fn environment(
@@ -51,9 +49,6 @@ pub(crate) fn environment(
         .iter()
         .map(|(name, prefix)| (format!("OAR_ENDPOINT_{name}"), format!("{base_url}{prefix}")))
         .collect();
-    variables.extend(ABSENT.iter().map(|name| {
-        (format!("OAR_ENDPOINT_{name}"), format!("{base_url}/not-simulated/{}", name.to_lowercase()))
-    }));
     variables.push(("OAR_ENDPOINT_LDAP".to_owned(), "ldap://127.0.0.1:9".to_owned()));
     if let Some(path) = configuration {
         variables.push(("OAR_CONFIG".to_owned(), path.to_owned()));

@@ -54,6 +54,7 @@ snapshot! {
     release_controller: release_controller::State,
     mirror: mirror::State,
     catalog: catalog::State,
+    public_catalog: catalog::State,
     jenkins: jenkins::State,
     prow: prow::State,
     pyxis: pyxis::State,

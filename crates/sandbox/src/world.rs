@@ -82,6 +82,8 @@ pub struct World {
     pub mirror: Module<mirror::State>,
     /// The staging container catalog.
     pub catalog: Module<catalog::State>,
+    /// The public container catalog.
+    pub public_catalog: Module<catalog::State>,
     /// Jobs, queue and builds of Jenkins.
     pub jenkins: Module<jenkins::State>,
     /// Prow jobs, and who may start them through Gangway.
@@ -125,6 +127,7 @@ impl World {
             release_controller: Module::default(),
             mirror: Module::default(),
             catalog: Module::default(),
+            public_catalog: Module::default(),
             jenkins: Module::default(),
             prow: Module::default(),
             pyxis: Module::default(),
@@ -164,6 +167,7 @@ impl World {
             "gitlab" => f(&mut *self.gitlab.lock()),
             "release-controller" => f(&mut *self.release_controller.lock()),
             "mirror" => f(&mut *self.mirror.lock()),
+            "catalog" => f(&mut *self.public_catalog.lock()),
             "catalog-stage" => f(&mut *self.catalog.lock()),
             "jenkins" => f(&mut *self.jenkins.lock()),
             "prow" | "gangway" => f(&mut *self.prow.lock()),

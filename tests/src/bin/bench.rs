@@ -1,7 +1,8 @@
 //! Requests and timings, printed as tables: start-up, every command in both flows at 0 and 20 ms per request, the
-//! StateBox dialect, image health, a pass over all records, a pass of the Jira notificator. `commands`, `image-health`,
-//! `pass` and `notificator` as argument print that table alone; `commands TEXT` measures only the lines whose name or
-//! flow holds the text, and `requests TEXT` prints what such a line asks for, and in which round.
+//! StateBox dialect, image health, the images of a whole payload, a pass over all records, a pass of the Jira notificator.
+//! `commands`, `image-health`, `image-consistency`, `pass` and `notificator` as argument print that table alone;
+//! `commands TEXT` measures only the lines whose name or flow holds the text, and `requests TEXT` prints what such a line
+//! asks for, and in which round.
 //!
 //! The critical path of a command in rounds is what its requests cost that wait for each other: the time that 20 ms per
 //! request add, divided by 20 ms.
@@ -55,6 +56,10 @@ fn main() {
         (Some("requests"), text) => return requests(&text),
         _ => {}
     }
+    if std::env::args().any(|argument| argument == "image-consistency") {
+        image_consistency();
+        return;
+    }
     if std::env::args().any(|argument| argument == "image-health") {
         if let Err(error) = image_health() {
             println!("image health: not measured: {error}");
@@ -77,10 +82,36 @@ fn main() {
     commands("");
     dialect();
     passes();
+    image_consistency();
     notificator();
     if let Err(error) = image_health() {
         println!("image health: not measured: {error}");
     }
+}
+
+/// How long the images of a whole payload take: all of them are shipped; none of them is shipped by its digest, so that
+/// every label is read.
+fn image_consistency() {
+    const IMAGES: usize = 190;
+    const REFERENCE: &str = "the Python tooling: 387 requests, 12,500 ms";
+    for rebuilt in [false, true] {
+        let harness = Harness::new();
+        let world = harness.sandbox.world();
+        sandbox::scenario::registry::fill_release(world, IMAGES);
+        if rebuilt {
+            sandbox::scenario::registry::ship_rebuilt(world, IMAGES);
+        }
+        harness.sandbox.set_latency(Duration::from_millis(u64::from(LATENCY)));
+        let payload = "quay.io/openshift-release-dev/ocp-release:4.19.1-x86_64";
+        let samples = times(3, || {
+            harness.sandbox.clear_requests();
+            harness.run("oarctl", ["image-consistency-check", "-p", payload, "-m", "612"]).expect(0);
+        });
+        let requests = harness.sandbox.requests().len();
+        let how = if rebuilt { "by commit" } else { "by digest" };
+        row(&format!("{IMAGES} images {how}, {LATENCY} ms/request, {requests} requests (ms)"), &samples);
+    }
+    println!("  {REFERENCE}");
 }
 
 /// The latency at which the critical path is measured, in milliseconds.

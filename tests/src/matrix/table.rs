@@ -78,6 +78,14 @@ const APPROVE: &[&str] = &["change-advisory-status", "--yes", "--no-watch"];
 /// One look; what is left then is done by a watcher, which waits until a look is due.
 const TICK: &[&str] = &["oarctl", "tick", "--release", KONFLUX];
 const VALIDATE: &[&str] = &["oarctl", "statebox", "validate", "../tools/4.19.1.yaml"];
+const COMPARE: &[&str] = &[
+    "oarctl",
+    "image-consistency-check",
+    "-p",
+    "quay.io/openshift-release-dev/ocp-release:4.19.1-x86_64",
+    "-m",
+    "612",
+];
 const CARRY_ON: &[&str] = &["change-advisory-status", "--yes", "--carry-on"];
 const APPROVAL: &[&str] = &["add-qe-approval", "--yes"];
 const SHIPPED: &[&str] = &["is-shipped"];
@@ -173,6 +181,7 @@ fn last() -> Vec<Scenario> {
             30,
             prepare::approvable_errata,
         ),
+        line("payload_consistency", KONFLUX, COMPARE, Look, 26, prepare::nothing),
         line("is_shipped_konflux", KONFLUX, SHIPPED, Look, 8, prepare::konflux).code(1),
         line("is_shipped_errata", ERRATA, SHIPPED, Look, 6, prepare::errata).code(1),
     ]

@@ -182,10 +182,10 @@ impl Clients {
         BrewrootClient::new(self.http.clone(), self.base(Service::Brewroot))
     }
 
-    /// Image registries, anonymously.
+    /// Image registries, with the logins of podman and docker where there are some.
     pub fn registry(&self) -> RegistryClient {
         let replacement = self.settings.endpoints().replacement(Service::Registry).cloned();
-        RegistryClient::new(self.http.clone(), replacement)
+        RegistryClient::new(self.http.clone(), replacement).with_logins(self.settings.registry_login_files())
     }
 
     /// The signature mirror.
@@ -201,6 +201,12 @@ impl Clients {
         };
         let concurrency = self.settings.catalog_concurrency()?;
         Ok(CatalogClient::new(http, self.base(Service::CatalogStage), concurrency))
+    }
+
+    /// Red Hat's public catalog.
+    pub fn public_catalog(&self) -> Result<CatalogClient, ConfigError> {
+        let concurrency = self.settings.catalog_concurrency()?;
+        Ok(CatalogClient::new(self.http.clone(), self.base(Service::Catalog), concurrency).public())
     }
 
     fn catalog_proxy(&self) -> Result<Option<Url>, ConfigError> {

@@ -244,9 +244,20 @@ variables! {
          only the one that announced a comment of jira-notificator may write it; 0 only if no other program does that",
         "optional",
     ).or("600");
+    REGISTRY_AUTH_FILE = Variable::new(
+        "REGISTRY_AUTH_FILE",
+        "the path of the file with logins to image registries, in place of those where podman and docker keep them",
+        "optional",
+    ).or("containers/auth.json in XDG_RUNTIME_DIR and ~/.config, then ~/.docker/config.json");
+    DOCKER_CONFIG = Variable::new(
+        "DOCKER_CONFIG",
+        "the directory of docker's config.json, which may hold logins to image registries",
+        "optional",
+    ).or("~/.docker");
     XDG_RUNTIME_DIR = Variable::new(
         "XDG_RUNTIME_DIR",
-        "the directory of lock files where `~/.local/state` cannot be written",
+        "the directory of podman's logins to image registries, and of lock files where `~/.local/state` cannot be \
+         written",
         "optional",
     );
 }
@@ -292,6 +303,7 @@ pub struct Environment {
     program: Option<PathBuf>,
     working_directory: Option<PathBuf>,
     account: Option<String>,
+    user_id: Option<u32>,
     /// Why a credential of the service manager cannot be read.
     unreadable: Option<String>,
 }
@@ -311,6 +323,7 @@ impl Environment {
             program: std::env::current_exe().ok(),
             working_directory: std::env::current_dir().ok(),
             account: nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name),
+            user_id: Some(nix::unistd::getuid().as_raw()),
             unreadable: None,
         }
         .with_credentials()
@@ -389,6 +402,30 @@ impl Environment {
         Self { values: values.map(|(name, value)| (name.clone(), value.clone())).collect(), ..self.clone() }
     }
 
+    /// The files in which podman and docker keep logins to image registries, in the order in which podman reads them
+    /// (spec 04 §9.4). A file that is named takes the place of all others.
+    pub fn registry_login_files(&self) -> Vec<PathBuf> {
+        if let Some(path) = self.get(&REGISTRY_AUTH_FILE).map(str::trim).filter(|path| !path.is_empty()) {
+            return vec![PathBuf::from(path)];
+        }
+        let absolute = |path: &str| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
+        let home = self.get("HOME").and_then(absolute);
+        let runtime = match self.get(&XDG_RUNTIME_DIR).and_then(absolute) {
+            Some(runtime) => Some(runtime.join("containers/auth.json")),
+            None => self.user_id.map(|id| PathBuf::from(format!("/run/containers/{id}/auth.json"))),
+        };
+        let below_home = |path: &str| Some(home.as_ref()?.join(path));
+        let configured = self.get("XDG_CONFIG_HOME").and_then(absolute).or_else(|| below_home(".config"));
+        let docker = self.get(&DOCKER_CONFIG).map(PathBuf::from).or_else(|| below_home(".docker"));
+        let files = [
+            runtime,
+            configured.map(|folder| folder.join("containers/auth.json")),
+            docker.map(|folder| folder.join("config.json")),
+            below_home(".dockercfg"),
+        ];
+        files.into_iter().flatten().collect()
+    }
+
     /// The folder of temporary files.
     pub fn temporary(&self) -> PathBuf {
         PathBuf::from(self.get("TMPDIR").filter(|path| !path.is_empty()).unwrap_or("/tmp"))
@@ -401,6 +438,7 @@ impl Environment {
             program: None,
             working_directory: None,
             account: None,
+            user_id: None,
             unreadable: None,
         }
     }
@@ -521,6 +559,44 @@ mod tests {
     use super::*;
     use crate::error::Classified as _;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn logins_to_registries_are_where_podman_and_docker_keep_them() {
+        let files = |pairs: &[(&str, &str)], id: Option<u32>| {
+            let mut environment = Environment::from_pairs(pairs.iter().copied());
+            environment.user_id = id;
+            let files = environment.registry_login_files();
+            files.into_iter().map(|file| file.display().to_string()).collect::<Vec<_>>()
+        };
+        let home = ("HOME", "/home/lead");
+        assert_eq!(files(&[home, ("REGISTRY_AUTH_FILE", "/a/auth.json")], Some(7)), ["/a/auth.json"]);
+        assert_eq!(
+            files(&[home], Some(7)),
+            [
+                "/run/containers/7/auth.json",
+                "/home/lead/.config/containers/auth.json",
+                "/home/lead/.docker/config.json",
+                "/home/lead/.dockercfg",
+            ]
+        );
+        let all = [
+            home,
+            ("XDG_RUNTIME_DIR", "/run/user/7"),
+            ("XDG_CONFIG_HOME", "/c"),
+            ("DOCKER_CONFIG", "/d"),
+            ("REGISTRY_AUTH_FILE", ""),
+        ];
+        assert_eq!(
+            files(&all, Some(7)),
+            [
+                "/run/user/7/containers/auth.json",
+                "/c/containers/auth.json",
+                "/d/config.json",
+                "/home/lead/.dockercfg",
+            ]
+        );
+        assert!(files(&[("HOME", "relative")], None).is_empty());
+    }
 
     #[test]
     fn what_is_not_set_is_taken_from_the_files_of_the_service_manager() {

@@ -21,6 +21,9 @@ use crate::http::{Http, HttpSettings};
 use crate::redact::Redactor;
 use crate::version::ReleaseVersion;
 
+/// The GitLab project to which ART brings the shipments (spec 03 §1.3).
+const SHIPMENT_PROJECT: &str = "hybrid-platforms/art/ocp-shipment-data";
+
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
@@ -180,6 +183,22 @@ impl Settings {
         self.inner.environment.cache_home()
     }
 
+    /// The files with logins to image registries, in the order in which they are read.
+    pub fn registry_login_files(&self) -> Vec<PathBuf> {
+        self.inner.environment.registry_login_files()
+    }
+
+    /// The path of the GitLab project with the shipments: that of the configuration document where there is one that
+    /// names it.
+    pub fn shipment_project(&self) -> Result<&str, ConfigError> {
+        let named = match self.document() {
+            Ok(document) => document.shipment_project()?,
+            // The job that compares a payload with its shipment has no document.
+            Err(_) => None,
+        };
+        Ok(named.unwrap_or(SHIPMENT_PROJECT))
+    }
+
     /// The settings for Prow jobs; a wrong one is an error only of commands that use them.
     pub fn prow(&self) -> Result<&ProwSettings, ConfigError> {
         if let Some(prow) = self.inner.prow.get() {
@@ -295,6 +314,21 @@ pub(super) mod tests {
         assert_eq!(format("").unwrap(), LogFormat::Text);
         assert_eq!(format("json").unwrap(), LogFormat::Json);
         assert!(format("xml").unwrap_err().to_string().contains("`text` or `json`"));
+    }
+
+    #[test]
+    fn the_project_of_the_shipments_is_the_one_that_the_document_names() {
+        let project = |pairs: &[(&str, &str)], plain: &str| {
+            let directory = tempfile::tempdir().unwrap();
+            write_document(directory.path(), plain);
+            let environment = environment(pairs).with_working_directory(directory.path());
+            Settings::load(&environment).unwrap().shipment_project().map(str::to_owned)
+        };
+        let named = r#"{"shipment": {"project": "group/shipments"}}"#;
+        assert_eq!(project(&[("OAR_JWK", KEY)], named).unwrap(), "group/shipments");
+        assert_eq!(project(&[("OAR_JWK", KEY)], "{}").unwrap(), SHIPMENT_PROJECT);
+        assert_eq!(project(&[], named).unwrap(), SHIPMENT_PROJECT);
+        assert!(project(&[("OAR_JWK", KEY)], r#"{"shipment": {"project": "no project"}}"#).is_err());
     }
 
     #[test]

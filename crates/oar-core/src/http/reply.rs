@@ -117,12 +117,13 @@ impl Reply {
             return format!("redirected to {}", host.as_deref().unwrap_or("another path"));
         }
         let text = String::from_utf8_lossy(&self.body);
-        let text = text.trim();
+        // Before anything is cut off: half of a secret would not be recognized afterwards.
+        let text = self.redactor.redact(text.trim());
         if text.starts_with('<') {
-            return html_title(text)
+            return html_title(&text)
                 .map_or_else(|| "an HTML page".to_owned(), |title| format!("HTML page: {title}"));
         }
-        excerpt(text)
+        excerpt(&text)
     }
 
     /// This answer when its status is a success, otherwise an error with the detail that `describe` makes

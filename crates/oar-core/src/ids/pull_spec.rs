@@ -90,6 +90,9 @@ impl fmt::Display for PullSpec {
     }
 }
 
+crate::schema::read_from_text!(PullSpec);
+crate::schema::text_schema!(PullSpec, "PullSpec", "The address of an image", [PULL_SPEC_EXAMPLE]);
+
 const PULL_SPEC_EXAMPLE: &str = "quay.io/openshift-release-dev/ocp-release:4.19.1-x86_64";
 
 impl FromStr for PullSpec {

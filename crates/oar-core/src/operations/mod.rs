@@ -26,6 +26,7 @@ mod metadata_changes;
 pub mod oarctl;
 pub mod overview;
 mod part;
+pub mod payload_consistency;
 pub mod push_to_cdn_staging;
 mod row;
 pub mod slack_bot;

@@ -5,8 +5,8 @@ use super::row::{Program, Row};
 use super::{
     add_qe_approval, change_advisory_status, check_cve_tracker_bug, check_greenwave_cvp_tests,
     create_test_report, drop_bugs, history, image_consistency_check, image_signed_check, is_shipped, issue,
-    jira_notificator, job, jobctl, log, metadata, oarctl, overview, push_to_cdn_staging, stage_testing,
-    statebox_validate, status, take_ownership, task_set, tick, update_bug_list,
+    jira_notificator, job, jobctl, log, metadata, oarctl, overview, payload_consistency, push_to_cdn_staging,
+    stage_testing, statebox_validate, status, take_ownership, task_set, tick, update_bug_list,
 };
 use crate::prow::jobs::RunJob;
 
@@ -39,6 +39,7 @@ pub const TABLE: &[Row] = &[
     Row::of::<oarctl::start_release_detector::StartReleaseDetector>(),
     Row::of::<oarctl::check_test_results::CheckTestResults>(),
     Row::of::<statebox_validate::StateboxValidate>(),
+    Row::of::<payload_consistency::PayloadConsistency>(),
     Row::of::<overview::Operations>(),
     Row::of::<StartOne<RunJob>>(),
     Row::of::<job::run_required::RunRequired>(),

@@ -6,6 +6,7 @@ pub mod bugs;
 pub mod cve;
 pub mod drop_bugs;
 pub mod failures;
+pub mod image_consistency;
 pub mod image_health;
 pub mod ownership;
 pub mod release_signature;

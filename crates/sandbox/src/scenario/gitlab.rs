@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{KONFLUX_RELEASE, PEOPLE, SHIPMENT_IID, SHIPMENT_PROJECT};
+use super::{KONFLUX_RELEASE, PEOPLE, SHIPMENT_IID, SHIPMENT_PROJECT, registry};
 use crate::{
     credentials,
     services::gitlab::{
@@ -33,8 +33,12 @@ pub const OUTSIDER_TOKEN: &str = "glpat-sandbox-outsider";
 /// A token of a member who may comment and no more.
 pub const REPORTER_TOKEN: &str = "glpat-sandbox-reporter";
 
-const BRANCH: &str = "prepare-shipment-4.19.1-20260625080910";
+/// Source branch of the shipment merge request.
+pub const BRANCH: &str = "prepare-shipment-4.19.1-20260625080910";
 const FOLDER: &str = "shipment/ocp/openshift-4.19";
+/// The shipment of the images of the payload.
+pub const IMAGE_FILE: &str =
+    "shipment/ocp/openshift-4.19/openshift-4-19/prod/4.19.1.image.20260625080910.yaml";
 
 /// Fills the service.
 pub fn load(world: &World) {
@@ -97,7 +101,7 @@ fn project(state: &mut State) {
         ("fbc", "fbc-openshift-4-19", include_str!("gitlab/fbc.yaml")),
     ] {
         let path = format!("{FOLDER}/{application}/prod/{KONFLUX_RELEASE}.{kind}.20260625080910.yaml");
-        source.files.insert(path, content.to_owned());
+        source.files.insert(path, registry::with_digests(content));
     }
     state.projects.push(Project {
         id: PROJECT,

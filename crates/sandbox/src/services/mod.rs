@@ -29,7 +29,7 @@ pub mod slack;
 pub(crate) mod testing;
 
 /// Prefix of every service and the name it has in the log of requests and in fault rules.
-pub const PREFIXES: [(&str, &str); 22] = [
+pub const PREFIXES: [(&str, &str); 23] = [
     ("/github", "github"),
     ("/github-raw", "github-raw"),
     ("/errata", "errata"),
@@ -38,6 +38,7 @@ pub const PREFIXES: [(&str, &str); 22] = [
     ("/slack/api", "slack"),
     ("/release-controller", "release-controller"),
     ("/mirror", "mirror"),
+    ("/catalog", "catalog"),
     ("/catalog-stage", "catalog-stage"),
     ("/pyxis", "pyxis"),
     ("/gangway", "gangway"),
@@ -65,6 +66,7 @@ pub fn router() -> Router<Shared> {
         .nest("/slack/api", slack::router())
         .nest("/release-controller", release_controller::router())
         .nest("/mirror", mirror::router())
+        .nest("/catalog", catalog::public_router())
         .nest("/catalog-stage", catalog::router())
         .nest("/pyxis", pyxis::router())
         .nest("/gangway", prow::gangway_router())

@@ -160,7 +160,7 @@ mod tests {
     const ON: &str = "2026-06-29T10:00:00Z";
     const TOLD: &str = "2026-06-30T11:00:00Z";
 
-    fn issue(fields: Value, changes: &[(&str, &str, &str)]) -> OnQaIssue {
+    fn issue(fields: &Value, changes: &[(&str, &str, &str)]) -> OnQaIssue {
         let issue: Issue =
             serde_json::from_value(json!({"id": "1", "key": "OCPBUGS-1", "fields": fields})).unwrap();
         let history: Vec<FieldChange> = changes
@@ -179,22 +179,22 @@ mod tests {
             "Errata Reliability Team Notification - QA Contact Action Request\nx\n[~accountid:q] please";
         let comments = json!({"total": 1, "comments": [{"id": "1", "created": TOLD, "body": body}]});
         let fields = json!({"customfield_10482": need_info, "comment": comments});
-        issue(fields, &[&[(ON, "status", "ON_QA")][..], changes].concat())
+        issue(&fields, &[&[(ON, "status", "ON_QA")][..], changes].concat())
     }
 
     #[test]
     fn the_newest_time_it_became_on_qa_counts() {
         let twice =
             [(ON, "status", "ON_QA"), (TOLD, "status", "ON_QA"), ("2026-07-09T10:00:00Z", "status", "POST")];
-        assert_eq!(issue(json!({}), &twice).on_qa_since, Some(at(TOLD)));
-        assert_eq!(issue(json!({}), &[]).on_qa_since, None);
+        assert_eq!(issue(&json!({}), &twice).on_qa_since, Some(at(TOLD)));
+        assert_eq!(issue(&json!({}), &[]).on_qa_since, None);
     }
 
     #[test]
     fn who_is_not_in_use_any_more_is_nobody() {
         let fields =
             json!({"customfield_10470": person("q", false), "assignee": person("a", true), "reporter": null});
-        let people = issue(fields, &[]).people;
+        let people = issue(&fields, &[]).people;
         assert_eq!(
             (people.qa_contact, people.assignee, people.reporter),
             (None, Some(AccountId::new("a")), None)
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn who_is_no_person_is_nobody() {
-        let of = |account: Value| issue(json!({"reporter": account}), &[]).people.reporter;
+        let of = |account: Value| issue(&json!({"reporter": account}), &[]).people.reporter;
         assert_eq!(of(json!({"accountId": "a", "accountType": "atlassian"})), Some(AccountId::new("a")));
         for account in [
             json!({"accountId": "a", "accountType": "app"}),
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_qa_contact_that_is_not_shown_is_not_one_who_is_missing() {
-        let shows = |fields: Value| issue(fields, &[]).shows_qa_contact;
+        let shows = |fields: Value| issue(&fields, &[]).shows_qa_contact;
         assert!(shows(json!({"customfield_10470": null})));
         assert!(shows(json!({"customfield_10470": person("q", false)})));
         assert!(!shows(json!({"assignee": person("a", true)})), "the answer does not have it");
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_list_that_hides_somebody_is_known_as_one() {
-        let of = |list: Value| issue(json!({"customfield_10482": list}), &[]).need_info_hides_somebody;
+        let of = |list: Value| issue(&json!({"customfield_10482": list}), &[]).need_info_hides_somebody;
         assert!(!of(json!(null)) && !of(json!([])) && !of(json!([person("a", true)])));
         assert!(of(json!([person("a", true), {"displayName": "hidden"}])));
     }

@@ -1,4 +1,5 @@
-//! The staging container catalog, as far as image health needs it (spec 03 §4.3).
+//! The container catalog: the staging one, as far as image health needs it (spec 03 §4.3), and the public one, which
+//! knows what was released.
 //!
 //! It has the API of Pyxis: images are found with an RSQL filter. One request names many digests
 //! (`image_id=in=(…)`); a catalog that refuses this gets one request per digest. A filter that it
@@ -41,6 +42,7 @@ pub struct CatalogClient {
     http: Http,
     base: Arc<Url>,
     concurrency: usize,
+    service: Service,
     /// Set when the catalog refused a filter with many digests, or found none of them: one request per digest
     /// from then on.
     single: Arc<AtomicBool>,
@@ -53,10 +55,22 @@ impl std::fmt::Debug for CatalogClient {
 }
 
 impl CatalogClient {
-    /// A client of the catalog at `base` (`https://…/api/containers`), with at most `concurrency` requests at a
+    /// A client of the staging catalog at `base` (`https://…/api/containers`), with at most `concurrency` requests at a
     /// time.
     pub fn new(http: Http, base: Url, concurrency: usize) -> Self {
-        Self { http, base: Arc::new(base), concurrency: concurrency.max(1), single: Arc::default() }
+        Self {
+            http,
+            base: Arc::new(base),
+            concurrency: concurrency.max(1),
+            service: Service::CatalogStage,
+            single: Arc::default(),
+        }
+    }
+
+    /// The same, of the public catalog.
+    #[must_use]
+    pub fn public(self) -> Self {
+        Self { service: Service::Catalog, ..self }
     }
 
     /// Reads the catalog's records of each digest. Every digest has its own result: an empty [`CatalogImage`]
@@ -160,7 +174,7 @@ impl CatalogClient {
             && link.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte));
         if !good {
             return Err(ServiceError::new(
-                Service::CatalogStage,
+                self.service,
                 operation,
                 ServiceErrorKind::Malformed,
                 "the link to the vulnerabilities is not a path of the catalog",
@@ -186,7 +200,7 @@ impl CatalogClient {
         subject: &str,
     ) -> Result<Vec<T>, ServiceError> {
         let send = |address: String| {
-            let call = Call::get(Service::CatalogStage, operation, join(&self.base, &address)).about(subject);
+            let call = Call::get(self.service, operation, join(&self.base, &address)).about(subject);
             async move { self.http.send(call).await?.success(Reply::words) }
         };
         read_pages(path, send).await

@@ -1,9 +1,8 @@
-//! Anonymous access: the registry's challenge, and the token that it requires.
+//! The registry's challenge, and the token that it requires.
 //!
 //! Protocol: RFC 6750 challenges, with the parameters of Docker's token authentication.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use http::HeaderMap;
 use http::header::WWW_AUTHENTICATE;
@@ -23,6 +22,12 @@ impl Challenge {
     /// The first `Bearer` challenge of an answer. A header may hold several challenges, and an answer several headers.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).find_map(Self::parse)
+    }
+
+    /// Whether an answer asks for an account's name and password themselves.
+    pub(super) fn is_basic(headers: &HeaderMap) -> bool {
+        let texts = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+        texts.flat_map(challenges).any(|(scheme, _)| scheme == "basic")
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -120,20 +125,6 @@ impl TokenAnswer {
             .flatten()
             .find(|token| !token.trim().is_empty())
             .map(SecretString::from)
-    }
-}
-
-/// Tokens of this process by registry and repository.
-#[derive(Default)]
-pub(super) struct Tokens(Mutex<HashMap<String, SecretString>>);
-
-impl Tokens {
-    pub(super) fn get(&self, key: &str) -> Option<SecretString> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
-    }
-
-    pub(super) fn put(&self, key: &str, token: SecretString) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), token);
     }
 }
 

@@ -1,25 +1,33 @@
-//! OCI registries, as far as release payloads need them: manifests, blobs, and the metadata of a payload.
+//! OCI registries, as far as releases need them: manifests, blobs, labels, and what a payload says about itself.
 //!
-//! Access is anonymous: release payloads are public. Content that is read by digest, or whose answer names a
-//! digest, is checked against it. Protocol: the OCI Distribution Specification 1.1.
+//! Release payloads are public; private images are read with the user's logins (`logins.rs`). Content that is read by
+//! digest, or whose answer names a digest, is checked against it. Protocol: the OCI Distribution Specification 1.1.
 
+mod access;
 mod attached;
 mod auth;
+mod images;
+pub(crate) mod logins;
 mod model;
 pub(crate) mod payload;
+pub(crate) mod release;
+mod reply;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use access::Accesses;
 pub use attached::AttachedSignature;
-use auth::{Challenge, TokenAnswer, Tokens};
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, LOCATION};
-use http::{HeaderValue, StatusCode};
-pub use model::{Descriptor, Image, Platform, ReleaseMetadata};
-use model::{Document, MANIFEST_TYPES, MetadataDocument};
-use secrecy::{ExposeSecret, SecretString};
+use http::HeaderValue;
+use http::header::ACCEPT;
+pub use images::Look;
+use logins::Logins;
+pub use model::{Descriptor, Image, PayloadImage, Platform, ReleaseMetadata, ReleasePayload};
+use model::{Document, MANIFEST_TYPES};
+use reply::{is_page, redirection, refusal, words};
 use url::Url;
 
 use crate::error::{ServiceError, ServiceErrorKind};
@@ -29,11 +37,6 @@ use crate::service::Service;
 
 /// The largest manifest that is accepted, in bytes (the specification asks registries to accept 4 MiB).
 const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
-/// The largest layer that is fetched, in bytes. The layer with a release's manifests has a few hundred
-/// kilobytes.
-const LAYER_LIMIT: u64 = 64 * 1024 * 1024;
-/// The most layers that are searched, from the top.
-const LAYERS: usize = 8;
 /// The most redirections of one request: registries store blobs on other hosts.
 const REDIRECTIONS: usize = 5;
 /// The time limit of a blob, as a multiple of other requests'.
@@ -46,7 +49,8 @@ const CONTENT_DIGEST: &str = "docker-content-digest";
 pub struct RegistryClient {
     http: Http,
     replacement: Option<Url>,
-    tokens: Arc<Tokens>,
+    logins: Logins,
+    accesses: Arc<Accesses>,
 }
 
 impl std::fmt::Debug for RegistryClient {
@@ -59,9 +63,16 @@ impl std::fmt::Debug for RegistryClient {
 }
 
 impl RegistryClient {
-    /// A client; `replacement` replaces the registry's host in every pull spec.
+    /// A client without logins; `replacement` replaces the registry's host in every pull spec.
     pub fn new(http: Http, replacement: Option<Url>) -> Self {
-        Self { http, replacement, tokens: Arc::default() }
+        Self { http, replacement, logins: Logins::default(), accesses: Arc::default() }
+    }
+
+    /// The same client, with the logins of these files, as podman and docker write them. The first one that has a login
+    /// for a repository decides.
+    #[must_use]
+    pub fn with_logins(self, files: Vec<PathBuf>) -> Self {
+        Self { logins: Logins::new(files), ..self }
     }
 
     /// The digest of what `spec` names, computed from the manifest's bytes (one request, three the first time).
@@ -106,11 +117,7 @@ impl RegistryClient {
                 layers: document.layers,
             });
         };
-        let chosen = manifests.iter().find(|entry| {
-            entry.platform.as_ref().is_some_and(|platform| {
-                platform.architecture == architecture && matches!(platform.os.as_str(), "" | "linux")
-            })
-        });
+        let chosen = manifests.iter().find(|entry| entry.is_for(architecture));
         let malformed = |detail: String| {
             ServiceError::new(Service::Registry, operation, ServiceErrorKind::Malformed, detail)
                 .about(spec.to_string())
@@ -159,41 +166,6 @@ impl RegistryClient {
             return Err(fail(ServiceErrorKind::Malformed, detail));
         }
         Ok(reply.body)
-    }
-
-    /// The metadata of the release payload `spec`, read from the topmost layer that has
-    /// `release-manifests/release-metadata`, as `oc adm release info` does.
-    pub async fn release_metadata(&self, spec: &PullSpec) -> Result<ReleaseMetadata, ServiceError> {
-        let operation = "read a release payload's metadata";
-        let fail = |detail: String| {
-            ServiceError::new(Service::Registry, operation, ServiceErrorKind::Malformed, detail)
-                .about(spec.to_string())
-        };
-        let image = self.image(spec, "amd64").await?;
-        for descriptor in image.layers.iter().rev().take(LAYERS) {
-            let layer = self.blob(spec, descriptor, LAYER_LIMIT).await?;
-            let file = tokio::task::spawn_blocking(move || {
-                payload::file_of_layer(&layer, payload::RELEASE_METADATA)
-            })
-            .await
-            .map_err(|error| fail(format!("a layer could not be unpacked: {error}")))?
-            .map_err(|problem| fail(format!("layer {} cannot be read: {problem}", descriptor.digest)))?;
-            let Some(file) = file else { continue };
-            let document: MetadataDocument = serde_json::from_slice(&file).map_err(|error| {
-                fail(format!("{} is not as expected: {error}", payload::RELEASE_METADATA))
-            })?;
-            let url = document.metadata.as_ref().and_then(|metadata| metadata.get("url"));
-            return Ok(ReleaseMetadata {
-                digest: image.digest,
-                version: document.version,
-                url: url.and_then(serde_json::Value::as_str).map(str::to_owned),
-            });
-        }
-        Err(fail(format!(
-            "none of its last {} layers holds {}: it is not a release payload",
-            image.layers.len().min(LAYERS),
-            payload::RELEASE_METADATA
-        )))
     }
 
     async fn manifest(
@@ -246,108 +218,35 @@ impl RegistryClient {
         Ok(join_segments(&repository, rest.iter().copied()))
     }
 
-    /// Sends a read, with a token when the registry demands one, and follows redirections.
+    /// Sends a read, with credentials when the registry demands some, and follows redirections.
     async fn send(&self, spec: &PullSpec, call: Call) -> Result<Reply, ServiceError> {
-        let key = format!("{}/{}", spec.registry(), spec.repository());
-        let known = self.tokens.get(&key);
-        let mut reply = self.http.send(with_token(call.clone(), known.as_ref())?).await?;
-        if reply.status == StatusCode::UNAUTHORIZED
-            && let Some(challenge) = Challenge::of(&reply.headers)
-        {
-            let token = self.token(&challenge, call.url()).await?;
-            reply = self.http.send(with_token(call.clone(), Some(&token))?).await?;
-            self.tokens.put(&key, token);
-        }
+        let mut answered = self.send_authorized(spec, &call).await?;
         let origin = call.url().origin();
         let mut current = call.url().clone();
         for _ in 0..REDIRECTIONS {
-            let Some(target) = redirection(&reply, &current) else { break };
-            let target = target.map_err(|detail| reply.failure(ServiceErrorKind::Malformed, detail))?;
-            // The token is only for the registry; a redirection's target has its own credentials in the URL.
-            let token = (target.origin() == origin).then(|| self.tokens.get(&key)).flatten();
-            reply = self.http.send(with_token(call.clone().to(target.clone()), token.as_ref())?).await?;
+            let Some(target) = redirection(&answered.reply, &current) else { break };
+            let target =
+                target.map_err(|detail| answered.reply.failure(ServiceErrorKind::Malformed, detail))?;
+            // The credentials are only for the registry; a redirection's target has its own in the URL.
+            let grant = answered.grant.as_ref().filter(|_| target.origin() == origin);
+            answered.reply = self.http.send(access::with(call.clone().to(target.clone()), grant)).await?;
             current = target;
         }
+        let reply = &answered.reply;
         if reply.status.is_redirection() {
             return Err(reply.failure(ServiceErrorKind::Malformed, reply.words()));
         }
         let status = reply.status;
         // Only the registry itself can report that the content is missing; a proxy or a store behind it
         // cannot.
-        let is_its_own = !words(&reply).is_empty();
-        reply.success(refusal).map_err(|mut error| {
+        let is_its_own = !words(reply).is_empty();
+        reply.clone().success(refusal).map_err(|mut error| {
             if error.kind == ServiceErrorKind::NotFound && !is_its_own {
                 error.kind = ServiceErrorKind::Malformed;
                 error.detail =
                     format!("HTTP {} that is not the registry's: {}", status.as_u16(), error.detail);
             }
-            error
+            answered.explain(error, spec.registry())
         })
     }
-
-    async fn token(&self, challenge: &Challenge, registry: &Url) -> Result<SecretString, ServiceError> {
-        let operation = "get an anonymous token";
-        let fail = |detail: String| {
-            ServiceError::new(Service::Registry, operation, ServiceErrorKind::Malformed, detail)
-        };
-        let url = challenge.token_url(registry).map_err(fail)?;
-        let reply = self.http.send(Call::get(Service::Registry, operation, url)).await?.success(refusal)?;
-        // The answer contains the token, so no error may show it.
-        let answer: TokenAnswer = serde_json::from_slice(&reply.body)
-            .map_err(|_| reply.failure(ServiceErrorKind::Malformed, "not the JSON that was expected"))?;
-        answer
-            .into_token()
-            .ok_or_else(|| reply.failure(ServiceErrorKind::Malformed, "the answer holds no token"))
-    }
-}
-
-fn with_token(call: Call, token: Option<&SecretString>) -> Result<Call, ServiceError> {
-    let Some(token) = token else { return Ok(call) };
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).map_err(|_| {
-        ServiceError::new(
-            Service::Registry,
-            "get an anonymous token",
-            ServiceErrorKind::Malformed,
-            "the token contains characters that are not allowed in a header",
-        )
-    })?;
-    value.set_sensitive(true);
-    Ok(call.header(AUTHORIZATION, value))
-}
-
-/// The target of a redirection, if the answer is one; an error when it must not be followed.
-fn redirection(reply: &Reply, from: &Url) -> Option<Result<Url, String>> {
-    if !matches!(reply.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
-        return None;
-    }
-    let target = reply.headers.get(LOCATION).and_then(|value| value.to_str().ok());
-    Some(match target.map(|target| from.join(target)) {
-        Some(Ok(url)) if url.scheme() == "https" || url.scheme() == from.scheme() => Ok(url),
-        Some(Ok(url)) => Err(format!("redirected to the scheme {}", url.scheme())),
-        Some(Err(_)) | None => Err("redirected to no address".to_owned()),
-    })
-}
-
-/// The registry's error message: codes and messages of `errors`.
-fn refusal(reply: &Reply) -> String {
-    let words = words(reply);
-    if words.is_empty() { reply.words() } else { words.join("; ") }
-}
-
-/// Whether the body is an HTML page.
-fn is_page(reply: &Reply) -> bool {
-    reply.body.trim_ascii_start().starts_with(b"<")
-}
-
-fn words(reply: &Reply) -> Vec<String> {
-    let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-    let errors = body.get("errors").and_then(serde_json::Value::as_array);
-    errors
-        .into_iter()
-        .flatten()
-        .map(|error| {
-            let text = |key: &str| error.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
-            format!("{}: {}", text("code"), text("message"))
-        })
-        .collect()
 }

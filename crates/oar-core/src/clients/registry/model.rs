@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::clients::empty::{or_default, text};
-use crate::ids::Digest;
+use crate::ids::{Digest, PullSpec};
 
 /// Media types of manifests that are requested: OCI's and the older Docker ones.
 pub(super) const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
@@ -42,6 +42,15 @@ pub struct Descriptor {
     /// Its annotations.
     #[serde(default, deserialize_with = "or_default")]
     pub annotations: BTreeMap<String, String>,
+}
+
+impl Descriptor {
+    /// Whether it is for Linux on `architecture`; a list need not name the system.
+    pub(super) fn is_for(&self, architecture: &str) -> bool {
+        self.platform.as_ref().is_some_and(|platform| {
+            platform.architecture == architecture && matches!(platform.os.as_str(), "" | "linux")
+        })
+    }
 }
 
 /// The platform of an image in a list.
@@ -83,4 +92,78 @@ pub(super) struct MetadataDocument {
     pub(super) version: String,
     #[serde(default, deserialize_with = "or_default")]
     pub(super) metadata: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// A release payload: what it says about itself, and the images of which the release consists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleasePayload {
+    /// What it says about itself.
+    pub metadata: ReleaseMetadata,
+    /// Its images, in its order.
+    pub images: Vec<PayloadImage>,
+}
+
+/// An image of a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PayloadImage {
+    /// Its name in the release: `cluster-version-operator`.
+    pub name: String,
+    /// Where it is; why that cannot be said, in words.
+    pub spec: Result<PullSpec, String>,
+}
+
+/// `release-manifests/image-references` (spec 04 §9.3).
+#[derive(Debug, Deserialize)]
+pub(super) struct ImageReferences {
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) kind: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) spec: Option<StreamSpec>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct StreamSpec {
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) tags: Vec<StreamTag>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct StreamTag {
+    name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    from: Option<StreamSource>,
+}
+
+#[derive(Debug, Deserialize)]
+struct StreamSource {
+    #[serde(default, deserialize_with = "or_default")]
+    kind: String,
+    #[serde(default, deserialize_with = "or_default")]
+    name: String,
+}
+
+impl From<StreamTag> for PayloadImage {
+    fn from(tag: StreamTag) -> Self {
+        let spec = match tag.from {
+            Some(source) if source.kind == "DockerImage" => {
+                source.name.parse().map_err(|error: crate::ids::InvalidReference| error.to_string())
+            }
+            Some(source) => Err(format!("it is a {} and not an image", source.kind)),
+            None => Err("it names no image".to_owned()),
+        };
+        Self { name: tag.name, spec }
+    }
+}
+
+/// The configuration of an image.
+#[derive(Debug, Deserialize)]
+pub(super) struct ConfigDocument {
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) config: Option<ContainerConfig>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ContainerConfig {
+    #[serde(rename = "Labels", default, deserialize_with = "or_default")]
+    pub(super) labels: BTreeMap<String, Option<String>>,
 }

@@ -7,16 +7,22 @@ use flate2::read::MultiGzDecoder;
 /// The file with the release's version and metadata URL, as `oc adm release info` reads it.
 pub(super) const RELEASE_METADATA: &str = "release-manifests/release-metadata";
 
+/// The file with the images of the release.
+pub(super) const IMAGE_REFERENCES: &str = "release-manifests/image-references";
+
 /// The largest file that is read from a layer, in bytes.
 const FILE_LIMIT: u64 = 1024 * 1024;
 /// The most bytes that one layer may unpack to.
 const UNPACKED_LIMIT: u64 = 1024 * 1024 * 1024;
 
-/// The file `name` of a layer: `None` when the layer has no such file.
+/// The files `names` of a layer: `None` for one that the layer has not.
 ///
 /// The layer is unpacked as a stream and never held in memory as a whole. A layer that is damaged, has an
 /// unknown compression, or is larger than the limit is an error, because it may contain the file.
-pub(crate) fn file_of_layer(layer: &[u8], name: &str) -> Result<Option<Vec<u8>>, String> {
+pub(crate) fn files_of_layer<const N: usize>(
+    layer: &[u8],
+    names: &[&str; N],
+) -> Result<[Option<Vec<u8>>; N], String> {
     let mut layer = BufReader::new(layer);
     let start = layer.fill_buf().map_err(|error| error.to_string())?;
     let content: Box<dyn Read + '_> = match start {
@@ -27,28 +33,30 @@ pub(crate) fn file_of_layer(layer: &[u8], name: &str) -> Result<Option<Vec<u8>>,
         }
         _ => Box::new(layer),
     };
-    read(content, name).map_err(|error| format!("it is not a readable tar archive: {error}"))
+    read(content, names).map_err(|error| format!("it is not a readable tar archive: {error}"))
 }
 
-fn read(content: impl Read, name: &str) -> io::Result<Option<Vec<u8>>> {
+fn read<const N: usize>(content: impl Read, names: &[&str; N]) -> io::Result<[Option<Vec<u8>>; N]> {
+    let mut files = std::array::from_fn(|_| None);
     let mut archive = tar::Archive::new(content.take(UNPACKED_LIMIT));
     for entry in archive.entries()? {
         let mut entry = entry?;
         let path = entry.path_bytes().into_owned();
         let path = String::from_utf8_lossy(&path);
-        if path.trim_start_matches("./").trim_start_matches('/') != name
-            || !entry.header().entry_type().is_file()
-        {
-            continue;
-        }
+        let path = path.trim_start_matches("./").trim_start_matches('/');
+        let wanted = names.iter().zip(&mut files).find(|(name, file)| **name == path && file.is_none());
+        let Some((name, file)) = wanted.filter(|_| entry.header().entry_type().is_file()) else { continue };
         if entry.size() > FILE_LIMIT {
             return Err(io::Error::other(format!("{name} has {} bytes", entry.size())));
         }
         let mut text = Vec::new();
         entry.read_to_end(&mut text)?;
-        return Ok(Some(text));
+        *file = Some(text);
+        if files.iter().all(Option::is_some) {
+            break;
+        }
     }
-    Ok(None)
+    Ok(files)
 }
 
 #[cfg(test)]
@@ -89,10 +97,10 @@ mod tests {
         let plain = layer(&[("etc/hosts", b"x"), (RELEASE_METADATA, b"{}"), ("usr/bin/y", &[7; 4000])]);
         let zstd = zstd::encode_all(&plain[..], 3).unwrap();
         for layer in [plain.clone(), packed(&plain), zstd, in_frames(&plain)] {
-            assert_eq!(file_of_layer(&layer, RELEASE_METADATA), Ok(Some(b"{}".to_vec())));
-            assert_eq!(file_of_layer(&layer, "release-manifests/image-references"), Ok(None));
+            assert_eq!(files_of_layer(&layer, &[RELEASE_METADATA]), Ok([Some(b"{}".to_vec())]));
+            assert_eq!(files_of_layer(&layer, &[IMAGE_REFERENCES]), Ok([None]));
         }
-        assert_eq!(file_of_layer(&packed(&layer(&[])), RELEASE_METADATA), Ok(None));
+        assert_eq!(files_of_layer(&packed(&layer(&[])), &[RELEASE_METADATA]), Ok([None]));
     }
 
     #[test]
@@ -105,11 +113,11 @@ mod tests {
             &b"\x28\xb5\x2f\xfdrest"[..],
             &[b'z'; 2000][..],
         ] {
-            assert!(file_of_layer(broken, RELEASE_METADATA).is_err());
+            assert!(files_of_layer(broken, &[RELEASE_METADATA]).is_err());
         }
         let large = vec![b' '; usize::try_from(FILE_LIMIT).unwrap() + 1];
         let error =
-            file_of_layer(&packed(&layer(&[(RELEASE_METADATA, &large)])), RELEASE_METADATA).unwrap_err();
+            files_of_layer(&packed(&layer(&[(RELEASE_METADATA, &large)])), &[RELEASE_METADATA]).unwrap_err();
         assert!(error.contains("1048577 bytes"), "{error}");
     }
 }

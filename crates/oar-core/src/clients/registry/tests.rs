@@ -1,11 +1,15 @@
 use std::io::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use wiremock::matchers::{header, method, path, query_param};
+use wiremock::matchers::{body_string_contains, header, method, path, path_regex, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use super::release::LAYER_LIMIT;
 use super::*;
 use crate::clients::testing::{base, http, ok};
+use crate::error::Classified as _;
 
 const SPEC: &str = "quay.io/openshift-release-dev/ocp-release:4.19.1-x86_64";
 const MANIFEST: &str = "/registry/v2/openshift-release-dev/ocp-release/manifests/4.19.1-x86_64";
@@ -17,6 +21,12 @@ fn client(server: &MockServer) -> RegistryClient {
 
 fn spec() -> PullSpec {
     SPEC.parse().unwrap()
+}
+
+/// `count` looks at the same time.
+async fn look_at_once(registry: &RegistryClient, count: usize) -> Vec<Result<Digest, ServiceError>> {
+    let specs = vec![spec(); count];
+    futures::future::join_all(specs.iter().map(|spec| registry.digest(spec))).await
 }
 
 fn layer(name: &str, content: &[u8]) -> Vec<u8> {
@@ -188,6 +198,47 @@ async fn content_that_is_not_what_its_digest_says_is_refused() {
     assert!(error.to_string().contains("the manifest has the digest"), "{error}");
 }
 
+/// The registry wants a token from its own token service, and takes no other.
+async fn want_token(server: &MockServer, token: &str) {
+    let challenge = format!("Bearer realm=\"{}/token\",service=\"registry.example.test\"", server.uri());
+    Mock::given(method("GET"))
+        .and(path_regex("^/registry/"))
+        .and(NoHeader("authorization", format!("Bearer {token}")))
+        .respond_with(ResponseTemplate::new(401).insert_header("www-authenticate", challenge.as_str()))
+        .with_priority(1)
+        .mount(server)
+        .await;
+}
+
+/// Matches requests that have not this value in this header.
+struct NoHeader(&'static str, String);
+
+impl wiremock::Match for NoHeader {
+    fn matches(&self, request: &wiremock::Request) -> bool {
+        request.headers.get(self.0).is_none_or(|value| value.as_bytes() != self.1.as_bytes())
+    }
+}
+
+/// A client with one login for the registry at `server`, as podman writes it.
+fn signed_in(server: &MockServer, entry: &serde_json::Value) -> (RegistryClient, tempfile::TempDir) {
+    signed_in_at(server, &server.uri().replace("http://", ""), entry)
+}
+
+fn signed_in_at(
+    server: &MockServer,
+    registry: &str,
+    entry: &serde_json::Value,
+) -> (RegistryClient, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("auth.json");
+    std::fs::write(&file, json!({"auths": {registry: entry}}).to_string()).unwrap();
+    (client(server).with_logins(vec![file]), folder)
+}
+
+fn account() -> serde_json::Value {
+    json!({"auth": STANDARD.encode("puller:planted-password")})
+}
+
 #[tokio::test]
 async fn a_blob_that_lies_elsewhere_is_fetched_without_the_token() {
     let server = MockServer::start().await;
@@ -195,6 +246,8 @@ async fn a_blob_that_lies_elsewhere_is_fetched_without_the_token() {
     let layer = metadata("4.19.1", None);
     let digest = Digest::of(&layer);
     let manifest = json!({"layers": [{"digest": digest.as_str(), "size": layer.len()}]}).to_string();
+    want_token(&server, "planted-token").await;
+    Mock::given(path("/token")).respond_with(ok(json!({"token": "planted-token"}))).mount(&server).await;
     give(&server, MANIFEST, manifest.into_bytes()).await;
     Mock::given(path(format!("{BLOBS}/{digest}")))
         .respond_with(
@@ -204,11 +257,198 @@ async fn a_blob_that_lies_elsewhere_is_fetched_without_the_token() {
         .mount(&server)
         .await;
     give(&store, "/there", layer).await;
-    let registry = client(&server);
-    registry.tokens.put("quay.io/openshift-release-dev/ocp-release", SecretString::from("planted-token"));
-    assert_eq!(registry.release_metadata(&spec()).await.unwrap().version, "4.19.1");
+    assert_eq!(client(&server).release_metadata(&spec()).await.unwrap().version, "4.19.1");
     let requests = store.received_requests().await.unwrap();
+    assert_eq!(requests.len(), 1);
     assert!(requests.iter().all(|request| !request.headers.contains_key("authorization")));
+}
+
+#[tokio::test]
+async fn an_account_signs_in_at_the_token_service_and_nowhere_else() {
+    let server = MockServer::start().await;
+    want_token(&server, "account-token").await;
+    Mock::given(path("/token"))
+        .and(header(
+            "authorization",
+            format!("Basic {}", STANDARD.encode("puller:planted-password")).as_str(),
+        ))
+        .respond_with(ok(json!({"access_token": "account-token"})))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let digest = serve(&server, &[metadata("4.19.1", None)]).await;
+    let (registry, _folder) = signed_in(&server, &account());
+    assert_eq!(registry.digest(&spec()).await.unwrap(), digest);
+    // The login of the registry that another one replaces stays at home.
+    let (replaced, _folder) = signed_in_at(&server, "quay.io", &account());
+    assert!(replaced.digest(&spec()).await.is_err());
+}
+
+#[tokio::test]
+async fn an_identity_token_is_exchanged_by_a_form() {
+    let server = MockServer::start().await;
+    want_token(&server, "account-token").await;
+    Mock::given(method("POST"))
+        .and(path("/token"))
+        .and(body_string_contains("grant_type=refresh_token"))
+        .and(body_string_contains("service=registry.example.test"))
+        .and(body_string_contains("refresh_token=planted-identity"))
+        .respond_with(ok(json!({"access_token": "account-token"})))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let digest = serve(&server, &[metadata("4.19.1", None)]).await;
+    let (registry, _folder) = signed_in(&server, &json!({"identitytoken": "planted-identity"}));
+    assert_eq!(registry.digest(&spec()).await.unwrap(), digest);
+    let requests = server.received_requests().await.unwrap();
+    assert!(requests.iter().all(|request| !request.url.as_str().contains("planted-identity")));
+}
+
+#[tokio::test]
+async fn a_registry_without_a_token_service_gets_the_account_itself() {
+    let server = MockServer::start().await;
+    let proof = format!("Basic {}", STANDARD.encode("puller:planted-password"));
+    Mock::given(NoHeader("authorization", proof))
+        .respond_with(
+            ResponseTemplate::new(401).insert_header("www-authenticate", "Basic realm=\"registry\""),
+        )
+        .with_priority(1)
+        .mount(&server)
+        .await;
+    let digest = serve(&server, &[metadata("4.19.1", None)]).await;
+    let (registry, _folder) = signed_in(&server, &account());
+    assert_eq!(registry.digest(&spec()).await.unwrap(), digest);
+    let error = client(&server).digest(&spec()).await.unwrap_err();
+    assert_eq!(error.kind, ServiceErrorKind::Unauthorized);
+    assert!(error.hint().unwrap().contains("podman login quay.io"), "{error}");
+}
+
+#[tokio::test]
+async fn a_refused_login_is_asked_with_once_and_never_shown() {
+    let server = MockServer::start().await;
+    want_token(&server, "never").await;
+    // Both the token service and the registry throw back what they got.
+    let echo = |text: &str| json!({"errors": [{"code": "DENIED", "message": format!("not with {text}")}]});
+    Mock::given(path("/token")).respond_with(ok(json!({"token": "account-token"}))).mount(&server).await;
+    let (registry, _folder) = signed_in(&server, &account());
+    let looks = look_at_once(&registry, 10).await;
+    assert!(
+        looks
+            .iter()
+            .all(|look| look.as_ref().is_err_and(|error| error.kind == ServiceErrorKind::Unauthorized))
+    );
+    let requests = server.received_requests().await.unwrap();
+    assert_eq!(requests.iter().filter(|request| request.url.path() == "/token").count(), 1);
+    server.reset().await;
+    want_token(&server, "never").await;
+    Mock::given(path("/token"))
+        .respond_with(ResponseTemplate::new(401).set_body_json(echo("planted-password")))
+        .mount(&server)
+        .await;
+    let (registry, _folder) = signed_in(&server, &account());
+    let error = registry.digest(&spec()).await.unwrap_err();
+    assert!(
+        error.to_string().contains("DENIED: not with") && !error.to_string().contains("planted"),
+        "{error}"
+    );
+    server.reset().await;
+    want_token(&server, "planted-token").await;
+    Mock::given(path("/token")).respond_with(ok(json!({"token": "planted-token"}))).mount(&server).await;
+    Mock::given(path(MANIFEST))
+        .respond_with(ResponseTemplate::new(403).set_body_json(echo("planted-token and planted-password")))
+        .mount(&server)
+        .await;
+    let (registry, _folder) = signed_in(&server, &account());
+    let error = registry.digest(&spec()).await.unwrap_err();
+    assert!(
+        error.to_string().contains("DENIED: not with") && !error.to_string().contains("planted"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn logins_that_cannot_be_read_are_told_where_one_is_missing() {
+    let server = MockServer::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("auth.json");
+    std::fs::write(&file, "{").unwrap();
+    want_token(&server, "anonymous-token").await;
+    Mock::given(path("/token")).respond_with(ok(json!({"token": "anonymous-token"}))).mount(&server).await;
+    let digest = serve(&server, &[metadata("4.19.1", None)]).await;
+    let registry = client(&server).with_logins(vec![file.clone()]);
+    assert_eq!(registry.digest(&spec()).await.unwrap(), digest, "what is public needs no login");
+    server.reset().await;
+    want_token(&server, "never").await;
+    Mock::given(path("/token")).respond_with(ok(json!({"token": "anonymous-token"}))).mount(&server).await;
+    let error = client(&server).with_logins(vec![file]).digest(&spec()).await.unwrap_err();
+    assert!(error.to_string().contains("auth.json: it is not JSON"), "{error}");
+}
+
+#[tokio::test]
+async fn many_readers_of_one_repository_ask_for_one_token() {
+    let server = MockServer::start().await;
+    want_token(&server, "anonymous-token").await;
+    Mock::given(path("/token"))
+        .respond_with(ok(json!({"token": "anonymous-token"})))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let digest = serve(&server, &[metadata("4.19.1", None)]).await;
+    let registry = client(&server);
+    let looks = look_at_once(&registry, 50).await;
+    assert!(looks.iter().all(|look| look.as_ref().is_ok_and(|found| *found == digest)));
+    // The challenge, the token, and one request for each look.
+    assert_eq!(server.received_requests().await.unwrap().len(), 52);
+}
+
+#[tokio::test]
+async fn a_token_whose_time_is_over_is_replaced() {
+    let server = MockServer::start().await;
+    want_token(&server, "first").await;
+    Mock::given(path("/token"))
+        .respond_with(ok(json!({"token": "first"})))
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
+    let digest = serve(&server, &[metadata("4.19.1", None)]).await;
+    let registry = client(&server);
+    assert_eq!(registry.digest(&spec()).await.unwrap(), digest);
+    server.reset().await;
+    want_token(&server, "second").await;
+    Mock::given(path("/token")).respond_with(ok(json!({"token": "second"}))).expect(1).mount(&server).await;
+    serve(&server, &[metadata("4.19.1", None)]).await;
+    let looks = look_at_once(&registry, 10).await;
+    assert!(looks.iter().all(Result::is_ok));
+}
+
+#[tokio::test]
+async fn an_image_is_known_by_its_digests_and_its_labels() {
+    let server = MockServer::start().await;
+    let config =
+        json!({"config": {"Labels": {"vcs-ref": "abc", "name": "openshift/demo", "odd": null}}}).to_string();
+    let descriptor = json!({"digest": Digest::of(config.as_bytes()).as_str(), "size": config.len()});
+    let image = json!({"config": descriptor, "layers": [descriptor]}).to_string();
+    let inner = Digest::of(image.as_bytes());
+    let entry = |architecture: &str, digest: &Digest| json!({"digest": digest.as_str(), "platform": {"architecture": architecture, "os": "linux"}});
+    let list =
+        json!({"manifests": [entry("arm64", &Digest::of(b"other")), entry("amd64", &inner)]}).to_string();
+    let outer = Digest::of(list.as_bytes());
+    give(&server, MANIFEST, list.into_bytes()).await;
+    give(&server, &MANIFEST.replace("4.19.1-x86_64", inner.as_str()), image.into_bytes()).await;
+    give(&server, &format!("{BLOBS}/{}", Digest::of(config.as_bytes())), config.into_bytes()).await;
+    let registry = client(&server);
+    let look = registry.look(&spec(), "amd64").await.unwrap();
+    assert_eq!((look.list.as_ref(), look.manifests.as_slice()), (Some(&outer), [inner.clone()].as_slice()));
+    let labels = registry.labels(&spec(), &look).await.unwrap();
+    let found: Vec<(&str, &str)> =
+        labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(found, [("name", "openshift/demo"), ("vcs-ref", "abc")]);
+    let single = spec().at(inner.clone());
+    let look = registry.look(&single, "amd64").await.unwrap();
+    assert_eq!((look.list.as_ref(), look.manifests.as_slice()), (None, [inner].as_slice()));
+    assert_eq!(registry.labels(&single, &look).await.unwrap().len(), 2);
+    let error = registry.look(&spec(), "s390x").await.unwrap_err();
+    assert!(error.to_string().contains("no image for s390x"), "{error}");
 }
 
 #[tokio::test]

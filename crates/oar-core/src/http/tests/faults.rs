@@ -252,6 +252,7 @@ async fn a_redirection_is_an_answer_and_not_followed() {
 #[tokio::test]
 async fn words_are_short_and_never_a_whole_page() {
     let long = "x".repeat(5000);
+    let cut = format!("{}demo-lead@example.com", "x ".repeat(145));
     let cases = [
         ("  plain\nsecond line", "plain".to_owned()),
         ("<html><head><TITLE>\n 502  Bad Gateway</TITLE></head>", "HTML page: 502 Bad Gateway".to_owned()),
@@ -259,6 +260,8 @@ async fn words_are_short_and_never_a_whole_page() {
         ("<title>unfinished", "an HTML page".to_owned()),
         ("", String::new()),
         (long.as_str(), format!("{}…", "x".repeat(300))),
+        // The end of the excerpt cuts the address in two.
+        (cut.as_str(), format!("{}[EMAIL_RED…", "x ".repeat(145))),
     ];
     for (body, expected) in cases {
         let server = MockServer::start().await;

@@ -10,7 +10,7 @@ use axum::{
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
-use super::model::{GradeWindow, Image};
+use super::model::{GradeWindow, Image, State};
 use crate::{
     services::Refused,
     unexpected::{Unexpected, unknown_route},
@@ -26,6 +26,14 @@ pub fn router() -> Router<Shared> {
     Router::new()
         .route("/v1/images", get(images))
         .route("/v1/images/id/{id}/vulnerabilities", get(vulnerabilities))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_route)
+}
+
+/// The routes of the public catalog that the programs use, without the prefix.
+pub fn public_router() -> Router<Shared> {
+    Router::new()
+        .route("/v1/images", get(public_images))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_route)
 }
@@ -131,10 +139,20 @@ fn view(digest: &str, image: &Image) -> Value {
 }
 
 async fn images(AxumState(world): AxumState<Shared>, RawQuery(query): RawQuery) -> Result<Response, Refused> {
-    let query = Query::parse(query.as_deref())?;
+    find(&world.catalog.lock(), query.as_deref())
+}
+
+async fn public_images(
+    AxumState(world): AxumState<Shared>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refused> {
+    find(&world.public_catalog.lock(), query.as_deref())
+}
+
+fn find(state: &State, query: Option<&str>) -> Result<Response, Refused> {
+    let query = Query::parse(query)?;
     let filter = query.filter.as_deref().ok_or_else(|| Unexpected::new("images without a filter"))?;
     let (wanted, list) = digests(filter).ok_or_else(|| Unexpected::new(format!("filter {filter}")))?;
-    let state = world.catalog.lock();
     if list && state.refuse_lists {
         return Err(refusal("unsupported operator =in= in the filter").into());
     }

@@ -58,3 +58,13 @@ async fn vulnerabilities_come_in_pages() {
         call(&world, "GET", "/catalog-stage/v1/images?filter=image_id==a&page_size=1000", &[], "").await;
     assert_eq!(large.status, 400);
 }
+
+#[tokio::test]
+async fn the_public_catalog_knows_what_was_released_and_nothing_else() {
+    let world = world();
+    put(&world);
+    let path = format!("/catalog/v1/images?filter=image_id=={ONE}&page_size=100&page=0");
+    assert_eq!(call(&world, "GET", &path, &[], "").await.json()["total"], 0);
+    crate::scenario::registry::release_to_public(&world, ONE);
+    assert_eq!(call(&world, "GET", &path, &[], "").await.json()["total"], 1);
+}

@@ -2,12 +2,13 @@
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     extract::{Path, RawQuery, State as AxumState},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
@@ -24,7 +25,7 @@ const SERVICE: &str = "registry.example.test";
 pub fn router() -> Router<Shared> {
     Router::new()
         .route("/v2/", get(version))
-        .route("/v2/auth", get(token))
+        .route("/v2/auth", get(token).post(exchange))
         .route("/v2/{*rest}", get(content))
         .route("/storage/{digest}", get(storage))
         .fallback(unknown_route)
@@ -54,9 +55,17 @@ fn challenge(world: &World, scope: Option<&str>) -> Response {
     response
 }
 
-/// A token says for which repository it is good.
-fn token_of(scope: &str) -> String {
-    format!("anonymous-{}", digest_of(scope.as_bytes()).trim_start_matches("sha256:"))
+/// A token says whose it is (nobody's, or an account's) and for which repository it is good.
+fn token_of(owner: &str, scope: &str) -> String {
+    format!("{owner}-{}", digest_of(scope.as_bytes()).trim_start_matches("sha256:"))
+}
+
+const NOBODY: &str = "anonymous";
+const ACCOUNT: &str = "account";
+
+/// Whether a token is one of the registry's own.
+fn is_own(token: &str) -> bool {
+    [NOBODY, ACCOUNT].iter().any(|owner| token.starts_with(&format!("{owner}-")))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -65,27 +74,66 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 async fn version(AxumState(world): AxumState<Shared>, headers: HeaderMap) -> Response {
     match bearer(&headers) {
-        Some(token) if token.starts_with("anonymous-") => axum::Json(json!({})).into_response(),
+        Some(token) if is_own(token) => axum::Json(json!({})).into_response(),
         _ => challenge(&world, None),
     }
 }
 
-async fn token(AxumState(world): AxumState<Shared>, RawQuery(query): RawQuery) -> Response {
-    let query: Vec<(String, String)> =
-        form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
+/// Name and password of basic authentication.
+fn account(headers: &HeaderMap) -> Option<(String, String)> {
+    let encoded = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
+    let text = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+    let (name, password) = text.split_once(':')?;
+    Some((name.to_owned(), password.to_owned()))
+}
+
+async fn token(
+    AxumState(world): AxumState<Shared>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let owner = match (headers.contains_key(header::AUTHORIZATION), account(&headers)) {
+        (false, _) => NOBODY,
+        (true, Some((name, password))) if world.registry.lock().accounts.get(&name) == Some(&password) => {
+            ACCOUNT
+        }
+        (true, _) => {
+            let words = "Invalid username or password";
+            return refused(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", words);
+        }
+    };
+    issue(&world, owner, &query.unwrap_or_default())
+}
+
+/// The way of OAuth 2.0 with a form: an identity token is exchanged.
+async fn exchange(AxumState(world): AxumState<Shared>, body: Bytes) -> Response {
+    let form: Vec<(String, String)> = form_urlencoded::parse(&body).into_owned().collect();
+    let value = |name: &str| form.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str());
+    if value("grant_type") != Some("refresh_token") || value("client_id").is_none() {
+        return Unexpected::new("a grant other than a refresh token of a named client").into_response();
+    }
+    let token = value("refresh_token").unwrap_or_default();
+    if !world.registry.lock().identity_tokens.contains(token) {
+        return refused(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "invalid refresh token");
+    }
+    issue(&world, ACCOUNT, &String::from_utf8_lossy(&body))
+}
+
+fn issue(world: &World, owner: &str, query: &str) -> Response {
+    let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let value = |name: &str| query.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str());
     if value("service") != Some(SERVICE) {
         return refused(StatusCode::BAD_REQUEST, "UNSUPPORTED", "unknown service");
     }
     let Some(scope) = value("scope") else {
-        return axum::Json(json!({"token": "anonymous-none"})).into_response();
+        return axum::Json(json!({"token": format!("{owner}-none")})).into_response();
     };
     let mut parts = scope.splitn(3, ':');
     if let (Some("repository"), Some(_), Some("pull")) = (parts.next(), parts.next(), parts.next()) {
         match world.registry.lock().spelling {
-            Spelling::Plain => axum::Json(json!({"token": token_of(scope), "expires_in": 3600})),
+            Spelling::Plain => axum::Json(json!({"token": token_of(owner, scope), "expires_in": 3600})),
             Spelling::Odd => {
-                axum::Json(json!({"token": "", "access_token": token_of(scope), "expires_in": null}))
+                axum::Json(json!({"token": "", "access_token": token_of(owner, scope), "expires_in": null}))
             }
         }
         .into_response()
@@ -104,7 +152,9 @@ async fn content(
         return Unexpected::new(format!("the path /v2/{rest}")).into_response();
     };
     let scope = format!("repository:{repository}:pull");
-    if bearer(&headers) != Some(token_of(&scope).as_str()) {
+    let may = |owner: &str| bearer(&headers) == Some(token_of(owner, &scope).as_str());
+    let is_private = world.registry.lock().private.contains(repository);
+    if !may(ACCOUNT) && (is_private || !may(NOBODY)) {
         return challenge(&world, Some(&scope));
     }
     let state = world.registry.lock();
@@ -151,7 +201,7 @@ async fn storage(
     headers: HeaderMap,
 ) -> Response {
     // The sandbox has one port for all, so a client that goes by origin sends its token here too, as it may.
-    if bearer(&headers).is_some_and(|token| !token.starts_with("anonymous-")) {
+    if bearer(&headers).is_some_and(|token| !is_own(token)) {
         return (StatusCode::BAD_REQUEST, "Only one auth mechanism allowed").into_response();
     }
     match world.registry.lock().blobs.get(&digest) {

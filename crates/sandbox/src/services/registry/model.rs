@@ -1,7 +1,7 @@
 //! Repositories, manifests and blobs.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{Read as _, Write as _},
 };
 
@@ -21,8 +21,8 @@ const ZSTD_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
 const SIGNED_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 /// Media type of the manifests of release payloads.
 pub(super) const MANIFEST_TYPE: &str = "application/vnd.docker.distribution.manifest.v2+json";
-const CONFIG_TYPE: &str = "application/vnd.docker.container.image.v1+json";
-const LAYER_TYPE: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+pub(super) const CONFIG_TYPE: &str = "application/vnd.docker.container.image.v1+json";
+pub(super) const LAYER_TYPE: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
 /// `sha256:…` of some content.
 pub fn digest_of(content: &[u8]) -> String {
@@ -48,6 +48,12 @@ pub struct State {
     pub blobs: BTreeMap<String, Vec<u8>>,
     /// Which of the registry's behaviors it shows.
     pub spelling: Spelling,
+    /// Repositories that only accounts may read.
+    pub private: BTreeSet<String>,
+    /// Passwords by account.
+    pub accounts: BTreeMap<String, String>,
+    /// Tokens that accounts exchange for others.
+    pub identity_tokens: BTreeSet<String>,
 }
 
 /// Ways of saying the same that registries differ in.
@@ -90,7 +96,12 @@ impl State {
     /// Puts a small release payload there and answers its digest. Its layers: a base with nothing of interest, an
     /// older copy of the metadata as an upgrade of the base would leave it, the release's own manifests on top.
     pub fn put_payload(&mut self, payload: &Payload) -> String {
-        let digest = self.put_image(payload, "amd64");
+        self.put_release(payload, &[])
+    }
+
+    /// The same for a release that consists of these images, by name and pull spec.
+    pub fn put_release(&mut self, payload: &Payload, images: &[(String, String)]) -> String {
+        let digest = self.put_image_of(payload, "amd64", images);
         let repository = self.repositories.entry(payload.repository.clone()).or_default();
         repository.tags.insert(payload.tag.clone(), digest.clone());
         digest
@@ -98,6 +109,10 @@ impl State {
 
     /// Puts the image of a payload for an architecture (`arm64`) there without a name, and answers its digest.
     pub fn put_image(&mut self, payload: &Payload, architecture: &str) -> String {
+        self.put_image_of(payload, architecture, &[])
+    }
+
+    fn put_image_of(&mut self, payload: &Payload, architecture: &str, images: &[(String, String)]) -> String {
         let metadata = |version: &str, url: Option<&String>| {
             let mut extra = Map::new();
             if let Some(url) = url {
@@ -111,7 +126,14 @@ impl State {
             })
             .to_string()
         };
-        let references = json!({"kind": "ImageStream", "apiVersion": "image.openshift.io/v1", "metadata": {"name": payload.version}});
+        let mut references = json!({"kind": "ImageStream", "apiVersion": "image.openshift.io/v1", "metadata": {"name": payload.version}});
+        if !images.is_empty() {
+            let tags: Vec<Value> = images
+                .iter()
+                .map(|(name, spec)| json!({"name": name, "from": {"kind": "DockerImage", "name": spec}, "generation": null}))
+                .collect();
+            references["spec"] = json!({"lookupPolicy": {"local": false}, "tags": tags});
+        }
         let layers = [
             layer(&[("etc/os-release", "NAME=\"Sandbox\"\n")]),
             layer(&[("release-manifests/release-metadata", &metadata("0.0.1-snapshot", None))]),
@@ -218,7 +240,7 @@ impl State {
         )
     }
 
-    fn put_manifest(&mut self, repository: &str, manifest: &Value) -> String {
+    pub(super) fn put_manifest(&mut self, repository: &str, manifest: &Value) -> String {
         let manifest = manifest.to_string().into_bytes();
         let digest = digest_of(&manifest);
         let repository = self.repositories.entry(repository.to_owned()).or_default();
@@ -262,7 +284,7 @@ impl State {
 }
 
 /// A layer with these files: a gzip-compressed tar archive, the same bytes every time.
-fn layer(files: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn layer(files: &[(&str, &str)]) -> Vec<u8> {
     let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
     for (name, content) in files {
         let mut header = tar::Header::new_gnu();

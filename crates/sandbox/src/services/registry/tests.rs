@@ -1,4 +1,12 @@
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use super::State;
 use crate::{
+    credentials::{REGISTRY_IDENTITY_TOKEN, REGISTRY_PASSWORD, REGISTRY_USER},
+    scenario::{
+        gitlab,
+        registry::{RELEASE_IMAGES, SHIPPED_IMAGES, build, fill_release},
+    },
     services::testing::{Answer, call, world},
     world::Shared,
 };
@@ -59,4 +67,40 @@ async fn the_release_controller_knows_the_digests() {
             .await;
     let digest = answer.json()["changeLogJson"]["to"]["digest"].as_str().unwrap().to_owned();
     assert_eq!(world.registry.lock().digest(REPOSITORY, "4.19.1-x86_64"), Some(digest.as_str()));
+}
+
+#[tokio::test]
+async fn what_is_private_is_for_accounts_alone() {
+    let world = world();
+    world.registry.lock().private.insert(REPOSITORY.to_owned());
+    let path = format!("/v2/{REPOSITORY}/manifests/4.19.1-x86_64");
+    let status = async |token: &str| get(&world, &path, &[ACCEPT, ("authorization", token)]).await.status;
+    assert_eq!(status(&authorization(&world).await).await, 401);
+    let scope = format!("service=registry.example.test&scope=repository:{REPOSITORY}:pull");
+    let basic = |password: &str| format!("Basic {}", STANDARD.encode(format!("{REGISTRY_USER}:{password}")));
+    let ask = format!("/v2/auth?{scope}");
+    let refused = get(&world, &ask, &[("authorization", &basic("wrong"))]).await;
+    assert_eq!(refused.status, 401);
+    let given = get(&world, &ask, &[("authorization", &basic(REGISTRY_PASSWORD))]).await;
+    assert_eq!(status(&format!("Bearer {}", given.json()["token"].as_str().unwrap())).await, 200);
+    let form = |token: &str| format!("grant_type=refresh_token&client_id=x&refresh_token={token}&{scope}");
+    let exchanged = call(&world, "POST", "/registry/v2/auth", &[], form(REGISTRY_IDENTITY_TOKEN)).await;
+    assert_eq!(status(&format!("Bearer {}", exchanged.json()["token"].as_str().unwrap())).await, 200);
+    assert_eq!(call(&world, "POST", "/registry/v2/auth", &[], form("wrong")).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_release_consists_of_images_that_are_shipped_or_were_released() {
+    let world = world();
+    fill_release(&world, 3);
+    let registry = world.registry.lock();
+    let images = &registry.repositories[RELEASE_IMAGES];
+    let built = State::default().put_build(&build("ose-4-19-demo-002"));
+    assert!(images.manifests.contains_key(&built.amd64));
+    assert!(registry.repositories[SHIPPED_IMAGES].manifests.contains_key(&built.list));
+    let gitlab = world.gitlab.lock();
+    let branch = &gitlab.projects[0].branches[gitlab::BRANCH];
+    let file = &branch.files[gitlab::IMAGE_FILE];
+    assert!(file.contains(&format!("containerImage: quay.io/{SHIPPED_IMAGES}@{}", built.list)), "{file}");
+    assert!(!branch.files.values().any(|file| file.contains("$DIGEST")));
 }
