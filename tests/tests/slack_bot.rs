@@ -51,6 +51,27 @@ fn answers(sandbox: &Sandbox) -> Vec<Message> {
 }
 
 #[tokio::test]
+async fn a_channel_that_is_renamed_has_its_new_name_after_minutes() {
+    let (sandbox, slack, _) = start();
+    let groups = Groups::new(slack);
+    let said = change(&sandbox, "message", &json!({"channel": CHANNEL, "text": "hello", "user": LEAD}));
+    let id = said["channel"].as_str().unwrap();
+    let now = Timestamp::now();
+    let rename = |name: &str| {
+        let mut slack = sandbox.world().slack.lock();
+        slack.channels.iter_mut().find(|channel| channel.id == id).unwrap().name = name.to_owned();
+    };
+    rename("renamed");
+    assert_eq!(groups.channel_name(id, now).await.unwrap(), "renamed");
+    rename(CHANNEL);
+    assert_eq!(groups.channel_name(id, now + 2.minutes()).await.unwrap(), "renamed");
+    assert_eq!(groups.channel_name(id, now + 3.minutes()).await.unwrap(), CHANNEL);
+    let refused = FaultKind::Status { code: 403, body: None, headers: vec![] };
+    sandbox.faults().add(Fault::on("slack", refused).path("/conversations.info"));
+    assert!(groups.channel_name(id, now + 10.minutes()).await.is_err());
+}
+
+#[tokio::test]
 async fn a_membership_is_looked_up_kept_for_minutes_and_never_guessed() {
     let (sandbox, slack, _) = start();
     let groups = Groups::new(slack);

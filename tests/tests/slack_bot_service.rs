@@ -200,20 +200,30 @@ fn only_who_may_is_obeyed_and_help_lists_what_they_may() {
         let thread = say(&harness, LEAD, text);
         answer(&harness, &thread, words);
     }
-    let elsewhere = json!({"channel": "forum-qe-demo", "text": "oar -r 4.19.1 status", "user": LEAD});
-    let elsewhere = change(&harness, "message", &elsewhere)["ts"].as_str().unwrap().to_owned();
+    let say_elsewhere = |text: &str| {
+        let body = json!({"channel": "forum-qe-demo", "text": text, "user": LEAD});
+        change(&harness, "message", &body)["ts"].as_str().unwrap().to_owned()
+    };
+    let sentence = say_elsewhere("job is done");
+    let elsewhere = say_elsewhere(&format!("<@{BOT}> oar -r 4.19.1 status"));
     until("it is refused elsewhere", || {
         let messages = harness.sandbox.world().slack.lock().messages_in("forum-qe-demo");
         messages.into_iter().find(|message| {
             message.thread_ts.as_ref() == Some(&elsewhere) && message.text.contains("nobody may read")
         })
     });
+    let there = harness.sandbox.world().slack.lock().messages_in("forum-qe-demo");
+    assert!(
+        !there.iter().any(|message| message.thread_ts.as_ref() == Some(&sentence)),
+        "a sentence is no command"
+    );
     // Nobody's commands.
     let talk = [
         say(&harness, LEAD, "&gt; oar -r 4.19.1 status"),
         say(&harness, LEAD, "`oar -r 4.19.1 status`?"),
         say(&harness, LEAD, "please run oar -r 4.19.1 status"),
         say(&harness, LEAD, "oarsman -r 4.19.1 status"),
+        say(&harness, LEAD, "cancel"),
     ];
     let edited = say(&harness, LEAD, "hello");
     change(&harness, "edit", &json!({"channel": CHANNEL, "ts": edited, "text": "oar -r 4.19.1 status"}));
@@ -222,6 +232,7 @@ fn only_who_may_is_obeyed_and_help_lists_what_they_may() {
     for thread in talk.iter().chain([&edited]) {
         assert!(!answers(&harness, thread).iter().any(|message| message.text.contains("done")), "{thread}");
     }
+    assert_eq!(answers(&harness, talk.last().unwrap()).len(), 0, "nobody cancels anything there");
     bot.stopped();
 }
 
@@ -336,7 +347,7 @@ fn a_command_shows_its_progress_and_is_cancelled() {
         say_in(&harness, &thread, OTHER, &format!("<@{BOT}> cancel"));
         answer(&harness, &thread, "may write in this channel; it goes on");
         change(&harness, "limits", &json!({"refuses_updates": refusal}));
-        say_in(&harness, &thread, WRITER, &format!("<@{BOT}> cancel"));
+        say_in(&harness, &thread, WRITER, if refusal.is_empty() { "cancel" } else { "<@U0000BOT01> cancel" });
         answer(&harness, &thread, "oar image-consistency-check: cancelled");
         let ended = answer(&harness, &thread, "has ended");
         // One message shows the progress, and a new one where Slack lets nobody edit it.
@@ -358,6 +369,9 @@ fn addresses_and_people_arrive_and_are_masked_in_what_is_said() {
             assert!(!message.text.contains("@example.com"), "{}", message.text);
         }
     }
+    let thread = say(&harness, LEAD, &format!("oar -r {KONFLUX} status <@U0000LEAD2>"));
+    let wrong = answer(&harness, &thread, "not understood").text;
+    assert!(wrong.contains("unexpected argument") && !wrong.contains("@example.com"), "{wrong}");
     assert!(!memory(&harness).to_string().contains("@example.com"));
     let history = harness.run("oar", ["-r", KONFLUX, "history", "--output", "json"]).expect(0).stdout;
     assert!(history.contains("\"by\": \"demo-lead\""), "{history}");

@@ -1,6 +1,6 @@
 //! A storm over the Slack bot: redeliveries, sockets that end in every way, both forms of mentions, and a bot that dies at any
-//! moment. No command is lost, and none runs twice. A hundred envelopes here, a hundred thousand with `make test-deep`; the
-//! seed is printed, and `OAR_TEST_SEED` repeats it.
+//! moment. No command is lost, and none runs twice. A hundred envelopes here, a hundred thousand with `make test-deep`, and any
+//! other number with `OAR_TEST_ENVELOPES`; the seed is printed, and `OAR_TEST_SEED` repeats it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by failing")]
 
 use std::collections::BTreeMap;
@@ -54,7 +54,11 @@ type Runs = Arc<Mutex<BTreeMap<String, u32>>>;
 
 /// A command line whose every command counts that it runs.
 #[derive(Debug, Clone)]
-struct Counting(Runs);
+struct Counting {
+    runs: Runs,
+    /// Whether commands end.
+    ends: bool,
+}
 
 impl CommandLines for Counting {
     fn read(&self, _program: &str, _arguments: &[String]) -> Result<Box<dyn ReadCommand>, Unusable> {
@@ -69,8 +73,11 @@ impl ReadCommand for Counting {
 
     fn run(self: Box<Self>, order: Order) -> Pin<Box<dyn Future<Output = u8>>> {
         Box::pin(async move {
-            *self.0.lock().unwrap().entry(order.run.clone()).or_default() += 1;
+            *self.runs.lock().unwrap().entry(order.run.clone()).or_default() += 1;
             tokio::time::sleep(Duration::from_millis(2)).await;
+            if !self.ends {
+                std::future::pending::<()>().await;
+            }
             0
         })
     }
@@ -124,7 +131,7 @@ impl Storm {
 
     /// A bot, until the task is aborted: as a kill, that leaves whatever it was at.
     fn bot(&self) -> JoinHandle<()> {
-        let (clients, counting) = (self.clients.clone(), Counting(self.runs.clone()));
+        let (clients, counting) = (self.clients.clone(), Counting { runs: self.runs.clone(), ends: true });
         tokio::task::spawn_local(async move {
             let (_stop, interrupt) = Interrupt::channel();
             let permit = WritePermit::granted_by_user_interface;
@@ -157,12 +164,46 @@ impl Storm {
 #[test]
 fn no_command_is_lost_and_none_runs_twice() {
     let deep = std::env::var_os("OAR_TEST_DEEP").is_some();
-    let envelopes = if deep { 100_000 } else { 100 };
+    let given = std::env::var("OAR_TEST_ENVELOPES").ok().and_then(|number| number.parse().ok());
+    let envelopes = given.unwrap_or(if deep { 100_000 } else { 100 });
     let seed = std::env::var("OAR_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed: u64 = seed.unwrap_or_else(|| Timestamp::now().as_millisecond().unsigned_abs());
     println!("{envelopes} envelopes, OAR_TEST_SEED={seed}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, storm(envelopes, seed));
+}
+
+/// The replica that works loses its turn and gets it back, in the same process.
+#[test]
+fn what_a_replica_left_behind_is_told_when_it_works_again() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let storm = Storm::new();
+        let lines = Counting { runs: storm.runs.clone(), ends: false };
+        let (_stop, interrupt) = Interrupt::channel();
+        let permit = WritePermit::granted_by_user_interface();
+        let mut bot = SlackBot::new(&storm.clients, Box::new(lines), permit).await.unwrap();
+        let body = json!({"channel": CHANNEL, "user": PERSON, "text": "oar -r 4.19.1 status"});
+        let said = storm.change("message", &body);
+        for _ in 0..400 {
+            bot.serve(Duration::from_secs(2), &interrupt).await.unwrap();
+            if !storm.runs.lock().unwrap().is_empty() {
+                break;
+            }
+        }
+        bot.stand_by().await;
+        assert_eq!(storm.harness.sandbox.world().slack.lock().sockets.open_sockets().len(), 0);
+        assert!(!storm.is_quiet(), "it did not end");
+        for _ in 0..400 {
+            bot.serve(Duration::from_secs(2), &interrupt).await.unwrap();
+            if storm.is_quiet() {
+                break;
+            }
+        }
+        assert_eq!(storm.interrupted(), [said["ts"].as_str().unwrap()]);
+        assert_eq!(storm.runs.lock().unwrap().values().copied().collect::<Vec<_>>(), [1]);
+        bot.stand_by().await;
+    });
 }
 
 async fn storm(envelopes: usize, seed: u64) {

@@ -82,18 +82,23 @@ impl CommandLines for SessionCommands {
 
 /// The operation that a command line calls; refused where a command is only for the person at the machine.
 fn operation(program: Program, definition: &Command, matches: &ArgMatches) -> Result<&'static Row, Unusable> {
-    let (mut command, mut matches, mut words) = (definition, matches, Vec::new());
-    while let Some((name, below)) = matches.subcommand() {
-        let Some(found) = command.find_subcommand(name) else { break };
+    let (mut levels, mut words) = (vec![(definition, matches)], Vec::new());
+    while let Some((command, matches)) = levels.last().copied()
+        && let Some((name, below)) = matches.subcommand()
+        && let Some(found) = command.find_subcommand(name)
+    {
         words.push(found.get_name());
-        (command, matches) = (found, below);
+        levels.push((found, below));
     }
     let words = words.join(" ");
     let name = format!("{} {words}", program.name());
     let Some(row) = row(program, &words) else {
         return Err(Unusable::Refused(format!("{name} works only at the machine itself")));
     };
-    for argument in command.get_arguments() {
+    let arguments = levels
+        .into_iter()
+        .flat_map(|(command, matches)| command.get_arguments().map(move |argument| (argument, matches)));
+    for (argument, matches) in arguments {
         let source = matches.value_source(argument.get_id().as_str());
         let is_file = argument.get_value_parser().type_id() == TypeId::of::<PathBuf>();
         if source.is_none() || (source != Some(ValueSource::CommandLine) && !is_file) {

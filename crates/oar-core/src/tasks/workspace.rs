@@ -49,7 +49,7 @@ pub fn open_statebox_to_create(clients: &Clients, release: &ReleaseVersion) -> R
     Ok(opened(clients, release, store(clients, true)?))
 }
 
-/// The store of the StateBoxes, for what is kept beside them.
+/// The store of the `StateBox` files, for what is kept beside them.
 pub fn shared_store(clients: &Clients) -> Result<Arc<dyn Store>, ConfigError> {
     store(clients, false)
 }

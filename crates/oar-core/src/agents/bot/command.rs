@@ -20,7 +20,7 @@ pub enum Heard {
     Nothing,
     /// What the bot can do for this person.
     Help,
-    /// To stop the command of this thread.
+    /// To stop the command of this thread. Without a mention it is meant for the bot only where a command runs.
     Cancel,
     /// A command line.
     Command(Words),
@@ -134,6 +134,11 @@ pub fn listen(text: &str, addressee: &Addressee) -> Heard {
     }
 }
 
+/// Whether `text` begins with a mention of the bot, so that somebody waits for its answer.
+pub fn is_addressed(text: &str, addressee: &Addressee) -> bool {
+    take_mentions(&mut pieces(text), addressee) == Some(true)
+}
+
 /// Takes the mentions at the beginning away. Whether the bot was among them; `None` when only others were.
 fn take_mentions(pieces: &mut Vec<Piece>, addressee: &Addressee) -> Option<bool> {
     let (mut bot, mut others) = (false, false);
@@ -239,9 +244,9 @@ fn meaning(mut words: Split, is_addressed: bool, addressee: &Addressee) -> Heard
         return Heard::Command(Words { program, words });
     }
     match (first.to_ascii_lowercase().as_str(), is_addressed) {
+        ("cancel", _) | ("stop", true) if words.len() == 1 => Heard::Cancel,
         (_, false) => Heard::Nothing,
         ("help" | "hello" | "hi", true) if words.len() == 1 => Heard::Help,
-        ("cancel" | "stop", true) if words.len() == 1 => Heard::Cancel,
         _ => Heard::Unclear(Unclear::NoProgram),
     }
 }
@@ -333,12 +338,28 @@ mod tests {
     }
 
     #[test]
+    fn only_a_mention_at_the_beginning_waits_for_an_answer() {
+        for (text, expected) in [
+            ("<@U0BOT> oar status", true),
+            ("<@U0ANN> <@U0BOT> cancel", true),
+            ("oar status <@U0BOT>", false),
+            ("<@U0ANN> cancel", false),
+            ("job is done", false),
+        ] {
+            assert_eq!(is_addressed(text, &bot()), expected, "{text}");
+        }
+        assert_eq!(heard("<@U0ANN> cancel"), Heard::Nothing);
+        assert_eq!(heard("cancel the meeting"), Heard::Nothing);
+    }
+
+    #[test]
     fn what_is_meant_for_the_bot_gets_an_answer() {
         for (text, expected) in [
             ("<@U0BOT>", Heard::Help),
             ("<@U0BOT> help", Heard::Help),
             ("<@U0BOT> Hello", Heard::Help),
             ("<@U0BOT> cancel", Heard::Cancel),
+            ("Cancel ", Heard::Cancel),
             ("<@U0BOT> ship it", Heard::Unclear(Unclear::NoProgram)),
             ("<@U0BOT> &gt; oar status", Heard::Unclear(Unclear::NoProgram)),
             ("<@U0BOT> `oar status`", Heard::Unclear(Unclear::Code)),

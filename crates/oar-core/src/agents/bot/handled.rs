@@ -8,9 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::message::{IncomingMessage, MessageKey};
 
 /// How long a message is remembered. Slack delivers again for some minutes, and a replica may come up later.
-pub const HANDLED_FOR: Duration = Duration::from_hours(2);
-/// The most messages that are remembered; the oldest go first.
-const MOST: usize = 10_000;
+pub const HANDLED_FOR: Duration = Duration::from_hours(1);
+/// The most messages that are remembered; the oldest go first. It is more than one a second, which is what Slack lets a bot
+/// answer, and less than a megabyte, beyond which GitHub gives a file only in two requests.
+const MOST: usize = 5_000;
+/// The newest messages whose attempts are remembered: changes of the file take turns, so only the last ones may look.
+const ATTEMPTS: usize = 16;
 
 /// The messages that were handled in the last time. It is stored where the next leader finds it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -62,6 +65,10 @@ impl Handled {
             by: attempt.to_owned(),
             at: now,
         });
+        let settled = self.messages.len().saturating_sub(ATTEMPTS);
+        for entry in self.messages.iter_mut().take(settled).rev().take_while(|entry| !entry.by.is_empty()) {
+            entry.by.clear();
+        }
         true
     }
 }
@@ -117,6 +124,22 @@ mod tests {
         assert!(handled.take_by("one", &message(1, None), at(1)));
         assert!(!handled.take_by("two", &message(1, None), at(1)));
         assert!(!handled.take(&message(1, None), at(1)));
+    }
+
+    #[test]
+    fn the_most_that_is_remembered_is_less_than_a_megabyte() {
+        let mut handled = Handled::default();
+        for number in 0..u32::try_from(MOST).unwrap() {
+            let mut message = message(number, Some("0b6e1d3c-8f0a-4d5e-9c7b-2a1f3e4d5c6b"));
+            message.key =
+                MessageKey { channel: "C0123456789".into(), ts: format!("1764436{number:03}.123456") };
+            message.client_id = message.client_id.map(|id| format!("{id}{number}"));
+            assert!(handled.take_by("0123456789abcdef0123456789abcdef", &message, Timestamp::now()));
+        }
+        assert_eq!(handled.messages.len(), MOST);
+        let text = serde_json::to_string(&handled).unwrap();
+        assert!(text.len() < 1_000_000, "{}", text.len());
+        assert_eq!(text.matches("0123456789abcdef").count(), ATTEMPTS * 2);
     }
 
     #[test]

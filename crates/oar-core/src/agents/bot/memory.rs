@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::approval::{Click, ClickMeans, PlanHash, PlanQuestion};
+use super::approval::{Click, ClickMeans, PlanAnswer, PlanHash, PlanQuestion};
 use super::handled::Handled;
 use super::message::{IncomingMessage, MessageKey};
 use super::permissions::Access;
@@ -40,6 +40,9 @@ pub struct OpenQuestion {
     pub message: Option<String>,
     /// Plans of the same command that were approved before: one may ask more than once.
     pub approved: Vec<PlanHash>,
+    /// The attempt to record the answer that succeeded.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub answered_by: String,
 }
 
 /// The file's content.
@@ -67,7 +70,7 @@ impl Memory {
     ///
     /// It cannot be written as JSON.
     pub fn text(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string_pretty(self).map(|text| text + "\n")
+        serde_json::to_string(self).map(|text| text + "\n")
     }
 
     /// Whether the message was handled.
@@ -127,18 +130,29 @@ impl Memory {
         self.questions.iter().find(|open| open.question.id == id)
     }
 
-    /// A click on a question ([`PlanQuestion::click`]).
+    /// A click on a question ([`PlanQuestion::click`]). `attempt` names this handling, so that it finds its own answer after the
+    /// store's was lost.
     pub fn click(
         &mut self,
+        attempt: &str,
         click: &Click,
         access: &Access,
         plan: Option<&PlanHash>,
         now: Timestamp,
     ) -> ClickMeans {
-        match self.questions.iter_mut().find(|open| open.question.id == click.question) {
-            Some(open) => open.question.click(click, access, plan, now),
-            None => ClickMeans::Unknown,
+        let Some(open) = self.questions.iter_mut().find(|open| open.question.id == click.question) else {
+            return ClickMeans::Unknown;
+        };
+        match open.question.answered.filter(|_| !attempt.is_empty() && open.answered_by == attempt) {
+            Some(PlanAnswer::Approve) => return ClickMeans::GoOn,
+            Some(PlanAnswer::Reject) => return ClickMeans::End,
+            None => {}
         }
+        let means = open.question.click(click, access, plan, now);
+        if matches!(means, ClickMeans::GoOn | ClickMeans::End) {
+            attempt.clone_into(&mut open.answered_by);
+        }
+        means
     }
 
     /// Nobody needs the question any more.
@@ -154,7 +168,6 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
-    use super::super::approval::PlanAnswer;
     use super::*;
     use crate::clients::slack::UserId;
 
@@ -207,6 +220,7 @@ mod tests {
             arguments: vec!["drop-bugs".into()],
             message: None,
             approved: vec![],
+            answered_by: String::new(),
         };
         let mut memory = Memory::default();
         memory.ask(&open);
@@ -214,13 +228,17 @@ mod tests {
         let mut memory = Memory::parse(&memory.text().unwrap()).unwrap();
         assert_eq!(memory.question("q").unwrap().message.as_deref(), Some("1.5"));
         let click = Click { question: "q".into(), answer: PlanAnswer::Approve, user: UserId("U0BEN".into()) };
-        let means = |memory: &mut Memory| memory.click(&click, &Access::Allowed, Some(&plan), at(1));
-        assert_eq!(means(&mut memory), ClickMeans::GoOn);
-        assert_eq!(means(&mut memory), ClickMeans::Answered(PlanAnswer::Approve));
+        let means = |memory: &mut Memory, attempt: &str| {
+            memory.click(attempt, &click, &Access::Allowed, Some(&plan), at(1))
+        };
+        assert_eq!(means(&mut memory, "a"), ClickMeans::GoOn);
+        assert_eq!(means(&mut memory, "a"), ClickMeans::GoOn, "after a lost answer");
+        assert_eq!(means(&mut memory, "b"), ClickMeans::Answered(PlanAnswer::Approve));
+        assert_eq!(means(&mut memory, ""), ClickMeans::Answered(PlanAnswer::Approve));
         assert_eq!(memory.expired(at(86_399)), []);
         assert_eq!(memory.expired(at(86_400)).len(), 1);
         memory.settle("q");
-        assert_eq!(means(&mut memory), ClickMeans::Unknown);
+        assert_eq!(means(&mut memory, "a"), ClickMeans::Unknown);
     }
 
     #[test]

@@ -330,12 +330,17 @@ impl SlackClient {
         if let Some(known) = locked(&self.inner.channels).get(id) {
             return Ok(known.clone());
         }
+        let name = self.current_channel_name(id).await?;
+        locked(&self.inner.channels).insert(id.to_owned(), name.clone());
+        Ok(name)
+    }
+
+    /// The same, looked up each time: channels can be renamed. Empty where it has none.
+    pub async fn current_channel_name(&self, id: &str) -> Result<String, ServiceError> {
         let connector = self.connector("read a channel", format!("channel {id}"));
         let answer: ChannelAnswer =
             self.get(connector, "conversations.info", &[("channel", id.to_owned())]).await?;
-        let name = answer.channel.name.unwrap_or_default();
-        locked(&self.inner.channels).insert(id.to_owned(), name.clone());
-        Ok(name)
+        Ok(answer.channel.name.unwrap_or_default())
     }
 
     /// Calls a reading method.

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::consent::Tools;
-use super::desk::Desk;
+use super::desk::{AGAIN, Desk};
 use super::notebook::Notebook;
 use super::order::CommandLines;
 use super::thread::CommandThread;
@@ -49,7 +49,7 @@ pub struct SlackBot {
     clients: Clients,
     desk: Rc<Desk>,
     sockets: Option<SlackSockets>,
-    tasks: FuturesUnordered<LocalBoxFuture<'static, ()>>,
+    tasks: Tasks,
     periods: u64,
 }
 
@@ -121,7 +121,7 @@ impl SlackBot {
         Ok(Readiness {
             channels: self.desk.permissions.channels().map(str::to_owned).collect(),
             unknown_groups,
-            interrupted: memory.interrupted(&self.desk.instance).len(),
+            interrupted: memory.interrupted(&self.desk.instance()).len(),
         })
     }
 
@@ -131,12 +131,13 @@ impl SlackBot {
     ///
     /// Slack refuses the token of the app for good. The bot cannot work then.
     pub async fn serve(&mut self, period: Duration, stop: &Interrupt) -> Result<(), TaskError> {
-        let mut sockets = match self.sockets.take() {
-            Some(sockets) => sockets,
-            None => self.begin()?,
-        };
         let end = self.desk.tools.clock.sleep(period);
         tokio::pin!(end);
+        // The sockets stay in their place: a task that panics must not take them, and what they were given, along.
+        let sockets = match &mut self.sockets {
+            Some(sockets) => sockets,
+            none => none.insert(begin(&self.clients, &self.desk, &self.tasks)?),
+        };
         let served = loop {
             let has_room = self.tasks.len() < MOST_TASKS;
             tokio::select! {
@@ -144,12 +145,11 @@ impl SlackBot {
                 () = &mut end => break Ok(()),
                 Some(()) = self.tasks.next(), if !self.tasks.is_empty() => {}
                 envelope = sockets.next(), if has_room => match envelope {
-                    Ok(envelope) => self.hear(&envelope),
+                    Ok(envelope) => hear(&self.desk, &self.tasks, &envelope),
                     Err(error) => break Err(error.into()),
                 },
             }
         };
-        self.sockets = Some(sockets);
         self.periods += 1;
         if served.is_ok() && stop.signal().is_none() && self.periods.is_multiple_of(EXPIRY_PERIODS) {
             let desk = Rc::clone(&self.desk);
@@ -176,7 +176,7 @@ impl SlackBot {
                 }
             }
             for envelope in sockets.rest() {
-                self.hear(&envelope);
+                hear(&self.desk, &self.tasks, &envelope);
             }
             while self.tasks.next().await.is_some() {}
         };
@@ -186,40 +186,43 @@ impl SlackBot {
         }
         self.tasks.clear();
     }
+}
 
-    /// Becomes the replica that works.
-    fn begin(&mut self) -> Result<SlackSockets, ConfigError> {
-        let sockets = self.clients.slack_sockets()?;
-        let desk = Rc::clone(&self.desk);
-        self.tasks.push(Box::pin(async move { tell_interrupted(&desk).await }));
-        let desk = Rc::clone(&self.desk);
-        self.tasks.push(Box::pin(async move { catch_up(&desk).await }));
-        Ok(sockets)
-    }
+type Tasks = FuturesUnordered<LocalBoxFuture<'static, ()>>;
 
-    /// An envelope, which is acknowledged already.
-    fn hear(&self, envelope: &Envelope) {
-        let desk = Rc::clone(&self.desk);
-        match (&envelope.kind, envelope.content.as_deref()) {
-            (EnvelopeKind::Event, Some(event)) => match IncomingMessage::of_event(event) {
-                Ok(Ok(message)) => self.tasks.push(Box::pin(desk.hear(message))),
-                Ok(Err(ignored)) => tracing::debug!("an event is ignored: {ignored:?}"),
-                Err(error) => tracing::warn!("{error}"),
-            },
-            (EnvelopeKind::Event, None) => {
-                let kind = envelope.payload_kind.as_deref().unwrap_or("unknown");
-                tracing::warn!("Slack tells of no event, but {kind}: events may be missing");
+/// Becomes the replica that works.
+fn begin(clients: &Clients, desk: &Rc<Desk>, tasks: &Tasks) -> Result<SlackSockets, ConfigError> {
+    let sockets = clients.slack_sockets()?;
+    desk.begin();
+    let told = Rc::clone(desk);
+    tasks.push(Box::pin(async move { tell_interrupted(&told).await }));
+    let caught_up = Rc::clone(desk);
+    tasks.push(Box::pin(async move { catch_up(&caught_up).await }));
+    Ok(sockets)
+}
+
+/// An envelope, which is acknowledged already.
+fn hear(desk: &Rc<Desk>, tasks: &Tasks, envelope: &Envelope) {
+    let desk = Rc::clone(desk);
+    match (&envelope.kind, envelope.content.as_deref()) {
+        (EnvelopeKind::Event, Some(event)) => match IncomingMessage::of_event(event) {
+            Ok(Ok(message)) => tasks.push(Box::pin(desk.hear(message))),
+            Ok(Err(ignored)) => tracing::debug!("an event is ignored: {ignored:?}"),
+            Err(error) => tracing::warn!("{error}"),
+        },
+        (EnvelopeKind::Event, None) => {
+            let kind = envelope.payload_kind.as_deref().unwrap_or("unknown");
+            tracing::warn!("Slack tells of no event, but {kind}: events may be missing");
+        }
+        (EnvelopeKind::Interactive, Some(payload)) => {
+            if let Some(click) = IncomingClick::of_payload(payload) {
+                tasks.push(Box::pin(desk.click(click)));
+            } else {
+                tracing::debug!("a click on something else");
             }
-            (EnvelopeKind::Interactive, Some(payload)) => {
-                if let Some(click) = IncomingClick::of_payload(payload) {
-                    self.tasks.push(Box::pin(desk.click(click)));
-                } else {
-                    tracing::debug!("a click on something else");
-                }
-            }
-            (EnvelopeKind::Interactive, None) | (EnvelopeKind::Other(_), _) => {
-                tracing::debug!("an envelope of no use: {:?}", envelope.kind);
-            }
+        }
+        (EnvelopeKind::Interactive, None) | (EnvelopeKind::Other(_), _) => {
+            tracing::debug!("an envelope of no use: {:?}", envelope.kind);
         }
     }
 }
@@ -231,13 +234,30 @@ async fn own_account(slack: &crate::clients::slack::SlackClient) -> Result<UserI
     })
 }
 
-/// Says in the threads of commands that another instance began that it is gone.
+/// Says in the threads of commands that another instance began that it is gone; where Slack or the store fails, a few times.
 async fn tell_interrupted(desk: &Desk) {
+    let instance = desk.instance();
+    for pause in AGAIN.into_iter().map(Some).chain([None]) {
+        if tell_all_interrupted(desk, &instance).await {
+            return;
+        }
+        let Some(pause) = pause else { break };
+        desk.tools.clock.sleep(pause).await;
+    }
+    tracing::error!("who gave some interrupted commands was not told; the next start tries again");
+}
+
+/// The same once; whether nothing is left to say.
+async fn tell_all_interrupted(desk: &Desk, instance: &str) -> bool {
     let tools = &desk.tools;
     let interrupted = match tools.notebook.read().await {
-        Ok(memory) => memory.interrupted(&desk.instance),
-        Err(error) => return tracing::error!("which commands were interrupted is not known: {error}"),
+        Ok(memory) => memory.interrupted(instance),
+        Err(error) => {
+            tracing::error!("which commands were interrupted is not known: {error}");
+            return false;
+        }
     };
+    let mut all = true;
     for run in interrupted {
         let message = of_run(&run);
         let thread = CommandThread { slack: &tools.slack, command: &message, since: run.since };
@@ -247,20 +267,26 @@ async fn tell_interrupted(desk: &Desk) {
             crate::clients::slack::escape(&run.words)
         );
         if let Err(error) = thread.post_once(&text, "interrupted", &tools.permit).await {
-            // It stays remembered, and is said at the next start.
             tracing::error!("{}: nobody was told that it was interrupted: {error}", run.command);
-            continue;
+            let oldest = tools.now().checked_sub(THREADS_BACK).unwrap_or(Timestamp::MIN);
+            // Its channel may be gone for good.
+            if run.since >= oldest {
+                all = false;
+                continue;
+            }
         }
         let ended = tools
             .notebook
             .change("Slack bot: an interrupted command was told", &tools.permit, |memory| {
-                memory.end(&run.command)
+                memory.end(&run.command);
             })
             .await;
         if let Err(error) = ended {
             tracing::error!("{}: {error}", run.command);
+            all = false;
         }
     }
+    all
 }
 
 fn of_run(run: &RunningCommand) -> IncomingMessage {
@@ -277,25 +303,29 @@ fn of_run(run: &RunningCommand) -> IncomingMessage {
 /// deliver them again.
 async fn catch_up(desk: &Rc<Desk>) {
     let now = desk.tools.now();
+    let channels = desk.permissions.channels().map(|channel| catch_up_in(desk, channel, now));
+    futures::future::join_all(channels).await;
+}
+
+async fn catch_up_in(desk: &Rc<Desk>, channel: &str, now: Timestamp) {
     let back = |by: SignedDuration| now.checked_sub(by).unwrap_or(Timestamp::MIN);
-    let mut lost = Vec::new();
-    for channel in desk.permissions.channels() {
-        let messages = desk.tools.slack.messages_since(channel, back(LOOK_BACK), back(THREADS_BACK)).await;
-        let messages = match messages {
-            Ok(messages) => messages,
+    for pause in AGAIN.into_iter().map(Some).chain([None]) {
+        match desk.tools.slack.messages_since(channel, back(LOOK_BACK), back(THREADS_BACK)).await {
+            Ok(messages) => {
+                let lost = messages
+                    .iter()
+                    .filter_map(|message| IncomingMessage::of_event(&message.to_string()).ok()?.ok())
+                    .map(|message| Rc::clone(desk).hear(message));
+                futures::future::join_all(lost).await;
+                return;
+            }
             Err(error) => {
                 tracing::warn!("what was written in {channel} while no bot worked is not known: {error}");
-                continue;
             }
-        };
-        lost.extend(
-            messages
-                .iter()
-                .filter_map(|message| IncomingMessage::of_event(&message.to_string()).ok()?.ok())
-                .map(|message| Rc::clone(desk).hear(message)),
-        );
+        }
+        let Some(pause) = pause else { return };
+        desk.tools.clock.sleep(pause).await;
     }
-    futures::future::join_all(lost).await;
 }
 
 /// Takes the buttons away from questions that nobody answered in time.

@@ -96,11 +96,12 @@ impl ThreadConsent {
             return Ok(open.question.plan == *plan);
         }
         let now = self.tools.now();
+        let attempt = uuid::Uuid::new_v4().simple().to_string();
         let means = self
             .tools
             .notebook
             .change("Slack bot: a plan was approved", &self.tools.permit, |memory| {
-                memory.click(click, &Access::Allowed, Some(plan), now)
+                memory.click(&attempt, click, &Access::Allowed, Some(plan), now)
             })
             .await
             .map_err(|error| could_not("the approval could not be recorded", &error))?;
@@ -143,6 +144,7 @@ impl ThreadConsent {
             arguments: self.arguments.clone(),
             message: None,
             approved: approved.unwrap_or_default(),
+            answered_by: String::new(),
         };
         notebook
             .change("Slack bot: a plan waits for its answer", permit, |memory| memory.ask(&open))

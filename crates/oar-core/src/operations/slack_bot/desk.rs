@@ -18,7 +18,7 @@ use super::thread::CommandThread;
 use super::{allowed_operations, words};
 use crate::agents::bot::{
     Access, Addressee, Click, ClickMeans, Heard, IncomingClick, IncomingMessage, Level, MessageKey,
-    OpenQuestion, Permissions, Place, PlanAnswer, Reply, RunningCommand, Words, listen,
+    OpenQuestion, Permissions, Place, PlanAnswer, Reply, RunningCommand, Words, is_addressed, listen,
 };
 use crate::clients::slack::{Posted, UserId, escape};
 use crate::flow::interrupt::{Interrupt, InterruptSender, Signal};
@@ -34,8 +34,8 @@ const LOOK: Duration = Duration::from_secs(5);
 pub(super) const AT_ONCE: usize = 16;
 /// Messages of which this process knows that they were heard; beyond, the file is asked.
 const KNOWN: usize = 20_000;
-/// The pauses before an answer is sent again.
-const AGAIN: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(30)];
+/// The pauses before something that failed is tried again.
+pub(super) const AGAIN: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(30)];
 
 /// A command that runs.
 struct Running {
@@ -52,7 +52,7 @@ pub(super) struct Desk {
     pub(super) permissions: Permissions,
     pub(super) groups: Groups,
     pub(super) addressee: Addressee,
-    pub(super) instance: String,
+    instance: RefCell<String>,
     running: RefCell<BTreeMap<MessageKey, Running>>,
     heard: RefCell<BTreeSet<MessageKey>>,
     /// Questions whose approved command runs.
@@ -86,12 +86,26 @@ impl Desk {
             lines,
             permissions,
             addressee,
-            instance: uuid::Uuid::new_v4().simple().to_string(),
+            instance: RefCell::new(new_instance()),
             running: RefCell::default(),
             heard: RefCell::default(),
             answering: RefCell::default(),
             slots: Semaphore::new(AT_ONCE),
         }
+    }
+
+    /// Begins to work as the one replica. Whatever this process did as such before has ended, and what it left is to be told
+    /// and caught up with, as that of another.
+    pub(super) fn begin(&self) {
+        *self.instance.borrow_mut() = new_instance();
+        self.running.borrow_mut().clear();
+        self.heard.borrow_mut().clear();
+        self.answering.borrow_mut().clear();
+    }
+
+    /// This time of working, as the file names it.
+    pub(super) fn instance(&self) -> String {
+        self.instance.borrow().clone()
     }
 
     fn thread<'a>(&'a self, message: &'a IncomingMessage) -> CommandThread<'a> {
@@ -114,20 +128,36 @@ impl Desk {
 
     async fn access(&self, user: &UserId, channel: &str, level: Level) -> Access {
         let name = self.channel_name(channel).await;
-        let place = Place { id: channel, name: name.as_deref() };
+        let place = place_of(channel, &name);
         let groups = self.permissions.groups(place, level);
         let memberships = self.groups.memberships(user, &groups, self.tools.now()).await;
-        self.permissions.access(place, level, &memberships)
+        let access = self.permissions.access(place, level, &memberships);
+        match name {
+            // Under its name the channel may have more groups.
+            Err(why) if !access.is_allowed() => Access::Unknown(why),
+            _ => access,
+        }
     }
 
-    async fn channel_name(&self, channel: &str) -> Option<String> {
-        match self.tools.slack.channel_name(channel).await {
-            Ok(name) => Some(name).filter(|name| !name.is_empty()),
-            Err(error) => {
-                tracing::warn!("the name of a channel is not known: {error}");
-                None
-            }
-        }
+    /// The channel's name, empty where it has none; an error says why it is not known.
+    async fn channel_name(&self, channel: &str) -> Result<String, String> {
+        let name = self.groups.channel_name(channel, self.tools.now()).await;
+        name.map_err(|error| {
+            let why = format!("the name of the channel is not known: {error}");
+            tracing::warn!("{why}");
+            why
+        })
+    }
+
+    /// Whether somebody may give commands in this channel, as far as it is known.
+    async fn works_in(&self, channel: &str) -> bool {
+        let name = self.channel_name(channel).await;
+        let place = place_of(channel, &name);
+        name.is_err() || !self.permissions.groups(place, Level::Read).is_empty()
+    }
+
+    fn runs_in(&self, channel: &str, thread: &str) -> bool {
+        self.running.borrow().iter().any(|(key, running)| key.channel == channel && running.thread == thread)
     }
 
     /// Handles a message, whichever of its forms came and however often.
@@ -136,7 +166,21 @@ impl Desk {
             return;
         }
         let heard = listen(&message.text, &self.addressee);
-        if heard == Heard::Nothing || !self.is_new(&message.key) {
+        if heard == Heard::Nothing {
+            return;
+        }
+        if !is_addressed(&message.text, &self.addressee) {
+            // `job` begins sentences as well, and `cancel` is said to people.
+            let channel = &message.key.channel;
+            let is_meant = match heard {
+                Heard::Cancel => self.runs_in(channel, message.reply_thread()),
+                _ => self.works_in(channel).await,
+            };
+            if !is_meant {
+                return;
+            }
+        }
+        if !self.is_new(&message.key) {
             return;
         }
         let decision = self.decide(&message, heard).await;
@@ -145,7 +189,7 @@ impl Desk {
                 command: message.key.clone(),
                 thread: message.reply_thread().to_owned(),
                 words: self.shown(words),
-                instance: self.instance.clone(),
+                instance: self.instance(),
                 since: self.tools.now(),
             }),
             Decision::Say(_) | Decision::Cancel => None,
@@ -192,7 +236,9 @@ impl Desk {
         match heard {
             Heard::Nothing => say(String::new()),
             Heard::Cancel => Decision::Cancel,
-            Heard::Unclear(why) => say(escape(&format!("{why}. `help` lists what you may do."))),
+            Heard::Unclear(why) => {
+                say(escape(&format!("{why}. Mention the bot with `help` to see what you may do.")))
+            }
             Heard::Help => Decision::Say(self.help(message).await),
             Heard::Command(words) => match self.command(message, &words).await {
                 Ok((command, level, words)) => Decision::Run(command, level, words),
@@ -204,12 +250,12 @@ impl Desk {
     async fn help(&self, message: &IncomingMessage) -> Reply {
         let channel = &message.key.channel;
         let name = self.channel_name(channel).await;
-        let place = Place { id: channel, name: name.as_deref() };
+        let place = place_of(channel, &name);
         let groups = self.permissions.groups(place, Level::Read);
         let memberships = self.groups.memberships(&message.user, &groups, self.tools.now()).await;
         let rows = allowed_operations(&self.permissions, place, &memberships);
         if rows.is_empty() {
-            let access = self.permissions.access(place, Level::Read, &memberships);
+            let access = self.access(&message.user, channel, Level::Read).await;
             return Reply::Message(words::refused(&access, Level::Read));
         }
         let headline = "You may use these commands here; each has --help. `cancel` in its thread stops one.";
@@ -245,12 +291,14 @@ impl Desk {
         let arguments =
             words.arguments(&addresses).map_err(|error| Reply::Message(escape(&error.to_string())))?;
         let program = words.program().to_owned();
+        // What a program says of a line repeats its words, in which addresses stand by now.
+        let redacted = |text: &str| self.tools.redactor.redact(text).into_owned();
         let command = self.lines.read(&program, &arguments).map_err(|unusable| match unusable {
-            Unusable::Help(text) => Reply::new("", &text),
+            Unusable::Help(text) => Reply::new("", &redacted(&text)),
             Unusable::Wrong(text) => {
-                Reply::new(&format!("{program}: not understood, nothing was run"), &text)
+                Reply::new(&format!("{program}: not understood, nothing was run"), &redacted(&text))
             }
-            Unusable::Refused(why) => Reply::Message(escape(&format!("{why}; nothing was run"))),
+            Unusable::Refused(why) => Reply::Message(escape(&redacted(&format!("{why}; nothing was run")))),
         })?;
         let level = Level::from(command.row().about.effect);
         may(level).await?;
@@ -418,14 +466,8 @@ impl Desk {
     /// Handles a click on a button. Clicks are not delivered again, and can come twice.
     pub(super) async fn click(self: Rc<Self>, incoming: IncomingClick) {
         let IncomingClick { click, channel, message, thread } = incoming;
-        let message_at = |user: &str, ts: &str| IncomingMessage {
-            key: MessageKey { channel: channel.clone(), ts: ts.to_owned() },
-            user: UserId(user.to_owned()),
-            text: String::new(),
-            thread: Some(thread.clone()),
-            client_id: None,
-        };
-        let at_click = message_at(&click.user.0, &message);
+        let key = MessageKey { channel: channel.clone(), ts: message.clone() };
+        let at_click = in_thread(key, &click.user.0, &thread);
         let open = match self.tools.notebook.read().await {
             Ok(memory) => memory.question(&click.question).cloned(),
             Err(error) => {
@@ -438,7 +480,8 @@ impl Desk {
             let text = "This question was settled, or the bot does not know it any more.";
             return self.tools.close(&channel, Some(&message), text).await;
         };
-        let access = self.access(&click.user, &channel, Level::Critical).await;
+        // Where the command was given counts, not where the click says that it was made.
+        let access = self.access(&click.user, &open.question.command.channel, Level::Critical).await;
         let now = self.tools.now();
         // What the click would mean if the plan is still the same; only the run itself knows whether it is.
         let means = open.clone().question.click(&click, &access, Some(&open.question.plan), now);
@@ -447,12 +490,12 @@ impl Desk {
                 let id = open.question.id.clone();
                 // Two clicks at the same moment are one.
                 if self.answering.borrow_mut().insert(id.clone()) {
-                    self.approved(click, open, message_at).await;
+                    self.approved(click, open).await;
                     self.answering.borrow_mut().remove(&id);
                 }
                 return;
             }
-            ClickMeans::End => return self.rejected(click, open, &channel).await,
+            ClickMeans::End => return self.rejected(click, open, &at_click).await,
             ClickMeans::NotAllowed(access) => {
                 let text = words::refused(&access, Level::Critical);
                 let text = format!("{}: {text}", words::mention(&click.user));
@@ -472,13 +515,14 @@ impl Desk {
         self.tools.close(&channel, Some(&message), closed).await;
     }
 
-    async fn rejected(&self, click: Click, open: OpenQuestion, channel: &str) {
+    async fn rejected(&self, click: Click, open: OpenQuestion, at_click: &IncomingMessage) {
         let now = self.tools.now();
+        let attempt = new_instance();
         let recorded = self
             .tools
             .notebook
             .change("Slack bot: a plan was rejected", &self.tools.permit, |memory| {
-                memory.click(&click, &Access::Allowed, None, now)
+                memory.click(&attempt, &click, &Access::Allowed, None, now)
             })
             .await;
         let text = match recorded {
@@ -487,20 +531,19 @@ impl Desk {
             }
             Ok(ClickMeans::Answered(PlanAnswer::Approve)) => "It was approved.".to_owned(),
             Ok(_) => "It was rejected; nothing was sent.".to_owned(),
-            Err(error) => return tracing::error!("a rejection was not recorded: {error}"),
+            Err(error) => {
+                tracing::error!("a rejection was not recorded: {error}");
+                let text = "the rejection could not be recorded; click again in a few minutes";
+                return self.say(at_click, &Reply::Message(text.to_owned())).await;
+            }
         };
-        self.tools.close(channel, open.message.as_deref(), &text).await;
+        self.tools.close(&at_click.key.channel, open.message.as_deref(), &text).await;
     }
 
     /// Runs the command again: only when its plan is still the one that was approved does it go on.
-    async fn approved(
-        &self,
-        click: Click,
-        open: OpenQuestion,
-        message_at: impl Fn(&str, &str) -> IncomingMessage,
-    ) {
+    async fn approved(&self, click: Click, open: OpenQuestion) {
         let asked = &open.question.command;
-        let message = message_at(&open.user, &asked.ts);
+        let message = in_thread(asked.clone(), &open.user, &open.thread);
         let channel = asked.channel.clone();
         let words = CommandWords { program: open.program.clone(), arguments: open.arguments.clone() };
         let command = match self.lines.read(&words.program, &words.arguments) {
@@ -515,14 +558,14 @@ impl Desk {
             command: asked.clone(),
             thread: message.reply_thread().to_owned(),
             words: self.shown(&words),
-            instance: self.instance.clone(),
+            instance: self.instance(),
             since: self.tools.now(),
         };
         let begun = self
             .tools
             .notebook
             .change("Slack bot: an approved command runs", &self.tools.permit, |memory| {
-                memory.begin(Some(&run))
+                memory.begin(Some(&run));
             })
             .await;
         if let Err(error) = begun {
@@ -547,4 +590,25 @@ impl Desk {
             self.tools.close(&channel, button.as_deref(), text).await;
         }
     }
+}
+
+/// A name for one time of working, or one attempt: no other has it.
+fn new_instance() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
+/// A message of which only its place matters.
+fn in_thread(key: MessageKey, user: &str, thread: &str) -> IncomingMessage {
+    IncomingMessage {
+        key,
+        user: UserId(user.to_owned()),
+        text: String::new(),
+        thread: Some(thread.to_owned()),
+        client_id: None,
+    }
+}
+
+/// A channel whose name may not be known, and which may have none, as a conversation of two.
+fn place_of<'a>(channel: &'a str, name: &'a Result<String, String>) -> Place<'a> {
+    Place { id: channel, name: name.as_deref().ok().filter(|name| !name.is_empty()) }
 }

@@ -1,4 +1,5 @@
-//! Whether somebody belongs to a user group, kept for some minutes: Slack lets its groups be asked for 20 times a minute.
+//! Whether somebody belongs to a user group, and what a channel is called, kept for some minutes: Slack lets its groups be
+//! asked for 20 times a minute. Both can change while the bot works, and rights depend on them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,21 +9,44 @@ use tokio::sync::Mutex;
 
 use crate::agents::bot::Membership;
 use crate::clients::slack::{Members, SlackClient, UserId};
+use crate::error::ServiceError;
 
-/// How long the members of a group count after they were looked up. So long somebody who left may still give commands.
+/// How long an answer counts after it was looked up. So long somebody who left may still give commands.
 const KEPT_FOR: Duration = Duration::from_mins(3);
 
-/// Looks up memberships.
+/// The most channels whose names are kept.
+const CHANNELS: usize = 1000;
+
+/// Looks up memberships and channels.
 #[derive(Debug)]
 pub struct Groups {
     slack: SlackClient,
     known: Mutex<BTreeMap<String, (Timestamp, Members)>>,
+    channels: Mutex<BTreeMap<String, (Timestamp, String)>>,
 }
 
 impl Groups {
     /// The groups of this workspace.
     pub fn new(slack: SlackClient) -> Self {
-        Self { slack, known: Mutex::default() }
+        Self { slack, known: Mutex::default(), channels: Mutex::default() }
+    }
+
+    /// The name of a channel, without `#`; empty where it has none.
+    ///
+    /// # Errors
+    ///
+    /// Slack does not say.
+    pub async fn channel_name(&self, id: &str, now: Timestamp) -> Result<String, ServiceError> {
+        let mut channels = self.channels.lock().await;
+        if let Some((_, name)) = channels.get(id).filter(|(at, _)| is_fresh(*at, now)) {
+            return Ok(name.clone());
+        }
+        let name = self.slack.current_channel_name(id).await?;
+        if channels.len() >= CHANNELS {
+            channels.clear();
+        }
+        channels.insert(id.to_owned(), (now, name.clone()));
+        Ok(name)
     }
 
     /// The memberships of `user` in these groups. What cannot be looked up is unknown, and looked up again next time.
@@ -43,8 +67,8 @@ impl Groups {
     async fn membership(&self, user: &UserId, handle: &str, now: Timestamp) -> Membership {
         // One look-up at a time: whoever waits finds the answer.
         let mut known = self.known.lock().await;
-        let fresh = |at: &Timestamp| at.checked_add(KEPT_FOR).is_ok_and(|end| now < end);
-        let kept = known.get(handle).filter(|(at, _)| fresh(at)).map(|(_, members)| members.contains(user));
+        let kept =
+            known.get(handle).filter(|(at, _)| is_fresh(*at, now)).map(|(_, members)| members.contains(user));
         let is_member = match kept {
             Some(is_member) => is_member,
             None => match self.slack.group_members(handle).await {
@@ -58,4 +82,8 @@ impl Groups {
         };
         if is_member { Membership::Member } else { Membership::NotMember }
     }
+}
+
+fn is_fresh(at: Timestamp, now: Timestamp) -> bool {
+    at.checked_add(KEPT_FOR).is_ok_and(|end| now < end)
 }

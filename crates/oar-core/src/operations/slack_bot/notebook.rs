@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::error::{ErrorClass, classified};
 use crate::permit::WritePermit;
 use crate::store::transaction::{Policy, Start, Target, TransactionError, transact};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Stored};
 
 /// Where it is.
 pub const PATH: &str = "_releases/slack-bot.json";
@@ -52,8 +52,16 @@ classified! {
 pub struct Notebook {
     store: Arc<dyn Store>,
     clock: Clock,
-    /// Changes of one process take turns.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    /// Changes of one process take turns. Whose turn it is, knows the file as the last change left it: a change that writes
+    /// costs no read then, and after another process's write the store refuses it, and the file is read.
+    turn: Arc<tokio::sync::Mutex<Option<Known>>>,
+}
+
+/// The file after a change.
+#[derive(Debug)]
+struct Known {
+    stored: Stored,
+    memory: Memory,
 }
 
 impl Notebook {
@@ -84,21 +92,33 @@ impl Notebook {
         permit: &WritePermit,
         change: impl Fn(&mut Memory) -> T + Send + Sync,
     ) -> Result<T, NotebookError> {
-        let _turn = self.turn.lock().await;
+        let mut turn = self.turn.lock().await;
+        let known = turn.take();
+        let start = known
+            .as_ref()
+            .map_or(Start::Read, |known| Start::Known { stored: Some(known.stored.clone()), recent: false });
         let target = Target { store: &*self.store, path: PATH, message };
-        let mut answer = None;
-        let done = transact(target, permit, &self.clock, &Policy::default(), Start::Read, |text| {
-            let before = self.parse(text)?;
+        let mut done_so_far = None;
+        let done = transact(target, permit, &self.clock, &Policy::default(), start, |text| {
+            let before = match &known {
+                Some(known) if text == Some(known.stored.text.as_str()) => known.memory.clone(),
+                _ => self.parse(text)?,
+            };
             let mut memory = before.clone();
-            answer = Some(change(&mut memory));
-            if memory == before {
-                return Ok(None);
-            }
-            memory.text().map(Some).map_err(|error| self.damaged(&error))
+            let answer = change(&mut memory);
+            let is_changed = memory != before;
+            let text = is_changed.then(|| memory.text()).transpose();
+            done_so_far = Some((answer, memory));
+            text.map_err(|error| self.damaged(&error))
         })
         .await;
         match done {
-            Ok(_) => answer.ok_or_else(|| NotebookError::Contended("nothing was changed".to_owned())),
+            Ok(committed) => {
+                let (answer, memory) =
+                    done_so_far.ok_or_else(|| NotebookError::Contended("nothing was changed".to_owned()))?;
+                *turn = committed.stored.map(|stored| Known { stored, memory });
+                Ok(answer)
+            }
             Err(TransactionError::Store(error)) => Err(NotebookError::Store(error)),
             Err(TransactionError::Apply(error)) => Err(error),
             Err(contended @ TransactionError::Contended { .. }) => {

@@ -135,12 +135,12 @@ mod tests {
     fn results_and_notes_stand_in_their_order_and_are_bounded() {
         let output = Output::default();
         let (mut results, mut notes) = (output.results(), output.notes());
-        write!(results, "one\n").unwrap();
-        write!(notes, "two\n").unwrap();
-        write!(results, "three\n").unwrap();
+        writeln!(results, "one").unwrap();
+        writeln!(notes, "two").unwrap();
+        writeln!(results, "three").unwrap();
         assert_eq!((output.text().as_str(), output.last_note().as_str()), ("one\ntwo\nthree\n", "two"));
         for _ in 0..3 {
-            results.write_all(&[b'x'; LONGEST / 2]).unwrap();
+            results.write_all(&vec![b'x'; LONGEST / 2]).unwrap();
         }
         assert!(output.text().len() <= LONGEST + CUT.len() && output.text().ends_with(CUT));
     }
