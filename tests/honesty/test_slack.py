@@ -1,11 +1,22 @@
 """Slack through slack_sdk."""
 
+import queue
+import time
 import unittest
 import warnings
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
-from slack_sdk.models.blocks import ContextBlock, HeaderBlock, MarkdownTextObject, SectionBlock
+from slack_sdk.models.blocks import (
+    ActionsBlock,
+    ButtonElement,
+    ContextBlock,
+    HeaderBlock,
+    MarkdownTextObject,
+    SectionBlock,
+)
+from slack_sdk.socket_mode import SocketModeClient
+from slack_sdk.socket_mode.response import SocketModeResponse
 
 import support
 
@@ -153,6 +164,102 @@ class Slack(unittest.TestCase):
             self.slack.auth_test()
         self.assertEqual(caught.exception.response.status_code, 429)
         self.assertEqual(caught.exception.response.headers["Retry-After"], "4")
+
+    def test_a_file(self):
+        posted = self.slack.chat_postMessage(channel=CHANNEL, text="output")
+        self.slack.files_upload_v2(
+            channel=posted["channel"], thread_ts=posted["ts"], filename="output.txt", content="all lines"
+        )
+        file = support.snapshot("slack")["files"][-1]
+        self.assertEqual((file["content"], file["thread_ts"]), ("all lines", posted["ts"]))
+
+    def test_changes_of_a_message(self):
+        posted = self.slack.chat_postMessage(channel=CHANNEL, text="working")
+        place = {"channel": posted["channel"], "ts": posted["ts"]}
+        self.assertEqual(self.slack.chat_update(text="done", **place)["text"], "done")
+        self.refused("msg_too_long", self.slack.chat_update, text="x" * 4001, **place)
+        reaction = {"channel": posted["channel"], "timestamp": posted["ts"], "name": "eyes"}
+        self.assertTrue(self.slack.reactions_add(**reaction)["ok"])
+        self.refused("already_reacted", self.slack.reactions_add, **reaction)
+
+    def test_the_members_of_a_group(self):
+        groups = {group["handle"]: group["id"] for group in self.slack.usergroups_list()["usergroups"]}
+        leads = self.slack.usergroups_users_list(usergroup=groups["demo-leads-4-19"])["users"]
+        self.assertIn("U0000LEAD1", leads)
+        self.refused("no_such_subteam", self.slack.usergroups_users_list, usergroup="S000000000")
+
+
+class SocketMode(unittest.TestCase):
+    """A session of the official client: what comes is put into a queue, and acknowledged where the test wants it."""
+
+    def setUp(self):
+        self.slack = client()
+        self.requests = queue.Queue()
+        self.acknowledges = True
+        self.socket = SocketModeClient(app_token=support.setting("SLACK_APP_TOKEN"), web_client=client())
+        self.socket.socket_mode_request_listeners.append(self.received)
+        support.change("slack", "sockets", acknowledged_within=0.2, redelivered_after=[0, 0.2, 600])
+        self.socket.connect()
+        self.addCleanup(self.socket.close)
+        # What the bot itself posted before is told to nobody.
+        while not support.snapshot("slack")["sockets"]["open"]:
+            time.sleep(0.05)
+
+    def received(self, socket, request):
+        self.requests.put(request)
+        if self.acknowledges:
+            socket.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
+
+    def next(self):
+        return self.requests.get(timeout=30)
+
+    def say(self, text, **more):
+        return support.change("slack", "message", channel=CHANNEL, text=text, user="U0000LEAD1", **more)
+
+    def test_both_forms_of_a_mention(self):
+        said = self.say("<@U0000BOT01> oar -r 4.19.1 status", mention_first=True, client_msg_id="a-1")
+        requests = [self.next(), self.next()]
+        self.assertEqual([request.type for request in requests], ["events_api", "events_api"])
+        events = [request.payload["event"] for request in requests]
+        self.assertEqual({event["type"] for event in events}, {"message", "app_mention"})
+        self.assertEqual({event["ts"] for event in events}, {said["ts"]})
+        self.assertEqual({event["client_msg_id"] for event in events}, {"a-1"})
+        self.assertEqual(len({request.payload["event_id"] for request in requests}), 2)
+
+    def test_what_is_not_acknowledged_comes_again(self):
+        self.acknowledges = False
+        self.say("oar -r 4.19.1 status")
+        first = self.next()
+        self.acknowledges = True
+        second = self.next()
+        self.assertEqual((first.retry_attempt, second.retry_attempt), (0, 1))
+        self.assertEqual(second.retry_reason, "timeout")
+        self.assertEqual(first.payload["event_id"], second.payload["event_id"])
+        self.assertNotEqual(first.envelope_id, second.envelope_id)
+
+    def test_a_click(self):
+        blocks = [ActionsBlock(block_id="plan", elements=[ButtonElement(text="Approve", action_id="approve", value="1")])]
+        posted = self.slack.chat_postMessage(channel=CHANNEL, text="plan", blocks=blocks)
+        self.assertEqual(self.next().payload["event"]["bot_id"], posted["message"]["bot_id"])
+        place = {"channel": posted["channel"], "ts": posted["ts"]}
+        support.change("slack", "click", user="U0000LEAD1", action_id="approve", **place)
+        request = self.next()
+        self.assertEqual((request.type, request.payload["type"]), ("interactive", "block_actions"))
+        self.assertEqual(request.payload["actions"][0]["value"], "1")
+
+    def test_a_socket_that_is_to_be_replaced(self):
+        before = support.snapshot("slack")["sockets"]["open"]
+        support.change("slack", "sockets", disconnect="refresh_requested")
+        while support.snapshot("slack")["sockets"]["open"] in ([], before):
+            time.sleep(0.05)
+        self.say("still here")
+        self.assertEqual(self.next().payload["event"]["text"], "still here")
+
+    def test_tokens_that_open_nothing(self):
+        for token, error in [("xapp-wrong", "invalid_auth"), (support.setting("SLACK_BOT_TOKEN"), "not_allowed_token_type")]:
+            with self.assertRaises(SlackApiError) as caught:
+                client(token).apps_connections_open(app_token=token)
+            self.assertEqual(caught.exception.response["error"], error)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ const SECTIONS: &[(&str, &[(&str, usize)])] = &[
     ("Prow: job and jobctl", &[("D", 35)]),
     ("Payload and shipment", &[("IC", 2)]),
     ("Real data, the original beside us, and hostile input", &[("M", 45), ("MD", 1)]),
-    ("Agents", &[("R", 3), ("C", 3), ("A", 8), ("N", 10)]),
+    ("Agents", &[("R", 3), ("C", 3), ("A", 8), ("N", 10), ("S", 6)]),
 ];
 
 /// Why a defect cannot occur starts so.

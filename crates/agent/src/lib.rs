@@ -25,5 +25,5 @@ mod supervisor;
 pub use leader::Leases;
 pub use pass::Pass;
 pub use record::{AgentRecord, Problem, records};
-pub use schedule::{Agent, Schedule};
+pub use schedule::{Agent, Schedule, Service, Work};
 pub use supervisor::{Supervised, SupervisedRecord, check, supervise, supervised_record};

@@ -337,6 +337,7 @@ mod tests {
         assert!(progress.look());
         assert_eq!(states().await, (200, 200));
         progress.enter(Phase::Passing);
+        assert!(progress.look(), "it has begun a pass");
         assert!(!progress.look(), "a pass that asks nobody makes no progress");
         hours_pass(1).await;
         assert_eq!(states().await, (503, 200));

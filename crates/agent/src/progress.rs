@@ -76,6 +76,9 @@ struct Inner {
     phase: AtomicU8,
     /// How many requests had begun at the last look.
     seen: AtomicU64,
+    /// How often it began something else, and how often at the last look.
+    steps: AtomicU64,
+    seen_steps: AtomicU64,
     /// When there was progress last.
     last: Since,
 }
@@ -85,6 +88,8 @@ impl Progress {
         Self(Arc::new(Inner {
             last: Since::now(),
             seen: AtomicU64::new(activity.begun()),
+            steps: AtomicU64::new(0),
+            seen_steps: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Starting as u8),
             clock,
             activity,
@@ -94,6 +99,7 @@ impl Progress {
     /// The agent is at something else now, which is progress.
     pub(crate) fn enter(&self, phase: Phase) {
         self.0.phase.store(phase as u8, Ordering::SeqCst);
+        self.0.steps.fetch_add(1, Ordering::SeqCst);
         self.0.last.again();
     }
 
@@ -105,7 +111,10 @@ impl Progress {
     pub(crate) fn look(&self) -> bool {
         let begun = self.0.activity.begun();
         let requested = self.0.seen.swap(begun, Ordering::SeqCst) != begun || self.0.activity.under_way() > 0;
-        let progress = self.phase() == Phase::Waiting || requested;
+        // Work that never pauses is at a pass whenever it is looked at.
+        let steps = self.0.steps.load(Ordering::SeqCst);
+        let stepped = self.0.seen_steps.swap(steps, Ordering::SeqCst) != steps;
+        let progress = self.phase() == Phase::Waiting || requested || stepped;
         if progress {
             self.0.last.again();
         }

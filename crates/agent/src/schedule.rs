@@ -40,6 +40,112 @@ pub struct Schedule {
     check_only: bool,
 }
 
+/// The options of an agent that works all the time, and looks at every interval whether it is still its turn.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Service {
+    /// How often it looks which replica works, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=30))]
+    interval: u64,
+    /// Serve /healthz, /livez, /readyz and /metrics at this address, such as 127.0.0.1:9090
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// The name under which `oarctl agents run` supervises the agent
+    #[arg(long, value_name = "NAME", hide = true)]
+    supervised: Option<String>,
+    /// End before it begins: only the arguments and the credentials are checked
+    #[arg(long, hide = true)]
+    check_only: bool,
+}
+
+/// What an agent does all the time.
+pub trait Work {
+    /// Works for this long as the replica whose turn it is. What it has begun goes on in the next call.
+    fn serve(&mut self, period: Duration) -> impl Future<Output = Pass>;
+
+    /// Another replica works now, or the program ends.
+    fn stand_by(&mut self) -> impl Future<Output = ()>;
+
+    /// Whether it can never work; then the program ends.
+    fn is_over(&self) -> bool;
+}
+
+impl Service {
+    /// Whether only the arguments and credentials are to be checked.
+    pub fn is_check_only(&self) -> bool {
+        self.check_only
+    }
+
+    /// Works until the program is told to stop, or the work is over.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Schedule::run`].
+    pub async fn run(
+        self,
+        session: &Session,
+        agent: Agent<'_>,
+        work: &mut impl Work,
+    ) -> Result<ExitCode, CliError> {
+        if self.check_only {
+            return Ok(ExitCode::Done);
+        }
+        let _hold = session.interrupt.hold();
+        let Self { interval, listen, supervised, .. } = self;
+        let schedule = Schedule { listen, supervised, ..Schedule::default() };
+        let interval = Duration::from_secs(interval);
+        schedule.repeat(session, &agent, interval, &mut Serving { work, interval }).await
+    }
+}
+
+/// How passes are made at every interval.
+trait Passes {
+    /// Whether a pass takes the interval itself, so that the next one follows at once.
+    const IS_CONTINUOUS: bool;
+
+    fn pass(&mut self) -> impl Future<Output = Pass>;
+
+    fn stand_by(&mut self) -> impl Future<Output = ()>;
+
+    fn is_over(&self) -> bool;
+}
+
+struct Calls<P>(P);
+
+impl<P: FnMut() -> F, F: Future<Output = Pass>> Passes for Calls<P> {
+    const IS_CONTINUOUS: bool = false;
+
+    fn pass(&mut self) -> impl Future<Output = Pass> {
+        (self.0)()
+    }
+
+    async fn stand_by(&mut self) {}
+
+    fn is_over(&self) -> bool {
+        false
+    }
+}
+
+struct Serving<'a, W> {
+    work: &'a mut W,
+    interval: Duration,
+}
+
+impl<W: Work> Passes for Serving<'_, W> {
+    const IS_CONTINUOUS: bool = true;
+
+    fn pass(&mut self) -> impl Future<Output = Pass> {
+        self.work.serve(self.interval)
+    }
+
+    fn stand_by(&mut self) -> impl Future<Output = ()> {
+        self.work.stand_by()
+    }
+
+    fn is_over(&self) -> bool {
+        self.work.is_over()
+    }
+}
+
 /// An agent, as its replicas and its metrics name it.
 #[derive(Clone)]
 pub struct Agent<'a> {
@@ -107,7 +213,9 @@ impl Schedule {
         let _hold = session.interrupt.hold();
         match self.interval {
             None => self.once(session, &agent, pass).await,
-            Some(seconds) => self.repeat(session, &agent, Duration::from_secs(seconds), pass).await,
+            Some(seconds) => {
+                self.repeat(session, &agent, Duration::from_secs(seconds), &mut Calls(pass)).await
+            }
         }
     }
 
@@ -156,16 +264,13 @@ impl Schedule {
         Ok(code)
     }
 
-    async fn repeat<F>(
+    async fn repeat<P: Passes>(
         &self,
         session: &Session,
         agent: &Agent<'_>,
         interval: Duration,
-        mut pass: impl FnMut() -> F,
-    ) -> Result<ExitCode, CliError>
-    where
-        F: Future<Output = Pass>,
-    {
+        work: &mut P,
+    ) -> Result<ExitCode, CliError> {
         let manager = ServiceManager::of(&session.environment);
         let progress = Progress::new(session.clock.clone(), agent.activity.clone());
         let metrics = Metrics::new(agent, interval, session.clock.clone(), progress.clone());
@@ -175,7 +280,9 @@ impl Schedule {
         };
         let mut leader = if agent.dry_run { Leader::alone() } else { Leader::of(session, agent)? };
         let mut recorder = Recorder::of(session, agent, self.supervised.as_deref(), true);
-        tracing::info!("a pass every {} s", interval.as_secs());
+        if !P::IS_CONTINUOUS {
+            tracing::info!("a pass every {} s", interval.as_secs());
+        }
         let passes = async {
             let mut told = false;
             loop {
@@ -194,7 +301,7 @@ impl Schedule {
                     recorder.begins(started);
                     manager.status("at a pass");
                     progress.enter(Phase::Passing);
-                    let pass = AssertUnwindSafe(pass()).catch_unwind();
+                    let pass = AssertUnwindSafe(work.pass()).catch_unwind();
                     let done = tokio::select! {
                         done = leader.during(session, pass) => done.unwrap_or_else(|_| panicked()),
                         () = stopped(session) => break,
@@ -208,8 +315,18 @@ impl Schedule {
                         "last pass: {}",
                         cli_support::counted(done.problem_count(), "problem")
                     ));
+                    if work.is_over() {
+                        break;
+                    }
+                    if P::IS_CONTINUOUS && done.class().is_none() {
+                        if session.interrupt.signal().is_some() {
+                            break;
+                        }
+                        continue;
+                    }
                 } else {
                     manager.status("stands by");
+                    work.stand_by().await;
                 }
                 let wait = Wait::new(&session.clock).unless_stopped(&session.interrupt);
                 if leader.during(session, wait.pause(pause)).await != Next::Look {
@@ -228,6 +345,8 @@ impl Schedule {
         progress.enter(Phase::Stopping);
         manager.stopping();
         recorder.stops();
+        // Before another one gets its turn.
+        work.stand_by().await;
         leader.give_up().await;
         if let Some(server) = server {
             server.stop().await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use oar_core::clients::Clients;
 use oar_core::config::Settings;
+use oar_core::flow::consent::Consent;
 use oar_core::http::Http;
 use oar_core::operations::{Call, Conclusion, Observer, Operation, Part, perform};
 use oar_core::permit::WritePermit;
@@ -63,9 +64,18 @@ impl Session {
 
     /// The same with existing clients: an agent uses the same clients for all its passes.
     pub fn call_with(&self, clients: Clients, consent_given: bool) -> Call {
-        Call::new(clients, self.interrupt.clone())
-            .permitted(WritePermit::granted_by_user_interface(), Arc::new(self.consent(consent_given)))
-            .observed_by(Arc::new(self.ui.clone()))
+        // Who gives a command in a conversation is shown its plan there, whatever options they write.
+        let consent: Arc<dyn Consent> = match &self.behalf {
+            Some(behalf) => Arc::clone(&behalf.consent),
+            None => Arc::new(self.consent(consent_given)),
+        };
+        let call = Call::new(clients, self.interrupt.clone())
+            .permitted(WritePermit::granted_by_user_interface(), consent)
+            .observed_by(Arc::new(self.ui.clone()));
+        match &self.behalf {
+            Some(behalf) => call.named(&behalf.run),
+            None => call,
+        }
     }
 
     /// The same call, with the parts of its result shown when they arrive.

@@ -1,13 +1,16 @@
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use oar_core::clients::Clients;
 use oar_core::clock::{self, Clock};
-use oar_core::config::{Environment, LogFormat, Settings};
+use oar_core::config::{Environment, LogFormat, Settings, environment};
+use oar_core::flow::consent::Consent;
 use oar_core::flow::interrupt::Interrupt;
 use oar_core::http::Http;
+use oar_core::operations::slack_bot::Order;
 use oar_core::redact::Redactor;
 
-use crate::{Build, CliError, ExitCode, OutputFormat, Ui, complete, help, interrupt, logging};
+use crate::{Build, CliError, CommandLine, ExitCode, OutputFormat, Ui, complete, help, interrupt, logging};
 
 /// The options of every program.
 #[derive(Debug, Clone, clap::Args)]
@@ -46,6 +49,19 @@ pub struct Session {
     pub redactor: Redactor,
     /// Fires when the user wants to stop.
     pub interrupt: Interrupt,
+    /// The command lines whose commands this program can run for others.
+    pub command_lines: &'static [CommandLine],
+    /// Whose command it is, when it is not that of the person at the terminal.
+    pub behalf: Option<Behalf>,
+}
+
+/// A command that somebody gave elsewhere, in a conversation with an agent.
+#[derive(Debug, Clone)]
+pub struct Behalf {
+    /// How they consent to a critical command.
+    pub consent: Arc<dyn Consent>,
+    /// The id of its run in histories.
+    pub run: String,
 }
 
 impl Session {
@@ -55,6 +71,18 @@ impl Session {
         let settings = Settings::load(&self.environment)?;
         let http = Http::new(settings.http().clone(), self.clock.clone(), self.redactor.clone())?;
         Ok(Clients::new(settings, http))
+    }
+
+    /// The session of a command that somebody gave elsewhere: it has their name, their conversation, their consent and a
+    /// stop of its own.
+    pub(crate) fn on_behalf_of(self, order: &Order) -> Self {
+        let environment = self.environment.with_values([
+            (environment::OAR_USER.name, order.user.as_str()),
+            (environment::OAR_SLACK_CHANNEL.name, &order.thread.channel),
+            (environment::OAR_SLACK_THREAD.name, &order.thread.ts),
+        ]);
+        let behalf = Behalf { consent: Arc::clone(&order.consent), run: order.run.clone() };
+        Self { environment, interrupt: order.interrupt.clone(), behalf: Some(behalf), ..self }
     }
 }
 
@@ -71,6 +99,15 @@ pub trait Program: clap::Parser {
 /// Parses `arguments` (the program's name first), runs the command, and returns the exit code. `build` is for
 /// `--version`.
 pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>, build: Build) -> ExitCode {
+    run_with::<P>(arguments, build, &[])
+}
+
+/// The same, for a program that can run the commands of these command lines for others.
+pub fn run_with<P: Program>(
+    arguments: impl IntoIterator<Item = OsString>,
+    build: Build,
+    command_lines: &'static [CommandLine],
+) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let environment = Environment::of_process();
     let redactor = Redactor::new(environment.secrets());
@@ -118,32 +155,44 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>, build: Bui
             }
         };
         let interrupt = watch.interrupt.clone();
-        let session = Session { ui: ui.clone(), environment, clock, redactor, interrupt: interrupt.clone() };
-        let command = program.dispatch(session);
-        tokio::pin!(command);
-        let outcome = tokio::select! {
-            biased;
-            signal = interrupt.wait() => {
-                watch.heard();
-                if interrupt.is_held() {
-                    match tokio::time::timeout(interrupt::HEARD, &mut command).await {
-                        Ok(Ok(_)) => {}
-                        Ok(Err(error)) => { ui.fail(&error); }
-                        Err(_) => ui.warn(interrupt::UNRECORDED),
-                    }
-                }
-                return ExitCode::from(signal);
-            }
-            outcome = &mut command => outcome,
-        };
-        let code = match outcome {
-            Ok(code) => code,
-            Err(error) => ui.fail(&error),
-        };
-        // The signal decides the exit code, even if the command noticed it first and ended by itself.
-        interrupt.signal().map_or(code, ExitCode::from)
+        let ui = ui.clone();
+        let session = Session { ui, environment, clock, redactor, interrupt, command_lines, behalf: None };
+        attended(program, session, || watch.heard()).await
     });
     // A blocking call that outlives the command (a ticket look-up at a dead KDC) must not delay the exit.
     runtime.shutdown_background();
     ui.settle(code)
+}
+
+/// Runs a parsed command until it ends or is interrupted; `heard` is called when it is.
+pub(crate) async fn attended<P: Program>(program: P, session: Session, heard: impl FnOnce()) -> ExitCode {
+    let (ui, interrupt) = (session.ui.clone(), session.interrupt.clone());
+    let command = program.dispatch(session);
+    tokio::pin!(command);
+    let outcome = tokio::select! {
+        biased;
+        signal = interrupt.wait() => {
+            heard();
+            if interrupt.is_held() {
+                match tokio::time::timeout(interrupt::HEARD, &mut command).await {
+                    Ok(Ok(_)) => {}
+                    Ok(Err(error)) => { ui.fail(&error); }
+                    Err(_) => ui.warn(interrupt::UNRECORDED),
+                }
+            }
+            return ExitCode::from(signal);
+        }
+        outcome = &mut command => outcome,
+    };
+    let code = match outcome {
+        Ok(code) => code,
+        Err(error) => ui.fail(&error),
+    };
+    // The signal decides the exit code, even if the command noticed it first and ended by itself.
+    interrupt.signal().map_or(code, ExitCode::from)
+}
+
+/// Shows that a command line cannot be used.
+pub(crate) fn failed(ui: &Ui, why: &str) -> ExitCode {
+    ui.fail(&CliError::usage(why))
 }

@@ -77,6 +77,8 @@ struct Streams {
     err: Box<dyn Write + Send>,
     /// The progress line; `None` without a terminal.
     progress: Option<Progress>,
+    /// Whether these are the process's own streams: only there can a person be asked.
+    own: bool,
     /// Why a result could not be written to standard output.
     lost: Option<String>,
 }
@@ -90,6 +92,7 @@ impl Ui {
         {
             let mut streams = ui.streams();
             streams.out_is_terminal = out_is_terminal;
+            streams.own = true;
             streams.progress = progress;
         }
         ui
@@ -107,6 +110,7 @@ impl Ui {
             out_is_terminal: false,
             err: Box::new(err),
             progress: None,
+            own: false,
             lost: None,
         };
         Self { format, redactor, json_lines: None, streams: Arc::new(Mutex::new(streams)) }
@@ -131,7 +135,7 @@ impl Ui {
 
     /// Whether a person can be asked on this terminal.
     pub fn is_interactive(&self) -> bool {
-        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+        self.streams().own && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
     /// Writes a result for people; nothing when the output is JSON.

@@ -6,11 +6,13 @@ use std::path::Path;
 use proptest::prelude::*;
 use secrecy::SecretString;
 
+use crate::agents::bot::{Addressee, IncomingMessage, listen};
 use crate::clients::elliott::{self, BuildSystem};
 use crate::clients::koji::xmlrpc;
 use crate::clients::kube::kubeconfig;
 use crate::clients::prow::ProwJob;
 use crate::clients::registry::{logins, payload, release};
+use crate::clients::slack::socket::Frame;
 use crate::config::build_data::{BuildData, GroupConfig, GroupFile, ReleaseFacts};
 use crate::config::jwe::{self, Key};
 use crate::config::{Document, SupportedVersions, check_document};
@@ -28,7 +30,7 @@ use crate::version::YStream;
 type Parser = (&'static str, fn(&str));
 
 /// Every parser of a text from outside.
-const PARSERS: [Parser; 21] = [
+const PARSERS: [Parser; 24] = [
     ("build data", |text| {
         let Ok(data) = BuildData::parse(text) else { return };
         let names: Vec<String> = data.names().map(str::to_owned).collect();
@@ -114,6 +116,15 @@ const PARSERS: [Parser; 21] = [
         ] {
             let _ = ReleaseKeys::default().add("a", &text);
         }
+    }),
+    ("Slack's event", |text| {
+        let _ = IncomingMessage::of_event(text);
+    }),
+    ("message for the bot", |text| {
+        let _ = listen(text, &Addressee { bot: None, programs: &["oar"] });
+    }),
+    ("frame of a socket", |text| {
+        let _ = Frame::parse(text);
     }),
 ];
 

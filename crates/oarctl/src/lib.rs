@@ -6,14 +6,14 @@ mod private;
 
 use std::ffi::OsString;
 
-use cli_support::{Build, CliError, CommonArgs, ExitCode, Program, Session, help};
+use cli_support::{Build, CliError, CommandLine, CommonArgs, ExitCode, Program, Session, help};
 
 /// The groups in which the help shows the commands.
 const GROUPS: &[help::Group] = &[
     ("Configuration", &["config"]),
     ("Checks", &["image-consistency-check"]),
     ("State", &["statebox", "tick"]),
-    ("Agents", &["start-release-detector", "jira-notificator", "check-test-results", "agents"]),
+    ("Agents", &["start-release-detector", "jira-notificator", "check-test-results", "slack-bot", "agents"]),
     ("About the programs", &["operations"]),
 ];
 
@@ -45,7 +45,12 @@ impl Program for Oarctl {
     }
 }
 
-/// Parses `arguments` and runs the command; `build` is what `--version` says.
-pub fn run(arguments: impl IntoIterator<Item = OsString>, build: Build) -> ExitCode {
-    cli_support::run::<Oarctl>(arguments, build)
+/// Parses `arguments` and runs the command; `build` is what `--version` says, and `command_lines` are those whose commands
+/// the Slack bot runs.
+pub fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    build: Build,
+    command_lines: &'static [CommandLine],
+) -> ExitCode {
+    cli_support::run_with::<Oarctl>(arguments, build, command_lines)
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    oarctl::run(std::env::args_os(), cli_support::Build::DEVELOPMENT).into()
+    oarctl::run(std::env::args_os(), cli_support::Build::DEVELOPMENT, &[]).into()
 }

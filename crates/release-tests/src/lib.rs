@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use cli_support::{Build, CliError, ExitCode, Origin, OutputFormat, Ui, complete};
+use cli_support::{Build, CliError, CommandLine, ExitCode, Origin, OutputFormat, Ui, complete};
 use oar_core::operations::Program;
 use oar_core::redact::Redactor;
 
@@ -22,6 +22,14 @@ const BUILD: Build = Build {
         time: seconds(env!("OAR_BUILD_TIME")),
     }),
 };
+
+/// The command lines of all programs, whose commands the Slack bot runs.
+const COMMAND_LINES: &[CommandLine] = &[
+    CommandLine::of::<oar::Oar>(Program::Oar),
+    CommandLine::of::<oarctl::Oarctl>(Program::Oarctl),
+    CommandLine::of::<job::Job>(Program::Job),
+    CommandLine::of::<jobctl::Jobctl>(Program::Jobctl),
+];
 
 /// Parses a decimal number from the build script.
 const fn seconds(text: &str) -> i64 {
@@ -44,7 +52,7 @@ pub fn definition(program: Program) -> clap::Command {
 fn run_program(program: Program, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match program {
         Program::Oar => oar::run(arguments, BUILD),
-        Program::Oarctl => oarctl::run(arguments, BUILD),
+        Program::Oarctl => oarctl::run(arguments, BUILD, COMMAND_LINES),
         Program::Job => job::run(arguments, BUILD),
         Program::Jobctl => jobctl::run(arguments, BUILD),
     }

@@ -20,6 +20,10 @@ const LOCAL: &[(&str, &str)] = &[
         "oarctl agents",
         "it keeps processes on this machine running, and reads what they left there; what they do are operations themselves",
     ),
+    (
+        "oarctl slack-bot",
+        "it listens to people and calls operations for them, as a command line does; what it does itself is to answer",
+    ),
     ("oarctl statebox fmt", "it writes the files of the person at the machine anew"),
 ];
 
@@ -38,8 +42,17 @@ const READ_BY_THE_CALLER: &[(&str, &str, &[&str])] = &[
     ("oarctl check-test-results", "notified_file_path", &["notified"]),
 ];
 
-/// Every command without subcommands, by program and name.
+/// Every command without subcommands that is an operation, by program and name.
 fn leaves() -> BTreeMap<(Program, String), Command> {
+    let mut all = all_leaves();
+    all.retain(|(program, words), _| {
+        !LOCAL.iter().any(|(local, _)| format!("{} {words}", program.name()).starts_with(local))
+    });
+    all
+}
+
+/// Every command without subcommands, by program and name.
+fn all_leaves() -> BTreeMap<(Program, String), Command> {
     fn below(
         program: Program,
         words: &str,
@@ -59,9 +72,6 @@ fn leaves() -> BTreeMap<(Program, String), Command> {
     for program in Program::ALL {
         below(program, "", &definition(program), &mut all);
     }
-    all.retain(|(program, words), _| {
-        !LOCAL.iter().any(|(local, _)| format!("{} {words}", program.name()).starts_with(local))
-    });
     all
 }
 
@@ -131,7 +141,7 @@ fn the_options_of_a_command_are_the_arguments_of_its_row() {
 fn every_command_that_makes_passes_can_be_kept_running() {
     let makes_passes =
         |command: &Command| command.get_arguments().any(|argument| argument.get_long() == Some("interval"));
-    let leaves = leaves();
+    let leaves = all_leaves();
     let agents: BTreeSet<(&str, &str)> = leaves
         .iter()
         .filter(|(_, command)| makes_passes(command))
@@ -203,7 +213,7 @@ fn every_operation_stands_on_its_page_and_the_programs_in_the_readme() {
 
 #[test]
 fn the_tables_of_commands_name_commands_and_their_options() {
-    let leaves = leaves();
+    let leaves = all_leaves();
     let mut described = BTreeSet::new();
     for page in ["job.md", "jobctl.md", "agents.md"] {
         for line in read(&format!("docs/{page}")).lines().filter(|line| line.starts_with("| `")) {
@@ -233,7 +243,7 @@ fn the_tables_of_commands_name_commands_and_their_options() {
         .filter(|row| matches!(row.about.program, Program::Job | Program::Jobctl))
         .map(|row| format!("{} {}", row.about.program.name(), row.about.command))
         .chain(
-            ["tick", "start-release-detector", "check-test-results", "jira-notificator"]
+            ["tick", "start-release-detector", "check-test-results", "jira-notificator", "slack-bot"]
                 .map(|agent| format!("oarctl {agent}")),
         )
         .collect();

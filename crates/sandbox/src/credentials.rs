@@ -18,6 +18,8 @@ pub const GITLAB_TOKEN: &str = "glpat-sandboxsandbox0000";
 pub const SLACK_BOT_TOKEN: &str = "xoxb-0000000000-sandbox";
 /// Slack bot token without `channels:history`, `users:read.email` and `usergroups:read`.
 pub const SLACK_BOT_TOKEN_NARROW: &str = "xoxb-0000000001-sandbox";
+/// Slack app-level token that opens sockets.
+pub const SLACK_APP_TOKEN: &str = "xapp-1-A0000SANDB-sandbox";
 /// Key of the demonstration's encrypted configuration document (the raw 16 bytes that `OAR_JWK` holds).
 pub const JWK: &str = "oar-demo-key-16b";
 /// Bearer token for Gangway.

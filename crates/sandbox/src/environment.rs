@@ -62,6 +62,7 @@ pub(crate) fn environment(
         ("JIRA_TOKEN", credentials::JIRA_TOKEN),
         ("GITLAB_TOKEN", credentials::GITLAB_TOKEN),
         ("SLACK_BOT_TOKEN", credentials::SLACK_BOT_TOKEN),
+        ("SLACK_APP_TOKEN", credentials::SLACK_APP_TOKEN),
         ("APITOKEN", credentials::APITOKEN),
         ("JENKINS_USER", credentials::JENKINS_USER),
         ("JENKINS_TOKEN", credentials::JENKINS_TOKEN),

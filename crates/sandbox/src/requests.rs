@@ -45,7 +45,9 @@ impl RecordedRequest {
             return false;
         }
         match self.service.as_str() {
-            "slack" => self.path.starts_with("/chat."),
+            "slack" => {
+                ["/chat.", "/reactions.", "/files.complete"].iter().any(|start| self.path.starts_with(start))
+            }
             "jira" => !self.path.ends_with("/search/jql") && !self.path.ends_with("/bulkfetch"),
             "github" => self.path != "/graphql",
             // Signing in changes nothing.

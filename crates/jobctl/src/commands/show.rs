@@ -28,6 +28,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let show = match args.build.parse::<BuildName>() {
         Ok(build) => Show { build: Some(build), arch: args.arch, record: None, registry: Vec::new() },
         Err(error) if !args.build.contains(['/', '.']) => return Err(CliError::usage(error.to_string())),
+        Err(error) if session.behalf.is_some() => return Err(CliError::usage(error.to_string())),
         Err(_) => Show {
             build: None,
             arch: args.arch,

@@ -30,6 +30,7 @@ use super::registry::RegistryClient;
 use super::release_controller::ReleaseControllerClient;
 use super::sheets::SheetsClient;
 use super::slack::SlackClient;
+use super::slack::socket::{SlackSockets, SocketSettings};
 use crate::clock::Clock;
 use crate::config::environment::GCP_SA_FILE;
 use crate::config::{ConfigError, Credential, Origins, ProwSettings, Settings, TriggerForm, keys};
@@ -250,6 +251,13 @@ impl Clients {
         let account = || self.google(&path, GCP_SA_FILE.name, Scope::Spreadsheets);
         let account = self.kept.spreadsheets.get_or_init(account).clone();
         Ok(Some(SheetsClient::new(account, self.base(Service::GoogleSheets))))
+    }
+
+    /// The sockets of the Slack app; nothing is opened yet.
+    pub fn slack_sockets(&self) -> Result<SlackSockets, ConfigError> {
+        let token = self.settings.credentials().require(Credential::SlackAppToken)?;
+        let base = self.base(Service::Slack);
+        Ok(SlackSockets::new(self.http.clone(), base, token, SocketSettings::default()))
     }
 
     /// Slack. Without a token its calls fail.

@@ -16,6 +16,7 @@ pub const AGENT_COMMANDS: &[(&str, &str)] = &[
     ("oarctl", "start-release-detector"),
     ("oarctl", "check-test-results"),
     ("oarctl", "jira-notificator"),
+    ("oarctl", "slack-bot"),
     ("jobctl", "start-controller"),
     ("jobctl", "start-aggregator"),
 ];

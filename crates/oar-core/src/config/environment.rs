@@ -443,6 +443,16 @@ impl Environment {
         }
     }
 
+    /// The same environment, with these variables set.
+    #[must_use]
+    pub fn with_values<N: Into<String>, V: Into<String>>(
+        mut self,
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        self.values.extend(pairs.into_iter().map(|(name, value)| (name.into(), value.into())));
+        self
+    }
+
     /// The same environment, started from the program file `program`.
     #[must_use]
     pub fn with_program(mut self, program: impl Into<PathBuf>) -> Self {

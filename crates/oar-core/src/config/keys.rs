@@ -11,6 +11,7 @@ const STREAM: &str = "<X.Y>";
 const TEAM: &str = "<team>";
 const SERVICE: &str = "<service>";
 const NAME: &str = "<name>";
+const CHANNEL: &str = "<channel>";
 
 /// The format of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub enum ValueFormat {
     Channel,
     /// The handle of a Slack user group.
     Group,
+    /// Handles of Slack user groups with commas between them.
+    Groups,
     /// The id of a Google spreadsheet.
     Spreadsheet,
     /// An OpenPGP public key in text form, or the path of a file with one.
@@ -179,6 +182,16 @@ keys! {
         "group/ocp-shipment-data";
     SHIPMENT_BOT = ["shipment", "bot_user"], ValueFormat::Account, Optional,
         "the name of the GitLab account that drop-bugs must act as", "release-bot";
+    BOT_READERS = ["slack_bot", "permissions", CHANNEL, "read"], ValueFormat::Groups, Optional,
+        "the handles of the Slack user groups whose members may give the bot commands that only read, with commas between \
+         them; `<channel>` is the channel's id or name; nobody without this key",
+        "openshift-qe-demo,art-team-demo";
+    BOT_WRITERS = ["slack_bot", "permissions", CHANNEL, "write"], ValueFormat::Groups, Optional,
+        "the handles of the Slack user groups whose members may also give the bot commands that write",
+        "openshift-qe-demo";
+    BOT_CRITICAL = ["slack_bot", "permissions", CHANNEL, "critical"], ValueFormat::Groups, Optional,
+        "the handles of the Slack user groups whose members may also give the bot critical commands and approve their plans",
+        "demo-leads-4-19";
     EMAIL_CONTACT = ["contacts", "email", TEAM], ValueFormat::Email, Optional,
         "the e-mail address of a team", "team@example.com";
     RELEASE_KEY = ["release_keys", NAME], ValueFormat::PublicKey, Optional,
@@ -249,7 +262,7 @@ impl Key {
             && self.path.iter().zip(path).all(|(expected, part)| match *expected {
                 STREAM => part.parse::<YStream>().is_ok(),
                 SERVICE => endpoints::service_of(part).is_some(),
-                TEAM | NAME => true,
+                TEAM | NAME | CHANNEL => true,
                 literal => literal == *part,
             })
     }
@@ -317,6 +330,9 @@ impl Key {
             ValueFormat::Group if value.starts_with('@') => {
                 "is a handle without the leading `@`, but has one"
             }
+            ValueFormat::Groups if !super::slack_bot::split(value).all(is_handle) => {
+                "is not a list of handles of Slack user groups, without `@` and with commas between them"
+            }
             ValueFormat::Group if !plain(b"") => "is not the handle of a Slack user group",
             ValueFormat::JobName if !plain(b"/") || value.parse::<crate::ids::JobPath>().is_err() => {
                 "is not the name of a job"
@@ -356,6 +372,10 @@ fn is_custom_field(value: &str) -> bool {
 /// Whether a repository and a tag make a valid pull spec.
 fn takes_tag(repository: &str) -> bool {
     format!("{repository}:4.19.1-x86_64").parse::<crate::ids::PullSpec>().is_ok()
+}
+
+fn is_handle(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 fn is_proxy(value: &str) -> bool {
@@ -398,6 +418,7 @@ mod tests {
                     SERVICE => "jira",
                     TEAM => "team",
                     NAME => "name",
+                    CHANNEL => "#team-qe-release-demo",
                     literal => literal,
                 })
                 .collect();

@@ -2,6 +2,7 @@
 //! whether it is sent again.
 
 mod repetition;
+mod upgrade;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
@@ -15,6 +16,8 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use url::Url;
+
+pub use upgrade::Upgrade;
 
 use super::activity::Activity;
 use super::call::Call;
@@ -134,6 +137,34 @@ impl Classified for HttpSetupError {
     }
 }
 
+/// What every client of these settings has.
+fn base_builder(settings: &HttpSettings) -> Result<reqwest::ClientBuilder, HttpSetupError> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(&settings.user_agent)
+        .connect_timeout(settings.connect_timeout)
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_max_idle_per_host(settings.per_host)
+        .tcp_nodelay(true);
+    if let Some(pem) = &settings.ca_bundle {
+        let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(HttpSetupError::CaBundle)?;
+        if certificates.is_empty() {
+            return Err(HttpSetupError::EmptyCaBundle);
+        }
+        for certificate in certificates {
+            builder = builder.add_root_certificate(certificate);
+        }
+    }
+    if let Some(pem) = &settings.identity {
+        let identity =
+            reqwest::Identity::from_pem(pem.expose_secret().as_bytes()).map_err(HttpSetupError::Identity)?;
+        builder = builder.identity(identity);
+    }
+    if let Some(proxy) = &settings.proxy {
+        builder = builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(HttpSetupError::Tls)?);
+    }
+    Ok(builder)
+}
+
 impl Http {
     /// A stack with these limits.
     pub fn new(settings: HttpSettings, clock: Clock, redactor: Redactor) -> Result<Self, HttpSetupError> {
@@ -146,31 +177,7 @@ impl Http {
         redactor: Redactor,
         activity: Activity,
     ) -> Result<Self, HttpSetupError> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(&settings.user_agent)
-            .connect_timeout(settings.connect_timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .pool_max_idle_per_host(settings.per_host)
-            .tcp_nodelay(true);
-        if let Some(pem) = &settings.ca_bundle {
-            let certificates =
-                reqwest::Certificate::from_pem_bundle(pem).map_err(HttpSetupError::CaBundle)?;
-            if certificates.is_empty() {
-                return Err(HttpSetupError::EmptyCaBundle);
-            }
-            for certificate in certificates {
-                builder = builder.add_root_certificate(certificate);
-            }
-        }
-        if let Some(pem) = &settings.identity {
-            let identity = reqwest::Identity::from_pem(pem.expose_secret().as_bytes())
-                .map_err(HttpSetupError::Identity)?;
-            builder = builder.identity(identity);
-        }
-        if let Some(proxy) = &settings.proxy {
-            builder = builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(HttpSetupError::Tls)?);
-        }
-        let client = builder.build().map_err(HttpSetupError::Tls)?;
+        let client = base_builder(&settings)?.build().map_err(HttpSetupError::Tls)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 client,

@@ -20,5 +20,5 @@ pub use activity::Activity;
 pub(crate) use address::as_folder;
 pub use address::{join, join_segments};
 pub use call::{Authorize, Call, Repeat};
-pub use client::{Http, HttpSettings, HttpSetupError};
+pub use client::{Http, HttpSettings, HttpSetupError, Upgrade};
 pub use reply::Reply;

@@ -28,6 +28,8 @@ pub(super) async fn resolved(slack: &SlackClient, message: &Message) -> Result<M
                 Block::Header(_) => Block::Header(text),
                 Block::Section(_) => Block::Section(text),
                 Block::Context(_) => Block::Context(text),
+                // Buttons have plain text, which mentions nobody.
+                Block::Buttons(_) => continue,
             };
         }
     }
@@ -37,6 +39,7 @@ pub(super) async fn resolved(slack: &SlackClient, message: &Message) -> Result<M
 fn words(block: &Block) -> &str {
     match block {
         Block::Header(text) | Block::Section(text) | Block::Context(text) => text,
+        Block::Buttons(_) => "",
     }
 }
 

@@ -1,6 +1,7 @@
 //! The context of one call of an operation: the caller, permissions, receiver of messages, time limit.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -81,6 +82,8 @@ pub struct Call {
     thread: Option<ReleaseThread>,
     log: LogCapture,
     resumption: OnceLock<String>,
+    /// The id of its first run in histories, and how many there were.
+    run: Option<(String, AtomicU32)>,
 }
 
 impl Call {
@@ -102,6 +105,7 @@ impl Call {
             thread,
             log: LogCapture::default(),
             resumption: OnceLock::new(),
+            run: None,
         }
     }
 
@@ -137,6 +141,13 @@ impl Call {
     #[must_use]
     pub fn by(mut self, user: impl Into<String>) -> Self {
         self.user = user.into();
+        self
+    }
+
+    /// The same call, whose runs have this id in histories; further ones are numbered.
+    #[must_use]
+    pub fn named(mut self, id: impl Into<String>) -> Self {
+        self.run = Some((id.into(), AtomicU32::new(0)));
         self
     }
 
@@ -316,6 +327,17 @@ impl Call {
     /// A unique name for this call.
     pub(super) fn who(&self) -> String {
         format!("{}/{}", self.user, new_id())
+    }
+}
+
+impl Call {
+    /// The id of the next run in the history, when the caller gave one.
+    pub(super) fn run_id(&self) -> Option<String> {
+        let (id, runs) = self.run.as_ref()?;
+        Some(match runs.fetch_add(1, Ordering::SeqCst) {
+            0 => id.clone(),
+            earlier => format!("{id}-{}", earlier + 1),
+        })
     }
 }
 

@@ -29,6 +29,7 @@ mod part;
 pub mod payload_consistency;
 pub mod push_to_cdn_staging;
 mod row;
+pub mod slack_bot;
 pub mod stage_testing;
 pub mod statebox_validate;
 pub mod status;

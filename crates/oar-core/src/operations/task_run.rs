@@ -152,6 +152,7 @@ impl<'a> Prepared<'a> {
             interrupt: self.call.interrupt(),
             deliver: &self.services,
             user: self.call.user(),
+            id: None,
         }
     }
 
@@ -193,7 +194,7 @@ impl<'a> Prepared<'a> {
         wait: bool,
         mut loaded: Loaded,
     ) -> Report<T::Done> {
-        let runner = self.runner();
+        let runner = Runner { id: self.call.run_id(), ..self.runner() };
         loop {
             let mut report = runner.run(task, mode, loaded).await;
             let Some(held) = report.held.as_ref().filter(|_| wait) else { return report };

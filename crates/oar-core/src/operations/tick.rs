@@ -202,6 +202,7 @@ async fn look(release: &ReleaseVersion, call: &Call, policy: WaitPolicy) -> Resu
             interrupt: call.interrupt(),
             deliver: &services,
             user: call.user(),
+            id: None,
         },
         who: format!("{}/tick-{}", call.user(), std::process::id()),
         policy,

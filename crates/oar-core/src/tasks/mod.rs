@@ -27,7 +27,9 @@ mod worksheet;
 mod workspace;
 
 pub use context::ReleaseContext;
-pub use workspace::{all_releases_with_state, open_statebox, open_statebox_to_create, releases_with_state};
+pub use workspace::{
+    all_releases_with_state, open_statebox, open_statebox_to_create, releases_with_state, shared_store,
+};
 
 use crate::statebox::{RunOutcome, State, TaskName};
 

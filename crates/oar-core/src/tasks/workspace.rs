@@ -49,6 +49,11 @@ pub fn open_statebox_to_create(clients: &Clients, release: &ReleaseVersion) -> R
     Ok(opened(clients, release, store(clients, true)?))
 }
 
+/// The store of the `StateBox` files, for what is kept beside them.
+pub fn shared_store(clients: &Clients) -> Result<Arc<dyn Store>, ConfigError> {
+    store(clients, false)
+}
+
 fn opened(clients: &Clients, release: &ReleaseVersion, store: Arc<dyn Store>) -> StateBox {
     let redactor = clients.http().redactor().clone();
     let statebox = StateBox::new(release.clone(), store, clients.clock().clone(), redactor);

@@ -105,7 +105,8 @@ fn see_to_watcher(args: &Args, release: &Release, state: &State) {
         return;
     }
     let by_hand = format!("oar -r {} change-advisory-status --wait", release.version);
-    if args.no_watch {
+    // A process that is left behind belongs to nobody where somebody else's command runs in an agent.
+    if args.no_watch || release.session.behalf.is_some() {
         ui.note(format!("No watcher was started. Continue the wait with `{by_hand}` or `oarctl tick`."));
         return;
     }

@@ -6,6 +6,7 @@ mod config;
 mod image_consistency_check;
 mod jira_notificator;
 mod operations;
+mod slack_bot;
 mod start_release_detector;
 mod statebox;
 mod tick;
@@ -28,6 +29,7 @@ pub(crate) enum Command {
     JiraNotificator(jira_notificator::Args),
     StartReleaseDetector(start_release_detector::Args),
     CheckTestResults(check_test_results::Args),
+    SlackBot(slack_bot::Args),
     Operations(operations::Args),
 }
 
@@ -41,6 +43,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode,
         Command::ImageConsistencyCheck(args) => image_consistency_check::run(args, session).await,
         Command::Tick(args) => tick::run(args, session).await,
         Command::JiraNotificator(args) => jira_notificator::run(args, session).await,
+        Command::SlackBot(args) => slack_bot::run(args, session).await,
         Command::Operations(args) => operations::run(args, session).await,
     }
 }

@@ -36,7 +36,11 @@ pub fn load(world: &World) {
         "usergroups:read",
         "channels:read",
         "channels:history",
+        "files:write",
+        "reactions:write",
     ];
+    let opens = vec!["connections:write".to_owned()];
+    slack.sockets.app_tokens.insert(credentials::SLACK_APP_TOKEN.to_owned(), opens);
     slack.tokens.insert(credentials::SLACK_BOT_TOKEN.to_owned(), token(&all));
     slack.tokens.insert(credentials::SLACK_BOT_TOKEN_NARROW.to_owned(), token(&["chat:write", "users:read"]));
     for name in CHANNELS {

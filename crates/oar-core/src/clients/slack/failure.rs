@@ -39,7 +39,13 @@ pub(super) fn of_library(error: SlackClientError, connector: &Connector) -> Serv
 fn of_code(code: &str, needed: Option<&str>, connector: &Connector) -> ServiceError {
     let detail = connector.http.redactor().redact(code).chars().take(100).collect::<String>();
     let (kind, hint) = match code {
-        "invalid_auth" | "not_authed" | "account_inactive" | "token_revoked" | "token_expired" => (
+        "invalid_auth"
+        | "not_authed"
+        | "account_inactive"
+        | "token_revoked"
+        | "token_expired"
+        | "user_removed_from_team"
+        | "team_disabled" => (
             ServiceErrorKind::Unauthorized,
             Some(String::from("SLACK_BOT_TOKEN is wrong, expired or revoked; set the bot's current token.")),
         ),

@@ -10,7 +10,7 @@ use crate::clients::empty;
 use crate::error::{Classified, ErrorClass, ServiceError};
 
 /// Messages per request; Slack recommends no more than 200.
-const PAGE: usize = 200;
+pub(super) const PAGE: usize = 200;
 /// Channels per request; Slack refuses a thousand.
 const CHANNELS: usize = 999;
 /// The most pages of messages, or of channels, that one look-up reads.
@@ -137,16 +137,16 @@ struct Channel {
 }
 
 #[derive(Default, Deserialize)]
-struct Paging {
+pub(super) struct Paging {
     next_cursor: Option<String>,
 }
 
 /// The cursor of the next page; `None` on the last one.
-fn next_cursor(paging: Option<Paging>) -> Option<String> {
+pub(super) fn next_cursor(paging: Option<Paging>) -> Option<String> {
     paging?.next_cursor.filter(|cursor| !cursor.is_empty())
 }
 
-enum NotReached {
+pub(super) enum NotReached {
     Error(ServiceError),
     Reason(CannotTell),
 }
@@ -222,7 +222,7 @@ impl SlackClient {
     ///
     /// Only the bot's own channels are listed: it cannot read others, and a large workspace has many
     /// thousands. Public and private ones are listed separately, because each kind needs its own scope.
-    async fn channel_id(&self, channel: &str) -> Result<String, NotReached> {
+    pub(super) async fn channel_id(&self, channel: &str) -> Result<String, NotReached> {
         if looks_like_id(channel) {
             return Ok(channel.to_owned());
         }

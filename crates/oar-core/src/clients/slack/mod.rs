@@ -5,7 +5,12 @@
 mod blocks;
 mod connector;
 mod failure;
+mod file;
 mod lookup;
+mod message;
+mod people;
+mod recent;
+pub mod socket;
 mod text;
 
 #[cfg(test)]
@@ -21,8 +26,11 @@ use slack_morphism::{SlackApiToken, SlackApiTokenValue};
 use tokio::sync::OnceCell;
 use url::Url;
 
-pub use blocks::Block;
+pub use blocks::{Block, Button, ButtonStyle};
+pub use file::{Upload, UploadError};
 pub use lookup::{CannotTell, Lookup, Wanted};
+pub use message::Edit;
+pub use people::Members;
 pub use text::{GroupId, UnresolvedMention, UserId, escape, link};
 
 use crate::clients::empty;
@@ -322,12 +330,17 @@ impl SlackClient {
         if let Some(known) = locked(&self.inner.channels).get(id) {
             return Ok(known.clone());
         }
+        let name = self.current_channel_name(id).await?;
+        locked(&self.inner.channels).insert(id.to_owned(), name.clone());
+        Ok(name)
+    }
+
+    /// The same, looked up each time: channels can be renamed. Empty where it has none.
+    pub async fn current_channel_name(&self, id: &str) -> Result<String, ServiceError> {
         let connector = self.connector("read a channel", format!("channel {id}"));
         let answer: ChannelAnswer =
             self.get(connector, "conversations.info", &[("channel", id.to_owned())]).await?;
-        let name = answer.channel.name.unwrap_or_default();
-        locked(&self.inner.channels).insert(id.to_owned(), name.clone());
-        Ok(name)
+        Ok(answer.channel.name.unwrap_or_default())
     }
 
     /// Calls a reading method.
@@ -347,6 +360,21 @@ impl SlackClient {
             .http_get(method, &parameters, None)
             .await
             .map_err(|error| failure::of_library(error, &client.http_api.connector))
+    }
+
+    /// Calls a method that changes something, whose answer tells nothing that is used. It is repeated only where that is
+    /// safe.
+    async fn change<B: Serialize + Send + Sync>(
+        &self,
+        connector: Connector,
+        method: &str,
+        body: &B,
+    ) -> Result<(), ServiceError> {
+        let token = self.token(&connector)?;
+        let client = slack_morphism::SlackClient::new(connector);
+        let answer: Result<serde::de::IgnoredAny, _> =
+            client.open_session(&token).http_session_api.http_post(method, body, None).await;
+        answer.map(drop).map_err(|error| failure::of_library(error, &client.http_api.connector))
     }
 
     fn connector(&self, operation: &'static str, subject: String) -> Connector {

@@ -74,6 +74,8 @@ pub struct Runner<'a> {
     pub deliver: &'a dyn Deliver,
     /// Who runs it, as the history records it.
     pub user: &'a str,
+    /// The id of the run in the history; a new one when the caller gives none.
+    pub id: Option<String>,
 }
 
 impl Runner<'_> {

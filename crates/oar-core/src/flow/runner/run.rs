@@ -87,7 +87,7 @@ impl<'r, T: Task> Run<'r, T> {
             runner,
             task,
             mode,
-            id: uuid::Uuid::now_v7().simple().to_string(),
+            id: runner.id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().simple().to_string()),
             started: runner.clock.now(),
             claimed: Claimed::default(),
             recorder: Recorder::default(),

@@ -277,7 +277,14 @@ impl Bench {
     }
 
     fn runner<'a>(&'a self, channel: &'a Channel, interrupt: &'a Interrupt) -> Runner<'a> {
-        Runner { statebox: &self.statebox, clock: &self.clock, interrupt, deliver: channel, user: "tester" }
+        Runner {
+            statebox: &self.statebox,
+            clock: &self.clock,
+            interrupt,
+            deliver: channel,
+            user: "tester",
+            id: None,
+        }
     }
 
     fn state(&self) -> State {

@@ -1,4 +1,4 @@
-//! Blocks of a message, as far as they are simulated: header, section, context and divider, with Slack's limits.
+//! Blocks of a message, as far as they are simulated: header, section, context, actions with buttons, and divider, with Slack's limits.
 
 use serde_json::{Value, json};
 
@@ -16,6 +16,12 @@ const TOGETHER: usize = 13_200;
 const FIELD: usize = 2_000;
 /// Fields of a section, elements of a context.
 const MEMBERS: usize = 10;
+/// Elements among actions.
+const BUTTONS: usize = 25;
+/// Characters of a button's text, its id and its value.
+const LABEL: usize = 75;
+const ACTION: usize = 255;
+const VALUE: usize = 2_000;
 
 /// The texts that people read in `blocks`, or Slack's refusal.
 pub(super) fn readable(blocks: &Value) -> Result<String, Refusal> {
@@ -61,21 +67,53 @@ fn texts_of(block: &Value, place: &str) -> Result<Vec<String>, Refusal> {
                 |element| composed(element, &["plain_text", "mrkdwn"], TEXT, &format!("{place}/elements"));
             elements.into_iter().map(element).collect()
         }
-        Some("actions" | "image" | "input" | "rich_text" | "table" | "markdown" | "file" | "video") => {
-            Err(Refusal::new("sandbox_simulates_header_section_context_and_divider"))
+        Some("actions") => {
+            let elements = members_up_to(BUTTONS, block, "elements", place)?;
+            if elements.is_empty() {
+                return Err(missing("elements", place));
+            }
+            elements.into_iter().map(|element| button(element, &format!("{place}/elements"))).collect()
+        }
+        Some("image" | "input" | "rich_text" | "table" | "markdown" | "file" | "video") => {
+            Err(Refusal::new("sandbox_simulates_header_section_context_actions_and_divider"))
         }
         _ => Err(invalid(&format!("unsupported type [json-pointer:{place}/type]"))),
     }
 }
 
 fn members<'a>(block: &'a Value, name: &str, place: &str) -> Result<Vec<&'a Value>, Refusal> {
+    members_up_to(MEMBERS, block, name, place)
+}
+
+fn members_up_to<'a>(
+    most: usize,
+    block: &'a Value,
+    name: &str,
+    place: &str,
+) -> Result<Vec<&'a Value>, Refusal> {
     match block.get(name) {
         None => Ok(Vec::new()),
-        Some(Value::Array(members)) if members.len() <= MEMBERS => Ok(members.iter().collect()),
-        Some(_) => {
-            Err(invalid(&format!("no more than {MEMBERS} items allowed [json-pointer:{place}/{name}]")))
+        Some(Value::Array(members)) if members.len() <= most => Ok(members.iter().collect()),
+        Some(_) => Err(invalid(&format!("no more than {most} items allowed [json-pointer:{place}/{name}]"))),
+    }
+}
+
+/// A button, and nothing else, among actions.
+fn button(element: &Value, place: &str) -> Result<String, Refusal> {
+    if element.get("type").and_then(Value::as_str) != Some("button") {
+        return Err(Refusal::new("sandbox_simulates_buttons_among_actions"));
+    }
+    for (name, limit) in [("action_id", ACTION), ("value", VALUE)] {
+        let length = element.get(name).map(|value| value.as_str().map(|text| text.chars().count()));
+        if length.is_some_and(|length| length.is_none_or(|length| length > limit)) {
+            return Err(invalid(&format!(
+                "must be less than {} characters [json-pointer:{place}/{name}]",
+                limit + 1
+            )));
         }
     }
+    let text = element.get("text").ok_or_else(|| missing("text", place))?;
+    composed(text, &["plain_text"], LABEL, &format!("{place}/text"))
 }
 
 fn composed(text: &Value, kinds: &[&str], limit: usize, place: &str) -> Result<String, Refusal> {

@@ -102,6 +102,11 @@ impl Call {
         self.arguments.get(name).is_some_and(|value| !value.is_null())
     }
 
+    /// The token of the `Authorization` header, or of a form.
+    pub(super) fn bearer(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// Who calls, when the token has one of the scopes. Without scopes: anybody with a token.
     pub(super) fn allowed(&self, state: &State, scopes: &[&str]) -> Result<Token, Refusal> {
         let token = self.token.as_ref().ok_or_else(|| Refusal::new("not_authed"))?;

@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 use super::{
     blocks::readable as readable_blocks,
     call::{Call, Refusal, fine},
+    events::Telling,
     state::{Channel, Draft, Message, State, Token, User},
 };
 
-const TEAM: &str = "T0000SANDB";
+pub(super) const TEAM: &str = "T0000SANDB";
+pub(super) const APP: &str = "A0000SANDB";
 
 /// `auth.test`.
 pub(super) async fn auth_test(call: Call) -> Result<Response, Refusal> {
@@ -77,6 +79,7 @@ pub(super) async fn post_message(call: Call) -> Result<Response, Refusal> {
         metadata,
     };
     let message = slack.post(&channel, draft, now);
+    slack.tell(&message, &Telling::default(), now);
     let mut answer = json!({"channel": channel.id, "ts": message.ts, "message": shown(&message, true)});
     if let (Some(map), true) = (answer.as_object_mut(), cut) {
         map.insert("warning".to_owned(), json!("message_truncated"));
@@ -111,7 +114,7 @@ fn shown(message: &Message, with_metadata: bool) -> Value {
     if let Some(map) = value.as_object_mut() {
         if let Some(bot) = &message.bot_id {
             map.insert("bot_id".to_owned(), json!(bot));
-            map.insert("app_id".to_owned(), json!("A0000SANDB"));
+            map.insert("app_id".to_owned(), json!(APP));
         }
         if let Some(blocks) = &message.blocks {
             map.insert("blocks".to_owned(), blocks.clone());
@@ -148,7 +151,7 @@ pub(super) async fn history(call: Call) -> Result<Response, Refusal> {
             message.broadcast || message.thread_ts.as_ref().is_none_or(|thread| *thread == message.ts)
         })
         .collect();
-    Ok(page_of_messages(&call, &messages))
+    Ok(page_of_messages(&call, &slack, &messages))
 }
 
 /// `conversations.replies`: a message and the answers to it, oldest first.
@@ -163,7 +166,7 @@ pub(super) async fn replies(call: Call) -> Result<Response, Refusal> {
     if messages.is_empty() {
         return Err(Refusal::new("thread_not_found"));
     }
-    Ok(page_of_messages(&call, &messages))
+    Ok(page_of_messages(&call, &slack, &messages))
 }
 
 /// The channel of a reading method, which knows ids only.
@@ -178,7 +181,7 @@ fn readable(call: &Call, slack: &State) -> Result<Channel, Refusal> {
 }
 
 /// One page between `oldest` and `latest`; the cursor is the number of messages to skip.
-fn page_of_messages(call: &Call, messages: &[&Message]) -> Response {
+fn page_of_messages(call: &Call, slack: &State, messages: &[&Message]) -> Response {
     let inclusive = call.flag("inclusive");
     let (oldest, latest) = (call.text("oldest"), call.text("latest"));
     let inside = |message: &&&Message| {
@@ -196,13 +199,33 @@ fn page_of_messages(call: &Call, messages: &[&Message]) -> Response {
     let skip = number(call, "cursor").unwrap_or(0);
     let wanted: Vec<&&Message> = messages.iter().filter(inside).collect();
     let with_metadata = call.flag("include_all_metadata");
-    let items: Vec<Value> =
-        wanted.iter().skip(skip).take(limit).map(|message| shown(message, with_metadata)).collect();
+    let items: Vec<Value> = wanted
+        .iter()
+        .skip(skip)
+        .take(limit)
+        .map(|message| with_replies(shown(message, with_metadata), message, slack))
+        .collect();
     let more = wanted.len() > skip.saturating_add(limit);
     let cursor = if more { skip.saturating_add(limit).to_string() } else { String::new() };
     fine(json!({
         "messages": items, "has_more": more, "pin_count": 0, "response_metadata": {"next_cursor": cursor},
     }))
+}
+
+/// The first message of a thread says how many answers there are and when the last one came.
+fn with_replies(mut shown: Value, message: &Message, slack: &State) -> Value {
+    let answers: Vec<&Message> = slack
+        .messages
+        .iter()
+        .filter(|answer| answer.channel == message.channel && answer.ts != message.ts)
+        .filter(|answer| answer.thread_ts.as_ref() == Some(&message.ts))
+        .collect();
+    if let (Some(last), Some(members)) = (answers.last(), shown.as_object_mut()) {
+        members.insert("thread_ts".to_owned(), json!(message.ts));
+        members.insert("reply_count".to_owned(), json!(answers.len()));
+        members.insert("latest_reply".to_owned(), json!(last.ts));
+    }
+    shown
 }
 
 fn number(call: &Call, name: &str) -> Option<usize> {

@@ -8,22 +8,33 @@
 //! | Operation | Body |
 //! |---|---|
 //! | `channel` | `{"name", "is_archived", "is_member", "is_private", "refuses"}`: a new one, or changes of one; `refuses` is the error of every message |
-//! | `group` | `{"handle"}` |
+//! | `group` | `{"handle", "users"}`: a new one, or other users of one |
 //! | `user` | `{"email", "real_name", "deleted"}` |
-//! | `message` | `{"channel", "text", "thread_ts", "user"}`: somebody else writes |
+//! | `message` | `{"channel", "text", "thread_ts", "user", "mention_first", "client_msg_id"}`: somebody else writes; whoever listens on a socket is told, of a mention in both forms |
+//! | `edit` | `{"channel", "ts", "text"}`: somebody edits a message |
+//! | `click` | `{"channel", "ts", "user", "action_id"}`: somebody clicks a button of a message |
+//! | `sockets` | `{"disconnect": reason, "close", "cut", "freeze", "enabled", "lingers", "address_seconds", "acknowledged_within", "redelivered_after": [seconds], "rate_limited"}`: what happens to the open sockets, and how Socket Mode behaves |
 //! | `delete` | `{"channel", "ts"}`: somebody deletes a message |
-//! | `limits` | `{"one_message_per_second": true, "refuses_metadata": "metadata_must_be_sent_from_app"}` |
+//! | `limits` | `{"one_message_per_second": true, "refuses_metadata": "metadata_must_be_sent_from_app", "refuses_files", "refuses_updates"}` |
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    routing::{get, post},
+};
 
 use self::methods as m;
 use crate::world::Shared;
 
 mod blocks;
 mod call;
+mod events;
+pub mod files;
+mod link;
 mod methods;
+pub mod sockets;
 pub mod state;
 pub mod text;
+mod updates;
 
 pub use self::state::State;
 
@@ -32,6 +43,15 @@ pub fn router() -> Router<Shared> {
     Router::new()
         .route("/auth.test", get(m::auth_test).post(m::auth_test))
         .route("/chat.postMessage", get(m::post_message).post(m::post_message))
+        .route("/chat.update", get(updates::update).post(updates::update))
+        .route("/reactions.add", get(updates::add_reaction).post(updates::add_reaction))
+        .route("/reactions.remove", get(updates::remove_reaction).post(updates::remove_reaction))
+        .route("/apps.connections.open", get(link::open).post(link::open))
+        .route("/link", get(link::link))
+        .route("/files.getUploadURLExternal", get(files::get_upload_url).post(files::get_upload_url))
+        .route("/upload/{id}", post(files::upload))
+        .route("/files.completeUploadExternal", get(files::complete).post(files::complete))
+        .route("/usergroups.users.list", get(updates::group_members).post(updates::group_members))
         .route("/conversations.history", get(m::history).post(m::history))
         .route("/conversations.replies", get(m::replies).post(m::replies))
         .route("/conversations.list", get(m::list).post(m::list))
@@ -42,5 +62,7 @@ pub fn router() -> Router<Shared> {
         .route("/users.info", get(m::user_info).post(m::user_info))
 }
 
+#[cfg(test)]
+mod socket_tests;
 #[cfg(test)]
 mod tests;

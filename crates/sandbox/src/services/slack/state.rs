@@ -5,6 +5,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::events::Telling;
+use super::files::Files;
+use super::sockets::Sockets;
 use super::text::{Parsed, parse, readable};
 use crate::world::Simulated;
 
@@ -113,6 +116,16 @@ pub struct State {
     pub one_message_per_second: bool,
     /// The error with which every message with metadata is refused.
     pub refuses_metadata: Option<String>,
+    /// The error with which every file is refused.
+    pub refuses_files: Option<String>,
+    /// The error with which every change of a message is refused.
+    pub refuses_updates: Option<String>,
+    /// Files.
+    pub files: Files,
+    /// Reactions: channel id, `ts`, name, user id.
+    pub reactions: Vec<(String, String, String, String)>,
+    /// The Socket Mode of the bot's app.
+    pub sockets: Sockets,
     /// Channel id and `ts` of messages that were deleted.
     pub deleted: Vec<(String, String)>,
     last_ts: i64,
@@ -213,6 +226,9 @@ impl Simulated for State {
             "usergroups": self.groups,
             "messages": self.messages,
             "one_message_per_second": self.one_message_per_second,
+            "files": self.files.values().collect::<Vec<_>>(),
+            "reactions": self.reactions,
+            "sockets": self.sockets.shown(),
         })
     }
 
@@ -233,7 +249,18 @@ impl Simulated for State {
                 channel.refuses = text("refuses").filter(|error| !error.is_empty()).map(str::to_owned);
                 Ok(json!(channel))
             }
-            "group" => Ok(json!(self.add_group(need("handle")?, &[]))),
+            "group" => {
+                let handle = need("handle")?;
+                let users = body.get("users").and_then(Value::as_array).cloned().unwrap_or_default();
+                let users: Vec<&str> = users.iter().filter_map(Value::as_str).collect();
+                match self.groups.iter_mut().find(|group| group.handle == handle) {
+                    Some(group) => {
+                        group.users = users.into_iter().map(str::to_owned).collect();
+                        Ok(json!(group))
+                    }
+                    None => Ok(json!(self.add_group(handle, &users))),
+                }
+            }
             "user" => {
                 let email = need("email")?.to_owned();
                 let name = email.split('@').next().unwrap_or_default().to_owned();
@@ -257,7 +284,27 @@ impl Simulated for State {
                     bot_id: None,
                     metadata: None,
                 };
-                Ok(json!(self.post(&channel, draft, now)))
+                let message = self.post(&channel, draft, now);
+                let told = Telling {
+                    mention_first: flag("mention_first", false),
+                    client_msg_id: text("client_msg_id").map(str::to_owned),
+                };
+                self.tell(&message, &told, now);
+                Ok(json!(message))
+            }
+            "edit" => {
+                let channel = self.channel(need("channel")?).ok_or("no such channel")?.id.clone();
+                self.edit(&channel, need("ts")?, need("text")?, now)
+            }
+            "click" => {
+                let channel = self.channel(need("channel")?).ok_or("no such channel")?.id.clone();
+                self.click(&channel, need("ts")?, need("user")?, need("action_id")?)
+            }
+            "sockets" => {
+                if flag("rate_limited", false) {
+                    self.sockets.event(None, now);
+                }
+                self.sockets.change(body)
             }
             "delete" => {
                 let channel = self.channel(need("channel")?).ok_or("no such channel")?.id.clone();
@@ -269,11 +316,17 @@ impl Simulated for State {
                 if let Some(error) = text("refuses_metadata") {
                     self.refuses_metadata = Some(error.to_owned()).filter(|error| !error.is_empty());
                 }
+                let refusal = |field: &str, known: &Option<String>| match text(field) {
+                    Some(error) => Some(error.to_owned()).filter(|error| !error.is_empty()),
+                    None => known.clone(),
+                };
+                self.refuses_files = refusal("refuses_files", &self.refuses_files);
+                self.refuses_updates = refusal("refuses_updates", &self.refuses_updates);
                 self.one_message_per_second = flag("one_message_per_second", self.one_message_per_second);
                 Ok(json!({"one_message_per_second": self.one_message_per_second}))
             }
             _ => Err(format!(
-                "no operation {operation}; there are channel, group, user, message, delete and limits"
+                "no operation {operation}; there are channel, group, user, message, edit, click, sockets, delete and limits"
             )),
         }
     }

@@ -219,7 +219,7 @@ async fn blocks_that_slack_refuses_are_refused() {
         (json!([{"type": "paragraph"}]), "invalid_blocks"),
         (json!(vec![section("x"); 51]), "invalid_blocks"),
         (json!(vec![section(&"x".repeat(3_000)); 5]), "msg_blocks_too_long"),
-        (json!([{"type": "image"}]), "sandbox_simulates_header_section_context_and_divider"),
+        (json!([{"type": "image"}]), "sandbox_simulates_header_section_context_actions_and_divider"),
     ] {
         let body = json!({"channel": CHANNEL, "text": "x", "blocks": blocks});
         assert_eq!(error(&sandbox, SLACK_BOT_TOKEN, "chat.postMessage", body).await, expected);

@@ -1,0 +1,164 @@
+//! A program's command line, for another program that runs its commands in its own process on somebody's behalf.
+
+use std::any::TypeId;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::pin::Pin;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, ColorChoice, Command};
+use oar_core::operations::slack_bot::{CommandLines, Order, ReadCommand, Unusable};
+use oar_core::operations::{Program, Row, row};
+
+use crate::run::{attended, failed};
+use crate::{ExitCode, OutputFormat, Session, Ui, plain};
+
+/// Options of a command that keeps running, which belongs to nobody's conversation.
+const OF_A_SERVICE: [&str; 2] = ["interval", "listen"];
+
+/// How a command ends, in the process of its caller.
+type Running = Pin<Box<dyn Future<Output = ExitCode>>>;
+
+/// The command line of one program.
+#[derive(Clone, Copy)]
+pub struct CommandLine {
+    program: Program,
+    definition: fn() -> Command,
+    start: fn(&ArgMatches, Session) -> Running,
+}
+
+impl CommandLine {
+    /// The command line `P` of this program.
+    pub const fn of<P: crate::Program + 'static>(program: Program) -> Self {
+        Self { program, definition: P::command, start: start::<P> }
+    }
+}
+
+impl std::fmt::Debug for CommandLine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("CommandLine").field(&self.program.name()).finish()
+    }
+}
+
+fn start<P: crate::Program + 'static>(matches: &ArgMatches, session: Session) -> Running {
+    let parsed = P::from_arg_matches(matches);
+    Box::pin(async move {
+        match parsed {
+            Ok(program) => attended(program, session, || ()).await,
+            Err(error) => failed(&session.ui, &error.to_string()),
+        }
+    })
+}
+
+/// The command lines whose commands a session runs for others.
+#[derive(Debug)]
+pub struct SessionCommands {
+    session: Session,
+}
+
+impl SessionCommands {
+    /// The commands of all programs that the session knows; each runs with a session of its own.
+    pub fn new(session: Session) -> Self {
+        Self { session }
+    }
+}
+
+impl CommandLines for SessionCommands {
+    fn read(&self, program: &str, arguments: &[String]) -> Result<Box<dyn ReadCommand>, Unusable> {
+        let line = self.session.command_lines.iter().find(|line| line.program.name() == program);
+        let Some(line) = line.copied() else {
+            return Err(Unusable::Refused(format!("{program} is not installed beside the bot")));
+        };
+        let mut definition = (line.definition)().color(ColorChoice::Never);
+        let words = std::iter::once(program).chain(arguments.iter().map(String::as_str));
+        let matches = definition.try_get_matches_from_mut(words).map_err(|error| {
+            let text = plain(&error.render().to_string());
+            if error.use_stderr() { Unusable::Wrong(text) } else { Unusable::Help(text) }
+        })?;
+        let row = operation(line.program, &definition, &matches)?;
+        Ok(Box::new(SessionCommand { row, line, matches, session: self.session.clone() }))
+    }
+}
+
+/// The operation that a command line calls; refused where a command is only for the person at the machine.
+fn operation(program: Program, definition: &Command, matches: &ArgMatches) -> Result<&'static Row, Unusable> {
+    let (mut levels, mut words) = (vec![(definition, matches)], Vec::new());
+    while let Some((command, matches)) = levels.last().copied()
+        && let Some((name, below)) = matches.subcommand()
+        && let Some(found) = command.find_subcommand(name)
+    {
+        words.push(found.get_name());
+        levels.push((found, below));
+    }
+    let words = words.join(" ");
+    let name = format!("{} {words}", program.name());
+    let Some(row) = row(program, &words) else {
+        return Err(Unusable::Refused(format!("{name} works only at the machine itself")));
+    };
+    let arguments = levels
+        .into_iter()
+        .flat_map(|(command, matches)| command.get_arguments().map(move |argument| (argument, matches)));
+    for (argument, matches) in arguments {
+        let source = matches.value_source(argument.get_id().as_str());
+        let is_file = argument.get_value_parser().type_id() == TypeId::of::<PathBuf>();
+        if source.is_none() || (source != Some(ValueSource::CommandLine) && !is_file) {
+            continue;
+        }
+        let option = argument
+            .get_long()
+            .map_or_else(|| argument.get_id().as_str().to_uppercase(), |long| format!("--{long}"));
+        if is_file {
+            return Err(Unusable::Refused(format!(
+                "{name} reads or writes a file ({option}), and files of the bot's machine are nobody's here"
+            )));
+        }
+        if argument.is_hide_set() || OF_A_SERVICE.contains(&argument.get_id().as_str()) {
+            return Err(Unusable::Refused(format!("{option} of {name} works only at the machine itself")));
+        }
+    }
+    Ok(row)
+}
+
+struct SessionCommand {
+    row: &'static Row,
+    line: CommandLine,
+    matches: ArgMatches,
+    session: Session,
+}
+
+impl ReadCommand for SessionCommand {
+    fn row(&self) -> &'static Row {
+        self.row
+    }
+
+    fn run(self: Box<Self>, order: Order) -> Pin<Box<dyn Future<Output = u8>>> {
+        let Self { line, matches, session, .. } = *self;
+        let is_json = matches.subcommand().is_some_and(|(_, below)| is_json(below)) || is_json(&matches);
+        let format = if is_json { OutputFormat::Json } else { OutputFormat::Text };
+        let (out, err) = (Plain(order.output.results()), Plain(order.output.notes()));
+        let ui = Ui::on(format, session.redactor.clone(), out, err);
+        let session = Session { ui, ..session.on_behalf_of(&order) };
+        let running = (line.start)(&matches, session);
+        Box::pin(async move { running.await.number() })
+    }
+}
+
+/// Whether JSON was asked for. `--output` belongs to every program, and may stand before or after the command.
+fn is_json(matches: &ArgMatches) -> bool {
+    matches!(matches.try_get_one::<OutputFormat>("output"), Ok(Some(OutputFormat::Json)))
+}
+
+/// Writes without the styles of a terminal.
+struct Plain<W>(W);
+
+impl<W: Write> Write for Plain<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        self.0.write_all(anstream::adapter::strip_str(&text).to_string().as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}

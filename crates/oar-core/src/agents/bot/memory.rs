@@ -1,0 +1,249 @@
+//! What the bot remembers, in a file that all replicas share: what it handled, what runs, which plans wait for an answer.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::approval::{Click, ClickMeans, PlanAnswer, PlanHash, PlanQuestion};
+use super::handled::Handled;
+use super::message::{IncomingMessage, MessageKey};
+use super::permissions::Access;
+
+/// A command that was taken and has not answered yet. Whoever finds one of an instance that is gone says so in its thread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningCommand {
+    /// The message with the command.
+    pub command: MessageKey,
+    /// The first message of its thread.
+    pub thread: String,
+    /// The command in words, without secrets and addresses.
+    pub words: String,
+    /// The instance of the bot that runs it.
+    pub instance: String,
+    /// When it was taken.
+    pub since: Timestamp,
+}
+
+/// A plan that waits for its answer, with what is needed to run its command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenQuestion {
+    /// The question.
+    pub question: PlanQuestion,
+    /// The first message of the thread.
+    pub thread: String,
+    /// The account of the person who gave the command.
+    pub user: String,
+    /// The program.
+    pub program: String,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// The message with the buttons; none until it was posted.
+    pub message: Option<String>,
+    /// Plans of the same command that were approved before: one may ask more than once.
+    pub approved: Vec<PlanHash>,
+    /// The attempt to record the answer that succeeded.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub answered_by: String,
+}
+
+/// The file's content.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    handled: Handled,
+    runs: Vec<RunningCommand>,
+    questions: Vec<OpenQuestion>,
+}
+
+impl Memory {
+    /// Reads the file's text.
+    ///
+    /// # Errors
+    ///
+    /// It is not what [`Memory::text`] wrote.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    /// The file's text.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written as JSON.
+    pub fn text(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self).map(|text| text + "\n")
+    }
+
+    /// Whether the message was handled.
+    pub fn knows(&self, message: &IncomingMessage) -> bool {
+        self.handled.knows(message)
+    }
+
+    /// Takes a message for handling, and writes down the command that it runs, if it does; false when somebody took it before.
+    /// `attempt` names this handling, so that it finds itself after a lost answer.
+    #[must_use]
+    pub fn take(
+        &mut self,
+        attempt: &str,
+        message: &IncomingMessage,
+        run: Option<&RunningCommand>,
+        now: Timestamp,
+    ) -> bool {
+        if !self.handled.take_by(attempt, message, now) {
+            return false;
+        }
+        self.begin(run);
+        true
+    }
+
+    /// Writes down a command that runs.
+    pub fn begin(&mut self, run: Option<&RunningCommand>) {
+        let Some(run) = run else { return };
+        self.end(&run.command);
+        self.runs.push(run.clone());
+    }
+
+    /// A command has answered.
+    pub fn end(&mut self, command: &MessageKey) {
+        self.runs.retain(|run| run.command != *command);
+    }
+
+    /// The commands of other instances than this one, which is the only one that works now.
+    pub fn interrupted(&self, instance: &str) -> Vec<RunningCommand> {
+        self.runs.iter().filter(|run| run.instance != instance).cloned().collect()
+    }
+
+    /// Writes down a plan that waits for its answer.
+    pub fn ask(&mut self, question: &OpenQuestion) {
+        self.settle(&question.question.id);
+        self.questions.push(question.clone());
+    }
+
+    /// Where the buttons of a question stand.
+    pub fn posted(&mut self, id: &str, ts: &str) {
+        if let Some(open) = self.questions.iter_mut().find(|open| open.question.id == id) {
+            open.message = Some(ts.to_owned());
+        }
+    }
+
+    /// The question with this id, answered or not.
+    pub fn question(&self, id: &str) -> Option<&OpenQuestion> {
+        self.questions.iter().find(|open| open.question.id == id)
+    }
+
+    /// A click on a question ([`PlanQuestion::click`]). `attempt` names this handling, so that it finds its own answer after the
+    /// store's was lost.
+    pub fn click(
+        &mut self,
+        attempt: &str,
+        click: &Click,
+        access: &Access,
+        plan: Option<&PlanHash>,
+        now: Timestamp,
+    ) -> ClickMeans {
+        let Some(open) = self.questions.iter_mut().find(|open| open.question.id == click.question) else {
+            return ClickMeans::Unknown;
+        };
+        match open.question.answered.filter(|_| !attempt.is_empty() && open.answered_by == attempt) {
+            Some(PlanAnswer::Approve) => return ClickMeans::GoOn,
+            Some(PlanAnswer::Reject) => return ClickMeans::End,
+            None => {}
+        }
+        let means = open.question.click(click, access, plan, now);
+        if matches!(means, ClickMeans::GoOn | ClickMeans::End) {
+            attempt.clone_into(&mut open.answered_by);
+        }
+        means
+    }
+
+    /// Nobody needs the question any more.
+    pub fn settle(&mut self, id: &str) {
+        self.questions.retain(|open| open.question.id != id);
+    }
+
+    /// The questions that nobody answered in time.
+    pub fn expired(&self, now: Timestamp) -> Vec<OpenQuestion> {
+        self.questions.iter().filter(|open| open.question.is_expired(now)).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::slack::UserId;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn message(ts: &str) -> IncomingMessage {
+        IncomingMessage {
+            key: MessageKey { channel: "C0AAA".into(), ts: ts.into() },
+            user: UserId("U0ANN".into()),
+            text: "oar status".into(),
+            thread: None,
+            client_id: None,
+        }
+    }
+
+    fn run(ts: &str, instance: &str) -> RunningCommand {
+        RunningCommand {
+            command: message(ts).key,
+            thread: ts.to_owned(),
+            words: "oar status".into(),
+            instance: instance.to_owned(),
+            since: at(0),
+        }
+    }
+
+    #[test]
+    fn a_command_is_taken_once_and_what_a_restart_interrupted_is_known() {
+        let mut memory = Memory::default();
+        assert!(memory.take("a", &message("1.0"), Some(&run("1.0", "one")), at(0)));
+        assert!(memory.take("a", &message("1.0"), Some(&run("1.0", "one")), at(0)), "after a lost answer");
+        assert!(!memory.take("b", &message("1.0"), Some(&run("1.0", "two")), at(1)));
+        assert!(memory.take("c", &message("2.0"), Some(&run("2.0", "two")), at(1)));
+        let mut memory = Memory::parse(&memory.text().unwrap()).unwrap();
+        assert_eq!(memory.interrupted("two"), [run("1.0", "one")]);
+        memory.end(&message("1.0").key);
+        assert_eq!(memory.interrupted("two"), []);
+        assert!(!memory.take("d", &message("1.0"), None, at(2)), "what has ended stays handled");
+    }
+
+    #[test]
+    fn a_question_is_answered_once_and_forgotten_when_it_is_settled() {
+        let plan: PlanHash = serde_json::from_str("\"abc\"").unwrap();
+        let open = OpenQuestion {
+            question: PlanQuestion::new("q".into(), message("1.0").key, plan.clone(), at(0)),
+            thread: "1.0".into(),
+            user: "U0ANN".into(),
+            program: "oar".into(),
+            arguments: vec!["drop-bugs".into()],
+            message: None,
+            approved: vec![],
+            answered_by: String::new(),
+        };
+        let mut memory = Memory::default();
+        memory.ask(&open);
+        memory.posted("q", "1.5");
+        let mut memory = Memory::parse(&memory.text().unwrap()).unwrap();
+        assert_eq!(memory.question("q").unwrap().message.as_deref(), Some("1.5"));
+        let click = Click { question: "q".into(), answer: PlanAnswer::Approve, user: UserId("U0BEN".into()) };
+        let means = |memory: &mut Memory, attempt: &str| {
+            memory.click(attempt, &click, &Access::Allowed, Some(&plan), at(1))
+        };
+        assert_eq!(means(&mut memory, "a"), ClickMeans::GoOn);
+        assert_eq!(means(&mut memory, "a"), ClickMeans::GoOn, "after a lost answer");
+        assert_eq!(means(&mut memory, "b"), ClickMeans::Answered(PlanAnswer::Approve));
+        assert_eq!(means(&mut memory, ""), ClickMeans::Answered(PlanAnswer::Approve));
+        assert_eq!(memory.expired(at(86_399)), []);
+        assert_eq!(memory.expired(at(86_400)).len(), 1);
+        memory.settle("q");
+        assert_eq!(means(&mut memory, "a"), ClickMeans::Unknown);
+    }
+
+    #[test]
+    fn an_empty_or_older_file_is_read_and_another_is_not() {
+        assert_eq!(Memory::parse("{}").unwrap(), Memory::default());
+        assert!(Memory::parse("7").is_err());
+    }
+}

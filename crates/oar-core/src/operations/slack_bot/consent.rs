@@ -1,0 +1,224 @@
+//! The consent of a conversation: a critical command shows its plan in the thread and ends; a click runs it again, and the
+//! plan that it makes then must be the one that was shown.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::notebook::Notebook;
+use super::thread::CommandThread;
+use super::words;
+use crate::agents::bot::{
+    APPROVE, Access, Click, ClickMeans, IncomingMessage, OpenQuestion, PlanHash, PlanQuestion, REJECT,
+};
+use crate::clients::slack::{Block, Button, ButtonStyle, Edit, Posted, SlackClient, escape};
+use crate::clock::Clock;
+use crate::error::ErrorClass;
+use crate::flow::consent::{Consent, Question};
+use crate::flow::outcome::Refusal;
+use crate::permit::WritePermit;
+use crate::redact::Redactor;
+
+/// Characters of a plan that stand in one block; a longer one is a file.
+const LONGEST_PLAN: usize = 2800;
+
+/// What the bot works with, shared by everything that it does at the same time.
+#[derive(Debug)]
+pub(super) struct Tools {
+    pub(super) slack: SlackClient,
+    pub(super) notebook: Notebook,
+    pub(super) clock: Clock,
+    pub(super) redactor: Redactor,
+    pub(super) permit: WritePermit,
+}
+
+impl Tools {
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Makes a question's message read so, without its buttons. It stays as it is where Slack does not let us edit it: a click
+    /// is answered then.
+    pub(super) async fn close(&self, channel: &str, message: Option<&str>, text: &str) {
+        let Some(ts) = message else { return };
+        let posted = Posted { channel: channel.to_owned(), ts: ts.to_owned() };
+        match self.slack.edit(&posted, text, &[], &self.permit).await {
+            Ok(Edit::Done) => {}
+            Ok(Edit::Refused(why)) => tracing::warn!("the buttons of a question stay: {why}"),
+            Err(error) => tracing::warn!("the buttons of a question stay: {error}"),
+        }
+    }
+}
+
+/// How far the consent to one run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Nothing was asked yet.
+    Nothing,
+    /// The plan was the approved one.
+    Approved,
+    /// A plan was shown, and waits for its answer.
+    Shown,
+    /// The click did not count; the person was told why.
+    Refused,
+}
+
+/// The consent to one run of a command.
+#[derive(Debug)]
+pub(super) struct ThreadConsent {
+    pub(super) tools: Arc<Tools>,
+    pub(super) command: IncomingMessage,
+    pub(super) program: String,
+    pub(super) arguments: Vec<String>,
+    /// The click that it runs for, and the question that was clicked.
+    pub(super) clicked: Option<(Click, OpenQuestion)>,
+    pub(super) asked: Mutex<Asked>,
+}
+
+impl ThreadConsent {
+    pub(super) fn asked(&self) -> Asked {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, asked: Asked) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+    }
+
+    /// Whether the click approves this plan. `Ok(false)`: the plan is another one by now.
+    async fn is_approved(&self, plan: &PlanHash) -> Result<bool, Refusal> {
+        let Some((click, open)) = &self.clicked else { return Ok(false) };
+        if open.approved.contains(plan) {
+            return Ok(true);
+        }
+        if self.asked() == Asked::Approved {
+            // The click was for another plan of this command.
+            return Ok(open.question.plan == *plan);
+        }
+        let now = self.tools.now();
+        let attempt = uuid::Uuid::new_v4().simple().to_string();
+        let means = self
+            .tools
+            .notebook
+            .change("Slack bot: a plan was approved", &self.tools.permit, |memory| {
+                memory.click(&attempt, click, &Access::Allowed, Some(plan), now)
+            })
+            .await
+            .map_err(|error| could_not("the approval could not be recorded", &error))?;
+        let words = match means {
+            ClickMeans::GoOn => {
+                self.set(Asked::Approved);
+                let text = format!("Approved by {}; it runs.", words::mention(&click.user));
+                self.tools.close(&self.command.key.channel, open.message.as_deref(), &text).await;
+                return Ok(true);
+            }
+            ClickMeans::AskAnew => {
+                let text = "The plan has changed since it was shown here; the new one is below.";
+                self.tools.close(&self.command.key.channel, open.message.as_deref(), text).await;
+                return Ok(false);
+            }
+            ClickMeans::Answered(_) | ClickMeans::End => "the plan was answered before; nothing was sent",
+            ClickMeans::Expired => "the plan waited for more than a day; nothing was sent",
+            ClickMeans::Unknown | ClickMeans::NotAllowed(_) => {
+                "the plan is not known any more; nothing was sent"
+            }
+        };
+        self.set(Asked::Refused);
+        Err(Refusal::blocked(words).with_hint("Write the command again to see its plan of now."))
+    }
+
+    async fn show(&self, plan: PlanHash, question: Question<'_>) -> Result<(), Refusal> {
+        let Tools { slack, notebook, clock, redactor, permit } = &*self.tools;
+        let approved = self.clicked.as_ref().map(|(_, open)| {
+            let mut approved = open.approved.clone();
+            approved.extend((self.asked() == Asked::Approved).then(|| open.question.plan.clone()));
+            approved
+        });
+        let now = clock.now();
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let open = OpenQuestion {
+            question: PlanQuestion::new(id.clone(), self.command.key.clone(), plan, now),
+            thread: self.command.reply_thread().to_owned(),
+            user: self.command.user.0.clone(),
+            program: self.program.clone(),
+            arguments: self.arguments.clone(),
+            message: None,
+            approved: approved.unwrap_or_default(),
+            answered_by: String::new(),
+        };
+        notebook
+            .change("Slack bot: a plan waits for its answer", permit, |memory| memory.ask(&open))
+            .await
+            .map_err(|error| could_not("the plan could not be kept", &error))?;
+        let text = redactor.redact(&words::plan(question)).into_owned();
+        let thread = CommandThread { slack, command: &self.command, since: now };
+        let shown = escape(&text).replace("```", "'''");
+        let shown = if shown.chars().count() <= LONGEST_PLAN {
+            format!("```\n{shown}\n```")
+        } else {
+            let name = format!("The plan of {}", escape(question.command));
+            match thread.upload(&name, &text, permit).await {
+                Ok(true) => "The whole plan is in the file above.".to_owned(),
+                Ok(false) => return Err(self.not_shown(&id, &"Slack takes no file").await),
+                Err(error) => return Err(self.not_shown(&id, &error).await),
+            }
+        };
+        let ask = format!(
+            "`{}` cannot be undone. Approve this plan? It can be answered for 24 hours.",
+            escape(&self.program_and_command(question))
+        );
+        let buttons = [(APPROVE, "Approve", ButtonStyle::Primary), (REJECT, "Reject", ButtonStyle::Danger)];
+        let buttons = buttons.map(|(action, label, style)| Button {
+            action: action.to_owned(),
+            label: label.to_owned(),
+            value: id.clone(),
+            style,
+        });
+        let blocks = [Block::Section(shown), Block::Section(ask.clone()), Block::Buttons(buttons.to_vec())];
+        let posted = match thread.post(&ask, &blocks, &format!("question-{id}"), permit).await {
+            Ok(posted) => posted,
+            Err(error) => return Err(self.not_shown(&id, &error).await),
+        };
+        let noted = notebook
+            .change("Slack bot: a plan was shown", permit, |memory| memory.posted(&id, &posted.ts))
+            .await;
+        if let Err(error) = noted {
+            tracing::warn!("where a question stands is not remembered: {error}");
+        }
+        self.set(Asked::Shown);
+        Ok(())
+    }
+
+    fn program_and_command(&self, question: Question<'_>) -> String {
+        format!("{} -r {} {}", self.program, question.release, question.command)
+    }
+
+    async fn not_shown(&self, id: &str, why: &(dyn std::fmt::Display + Sync)) -> Refusal {
+        let Tools { notebook, permit, .. } = &*self.tools;
+        let settled =
+            notebook.change("Slack bot: a plan could not be shown", permit, |memory| memory.settle(id));
+        if let Err(error) = settled.await {
+            tracing::warn!("a question that nobody sees is still remembered: {error}");
+        }
+        could_not("the plan could not be shown", why)
+    }
+}
+
+fn could_not(what: &str, why: &(dyn std::fmt::Display + Sync)) -> Refusal {
+    Refusal::new(ErrorClass::Unavailable, format!("{what}, so nothing was sent: {why}"))
+        .with_hint("Write the command again in a few minutes.")
+}
+
+#[async_trait]
+impl Consent for ThreadConsent {
+    async fn ask(&self, question: Question<'_>) -> Result<(), Refusal> {
+        let plan = PlanHash::of(question).ok_or_else(|| {
+            Refusal::new(ErrorClass::Failed, "the plan cannot be written down; nothing was sent")
+        })?;
+        if self.is_approved(&plan).await? {
+            return Ok(());
+        }
+        self.show(plan, question).await?;
+        Err(Refusal::blocked("the plan waits for its approval in the thread; nothing was sent yet"))
+    }
+}

@@ -1,0 +1,130 @@
+//! What the bot writes into the thread of a command.
+
+use jiff::Timestamp;
+
+use crate::agents::bot::{IncomingMessage, Reply, pages};
+use crate::clients::slack::{Block, Lookup, Post, Posted, SlackClient, Upload, UploadError, Wanted};
+use crate::error::{ServiceError, ServiceErrorKind};
+use crate::permit::WritePermit;
+
+/// The name of the file with an output.
+const FILE: &str = "output.txt";
+
+/// The thread of one command.
+#[derive(Debug, Clone, Copy)]
+pub struct CommandThread<'a> {
+    /// Slack.
+    pub slack: &'a SlackClient,
+    /// The message with the command.
+    pub command: &'a IncomingMessage,
+    /// When the command was taken: no answer is older.
+    pub since: Timestamp,
+}
+
+impl CommandThread<'_> {
+    /// Answers once: a message, or a file, or, where Slack takes no file, the messages in its place.
+    ///
+    /// # Errors
+    ///
+    /// Slack takes nothing, or it is not known whether it took the answer.
+    pub async fn answer(&self, reply: &Reply, permit: &WritePermit) -> Result<(), ServiceError> {
+        let (comment, content) = match reply {
+            Reply::Message(text) => return self.post(text, &[], "answer", permit).await.map(drop),
+            Reply::File { comment, content } => (comment, content),
+        };
+        if self.upload(comment, content, permit).await? {
+            return Ok(());
+        }
+        let headline = comment.lines().next().unwrap_or_default();
+        self.post(headline, &[], "answer", permit).await?;
+        for (number, page) in pages(content).iter().enumerate() {
+            self.post(page, &[], &format!("answer-{number}"), permit).await?;
+        }
+        Ok(())
+    }
+
+    /// Shows a text as a file below a comment; false where Slack takes no file.
+    ///
+    /// # Errors
+    ///
+    /// It is not known whether Slack took it.
+    pub(super) async fn upload(
+        &self,
+        comment: &str,
+        content: &str,
+        permit: &WritePermit,
+    ) -> Result<bool, ServiceError> {
+        let file = Upload {
+            channel: &self.command.key.channel,
+            thread: self.command.reply_thread(),
+            name: FILE,
+            content,
+            comment,
+        };
+        match self.slack.upload(&file, permit).await {
+            Ok(()) => Ok(true),
+            Err(UploadError::Unclear(error)) => Err(error),
+            Err(UploadError::Refused(error)) => {
+                tracing::warn!("Slack takes no file, so the output comes as messages: {error}");
+                Ok(false)
+            }
+        }
+    }
+
+    /// Posts a message that an instance before this one may have posted: it is looked for first.
+    ///
+    /// # Errors
+    ///
+    /// Slack does not say whether it is there, or takes nothing.
+    pub async fn post_once(&self, text: &str, name: &str, permit: &WritePermit) -> Result<(), ServiceError> {
+        let key = format!("{}-{name}", self.command.key);
+        let wanted = Wanted {
+            channel: &self.command.key.channel,
+            thread: Some(self.command.reply_thread()),
+            key: &key,
+            text,
+            since: self.since,
+        };
+        match self.slack.find(wanted).await {
+            Lookup::Found(_) => Ok(()),
+            // Twice is better than never: nobody else says that a command did not end.
+            Lookup::NotFound | Lookup::CannotTell(_) => self.post(text, &[], name, permit).await.map(drop),
+        }
+    }
+
+    /// Posts a message under a key of its own; after a lost answer it is looked for before it is posted again.
+    ///
+    /// # Errors
+    ///
+    /// Slack takes nothing, or it is not known whether it took the message.
+    pub async fn post(
+        &self,
+        text: &str,
+        blocks: &[Block],
+        name: &str,
+        permit: &WritePermit,
+    ) -> Result<Posted, ServiceError> {
+        let thread = self.command.reply_thread();
+        let key = format!("{}-{name}", self.command.key);
+        let post = Post {
+            channel: self.command.key.channel.clone(),
+            text: text.to_owned(),
+            blocks: blocks.to_vec(),
+            thread: Some(thread.to_owned()),
+            broadcast: false,
+            key: Some(key.clone()),
+        };
+        let unclear = match self.slack.post(&post, permit).await {
+            Ok(posted) => return Ok(posted),
+            Err(error) if error.kind == ServiceErrorKind::Unclear => error,
+            Err(error) => return Err(error),
+        };
+        let wanted =
+            Wanted { channel: &post.channel, thread: Some(thread), key: &key, text, since: self.since };
+        match self.slack.find(wanted).await {
+            Lookup::Found(posted) => Ok(posted),
+            Lookup::NotFound => self.slack.post(&post, permit).await,
+            Lookup::CannotTell(_) => Err(unclear),
+        }
+    }
+}

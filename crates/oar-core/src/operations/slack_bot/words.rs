@@ -1,0 +1,103 @@
+//! The bot's own words. What a command says is its program's.
+
+use crate::agents::bot::{Access, Level};
+use crate::clients::slack::UserId;
+use crate::flow::consent::Question;
+use crate::flow::outcome::Verdict;
+use crate::operations::{Effect, Row};
+
+/// Why somebody may not do something, in Slack's markup; empty when they may.
+pub(super) fn refused(access: &Access, level: Level) -> String {
+    match access {
+        Access::Allowed => String::new(),
+        Access::Refused { groups } if groups.is_empty() => {
+            format!("nobody may {level} in this channel; nothing was run")
+        }
+        Access::Refused { groups } => {
+            let groups: Vec<String> = groups.iter().map(|group| format!("`@{group}`")).collect();
+            format!("only members of {} may {level} in this channel; nothing was run", groups.join(", "))
+        }
+        Access::Unknown(_) => {
+            "whether you may do that could not be looked up, so nothing was run; write it again in a few minutes"
+                .to_owned()
+        }
+    }
+}
+
+/// What somebody may do here, in plain text: a line for each effect, so that it stays one message.
+pub(super) fn help(rows: &[&Row]) -> String {
+    let lines = [
+        (Effect::Reads, "read"),
+        (Effect::Writes, "write"),
+        (Effect::Critical, "critical (asks for approval)"),
+    ];
+    let line = |(effect, label): (Effect, &str)| {
+        let names = rows.iter().filter(|row| row.about.effect == effect).map(|row| name(row));
+        let names: Vec<String> = names.collect();
+        (!names.is_empty()).then(|| format!("{label}: {}", names.join(", ")))
+    };
+    lines.into_iter().filter_map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// `oar stage-testing`.
+pub(super) fn name(row: &Row) -> String {
+    format!("{} {}", row.about.program.name(), row.about.command)
+}
+
+/// A plan in plain text: everything that its hash covers.
+pub(super) fn plan(question: Question<'_>) -> String {
+    let Question { command, release, plan } = question;
+    let mut lines = Vec::new();
+    for check in &plan.checks {
+        let mark = match check.verdict {
+            Verdict::Ok => "ok",
+            Verdict::Blocked => "blocked",
+            Verdict::Unknown => "unknown",
+        };
+        lines.push(format!("  {mark:<8} {}", check.text));
+        lines.extend(check.next.iter().map(|next| format!("{:11}next: {next}", "")));
+    }
+    lines.push(format!("{command} of {release} will:"));
+    for (index, step) in plan.steps.iter().enumerate() {
+        lines.push(format!("{:>3}. {step}", index + 1));
+        lines.extend(step.with.iter().map(|detail| format!("{:5}with {detail}", "")));
+    }
+    lines.extend(plan.notes.iter().map(|note| format!("note: {note}")));
+    lines.join("\n")
+}
+
+/// A person in Slack's markup. A mention notifies them, and it is their own click or command.
+pub(super) fn mention(user: &UserId) -> String {
+    format!("<@{}>", user.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::outcome::{Check, PlanSummary, Step};
+
+    #[test]
+    fn a_refusal_names_the_groups_that_may() {
+        let access = Access::Refused { groups: vec!["leads".into(), "qe".into()] };
+        let text = "only members of `@leads`, `@qe` may write in this channel; nothing was run";
+        assert_eq!(refused(&access, Level::Write), text);
+        let nobody = refused(&Access::Refused { groups: vec![] }, Level::Read);
+        assert_eq!(nobody, "nobody may read in this channel; nothing was run");
+    }
+
+    #[test]
+    fn a_plan_shows_checks_steps_and_notes() {
+        let plan = PlanSummary {
+            checks: vec![Check::ok("no blocker is open")],
+            steps: vec![Step::new("push", "advisory 150001").to("cdn_stage")],
+            notes: vec!["advisory 150003 is dropped".to_owned()],
+        };
+        let release = "4.19.1".parse().unwrap();
+        let text = super::plan(Question { command: "push-to-cdn-staging", release: &release, plan: &plan });
+        assert_eq!(
+            text,
+            "  ok       no blocker is open\npush-to-cdn-staging of 4.19.1 will:\n  1. push advisory 150001: cdn_stage\n\
+             note: advisory 150003 is dropped"
+        );
+    }
+}

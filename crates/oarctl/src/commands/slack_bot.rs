@@ -1,0 +1,104 @@
+//! `oarctl slack-bot`: answers commands in Slack.
+
+use std::time::Duration;
+
+use agent::{Agent, Pass, Service, Work};
+use cli_support::{CliError, ExitCode, Session, SessionCommands};
+use oar_core::flow::interrupt::Interrupt;
+use oar_core::flow::outcome::TaskError;
+use oar_core::operations::slack_bot::{Readiness, SlackBot};
+use oar_core::permit::WritePermit;
+
+/// Run commands that people write in Slack, and answer in their threads
+///
+/// Listens by Socket Mode, so no port has to be reachable. A message that begins with oar, oarctl, job or jobctl, or that
+/// mentions the bot, is a command of these programs. Who may give which command in which channel stands in
+/// slack_bot.permissions of the configuration document; by default nobody may do anything. Critical commands show their
+/// plan and wait for Approve. Of several replicas one works, and the others stand by.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Check tokens, permissions and groups without listening, and end
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    service: Service,
+}
+
+pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
+    let Args { dry_run, service } = args;
+    let clients = session.clients()?;
+    if service.is_check_only() {
+        drop(clients.slack_sockets()?);
+        return Ok(ExitCode::Done);
+    }
+    let lines = Box::new(SessionCommands::new(session.clone()));
+    let permit = WritePermit::granted_by_user_interface();
+    let of_task = |error: &TaskError| CliError::of_task(error);
+    let bot = SlackBot::new(&clients, lines, permit).await.map_err(|error| of_task(&error))?;
+    if dry_run {
+        let readiness = bot.check().await.map_err(|error| of_task(&error))?;
+        return Ok(show(session, &readiness));
+    }
+    let agent = Agent {
+        program: "oarctl",
+        role: "slack-bot",
+        scope: "slack",
+        parts: &[],
+        dry_run: false,
+        one_at_a_time: true,
+        leases: &clients,
+        activity: clients.http().activity(),
+    };
+    let mut listener = Listener { bot, stop: session.interrupt.clone(), over: None };
+    let code = service.run(session, agent, &mut listener).await?;
+    match listener.over {
+        Some(error) => Err(error),
+        None => Ok(code),
+    }
+}
+
+/// The bot as the work of an agent.
+struct Listener {
+    bot: SlackBot,
+    stop: Interrupt,
+    /// Why it cannot work.
+    over: Option<CliError>,
+}
+
+impl Work for Listener {
+    async fn serve(&mut self, period: Duration) -> Pass {
+        let mut pass = Pass::default();
+        if let Err(error) = self.bot.serve(period, &self.stop).await {
+            pass.add_problem(error.inner().to_string(), error.inner().class());
+            self.over = Some(CliError::of_task(&error));
+        }
+        pass
+    }
+
+    async fn stand_by(&mut self) {
+        self.bot.stand_by().await;
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.is_some()
+    }
+}
+
+fn show(session: &Session, readiness: &Readiness) -> ExitCode {
+    let ui = &session.ui;
+    if readiness.channels.is_empty() {
+        ui.warn(
+            "nobody may do anything: slack_bot.permissions of the configuration document names no channel",
+        );
+    }
+    for channel in &readiness.channels {
+        ui.text(format!("commands are answered in {channel}"));
+    }
+    for (group, why) in &readiness.unknown_groups {
+        ui.warn(format!("the members of @{group} are not known, so they may do nothing: {why}"));
+    }
+    ui.text(format!("{} commands were interrupted and not told yet", readiness.interrupted));
+    ui.text("dry run: no socket was opened");
+    ui.json(readiness);
+    if readiness.unknown_groups.is_empty() { ExitCode::Done } else { ExitCode::Unavailable }
+}

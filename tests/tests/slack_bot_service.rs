@@ -1,0 +1,472 @@
+//! `oarctl slack-bot`, the real program: what people write in Slack and what comes of it.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use end_to_end::{Harness, KONFLUX, Run, root};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use sandbox::services::slack::state::Message;
+use serde_json::{Value, json};
+
+const CHANNEL: &str = "qe-demo";
+const LEAD: &str = "U0000LEAD1";
+const SECOND: &str = "U0000LEAD2";
+/// May read and write, and nothing critical.
+const WRITER: &str = "U0000QCON1";
+/// May do nothing.
+const OTHER: &str = "U0000OTHER";
+const BOT: &str = "U0000BOT01";
+/// The file in which the bot remembers.
+const MEMORY: &str = "_releases/slack-bot.json";
+
+/// A sandbox with permissions in one channel, and 4.19.1 begun.
+fn with_permissions() -> Harness {
+    let harness = Harness::announced(KONFLUX);
+    change(&harness, "group", &json!({"handle": "qe-forum-demo", "users": [WRITER]}));
+    let text = std::fs::read_to_string(root().join("config/config_store.example.json")).unwrap();
+    let mut document: Value = serde_json::from_str(&text).unwrap();
+    let rights = json!({"write": "qe-forum-demo", "critical": "demo-leads-4-19"});
+    document["slack_bot"] = json!({"permissions": {(format!("#{CHANNEL}")): rights}});
+    std::fs::create_dir_all(harness.tools()).unwrap();
+    let (plain, encrypted) = (harness.tools().join("plain.json"), harness.tools().join("store.json"));
+    std::fs::write(&plain, document.to_string()).unwrap();
+    let paths = [plain.to_str().unwrap(), "-o", encrypted.to_str().unwrap()];
+    harness.run("oarctl", ["config", "encrypt"].into_iter().chain(paths)).expect(0);
+    let path = encrypted.to_str().unwrap().to_owned();
+    harness.env("OAR_CONFIG", &path)
+}
+
+fn change(harness: &Harness, operation: &str, body: &Value) -> Value {
+    let now = harness.sandbox.clock().now();
+    let changed = harness.sandbox.world().with_service("slack", |slack| slack.change(operation, body, now));
+    changed.unwrap().unwrap()
+}
+
+fn say(harness: &Harness, user: &str, text: &str) -> String {
+    let said = change(harness, "message", &json!({"channel": CHANNEL, "text": text, "user": user}));
+    said["ts"].as_str().unwrap().to_owned()
+}
+
+fn say_in(harness: &Harness, thread: &str, user: &str, text: &str) -> String {
+    let body = json!({"channel": CHANNEL, "text": text, "user": user, "thread_ts": thread});
+    change(harness, "message", &body)["ts"].as_str().unwrap().to_owned()
+}
+
+/// What the bot wrote in this thread.
+fn answers(harness: &Harness, thread: &str) -> Vec<Message> {
+    let messages = harness.sandbox.world().slack.lock().messages_in(CHANNEL);
+    let ours = |message: &Message| message.bot_id.is_some() && message.thread_ts.as_deref() == Some(thread);
+    messages.into_iter().filter(ours).collect()
+}
+
+fn open(harness: &Harness) -> usize {
+    harness.sandbox.world().slack.lock().sockets.open_sockets().len()
+}
+
+fn memory(harness: &Harness) -> Value {
+    let text = harness.sandbox.world().github.lock().text("openshift/release-tests", "z-stream", MEMORY);
+    text.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap())
+}
+
+/// Waits for something that certainly comes; the limit only ends a test that fails.
+#[track_caller]
+fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < Duration::from_secs(90), "it never came to it that {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The first answer of the bot in this thread that has these words.
+#[track_caller]
+fn answer(harness: &Harness, thread: &str, words: &str) -> Message {
+    let found = || answers(harness, thread).into_iter().find(|message| message.text.contains(words));
+    let started = Instant::now();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        let texts: Vec<String> = answers(harness, thread).into_iter().map(|message| message.text).collect();
+        assert!(started.elapsed() < Duration::from_secs(60), "nobody said `{words}`: {texts:#?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Everything that the bot was given is settled: no command runs.
+#[track_caller]
+fn settled(harness: &Harness) {
+    until("no command runs", || memory(harness)["runs"].as_array().is_some_and(Vec::is_empty).then_some(()));
+}
+
+/// The bot, which ends with the test.
+struct Bot(Option<Child>);
+
+impl Bot {
+    fn start(harness: &Harness) -> Self {
+        let bot = Self::begin(harness);
+        until("a socket is open", || (open(harness) > 0).then_some(()));
+        bot
+    }
+
+    fn begin(harness: &Harness) -> Self {
+        let mut command: Command = harness.command("oarctl", ["slack-bot", "--interval", "1"]);
+        Self(Some(command.spawn().unwrap()))
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = self.0.as_ref().unwrap().id();
+        kill(Pid::from_raw(i32::try_from(id).unwrap()), signal).unwrap();
+    }
+
+    fn stopped(mut self) -> Run {
+        self.signal(Signal::SIGTERM);
+        end_to_end::wait(self.0.take().unwrap()).expect(143)
+    }
+
+    fn killed(mut self) {
+        self.signal(Signal::SIGKILL);
+        drop(end_to_end::wait(self.0.take().unwrap()));
+    }
+}
+
+impl Drop for Bot {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+#[test]
+fn a_command_runs_once_in_its_thread_whatever_forms_of_it_come() {
+    let harness = with_permissions();
+    let bot = Bot::start(&harness);
+    let mut threads = Vec::new();
+    for mention_first in [false, true] {
+        let text = format!("<@{BOT}> oar -r {KONFLUX} status");
+        let body = json!({"channel": CHANNEL, "text": text, "user": LEAD, "mention_first": mention_first});
+        threads.push(change(&harness, "message", &body)["ts"].as_str().unwrap().to_owned());
+    }
+    threads.push(say(&harness, WRITER, &format!("oar -r {KONFLUX} status")));
+    for thread in &threads {
+        let found = answer(&harness, thread, "oar status: done");
+        assert!(found.text.contains("take-ownership"), "{}", found.text);
+    }
+    let inner = say_in(&harness, &threads[0], LEAD, &format!("oar -r {KONFLUX} is-shipped"));
+    answer(&harness, &threads[0], "oar is-shipped");
+    settled(&harness);
+    assert_eq!(answers(&harness, &inner).len(), 0, "the thread is the first message's");
+    assert_eq!(answers(&harness, &threads[0]).len(), 2);
+    for thread in &threads[1..] {
+        assert_eq!(answers(&harness, thread).len(), 1);
+    }
+    let eyes = harness.sandbox.world().slack.lock().reactions.clone();
+    assert_eq!(eyes.iter().filter(|(_, _, name, _)| name == "eyes").count(), 4);
+    bot.stopped();
+    harness.sandbox.assert_no_unexpected();
+}
+
+#[test]
+fn only_who_may_is_obeyed_and_help_lists_what_they_may() {
+    let harness = with_permissions();
+    let bot = Bot::start(&harness);
+    let refused = say(&harness, OTHER, &format!("oar -r {KONFLUX} status"));
+    answer(&harness, &refused, "only members of `@qe-forum-demo`, `@demo-leads-4-19` may read");
+    let critical = say(&harness, WRITER, &format!("oar -r {KONFLUX} push-to-cdn-staging"));
+    answer(&harness, &critical, "only members of `@demo-leads-4-19` may give critical commands");
+    let help = say(&harness, WRITER, &format!("<@{BOT}> help"));
+    let listed = answer(&harness, &help, "oar status").text;
+    assert!(listed.contains("oar take-ownership") && !listed.contains("oar drop-bugs"), "{listed}");
+    let nothing = say(&harness, OTHER, &format!("<@{BOT}>"));
+    answer(&harness, &nothing, "may read in this channel");
+    // Only at the machine itself.
+    for (text, words) in [
+        ("oarctl config check", "only at the machine"),
+        ("oarctl agents run", "only at the machine"),
+        ("oarctl statebox validate /etc/passwd", "reads or writes a file"),
+        ("oarctl jira-notificator --interval 5", "only at the machine"),
+        ("jobctl show /etc/passwd", "ended with exit code 2"),
+        ("oar -r 4.19.1 change-advisory-status --carry-on", "only at the machine"),
+        ("oar -r 4.19.1 stat", "not understood"),
+        ("oar -r 4.19.1 status; rm -rf /", "not understood"),
+    ] {
+        let thread = say(&harness, LEAD, text);
+        answer(&harness, &thread, words);
+    }
+    let say_elsewhere = |text: &str| {
+        let body = json!({"channel": "forum-qe-demo", "text": text, "user": LEAD});
+        change(&harness, "message", &body)["ts"].as_str().unwrap().to_owned()
+    };
+    let sentence = say_elsewhere("job is done");
+    let elsewhere = say_elsewhere(&format!("<@{BOT}> oar -r 4.19.1 status"));
+    until("it is refused elsewhere", || {
+        let messages = harness.sandbox.world().slack.lock().messages_in("forum-qe-demo");
+        messages.into_iter().find(|message| {
+            message.thread_ts.as_ref() == Some(&elsewhere) && message.text.contains("nobody may read")
+        })
+    });
+    let there = harness.sandbox.world().slack.lock().messages_in("forum-qe-demo");
+    assert!(
+        !there.iter().any(|message| message.thread_ts.as_ref() == Some(&sentence)),
+        "a sentence is no command"
+    );
+    // Nobody's commands.
+    let talk = [
+        say(&harness, LEAD, "&gt; oar -r 4.19.1 status"),
+        say(&harness, LEAD, "`oar -r 4.19.1 status`?"),
+        say(&harness, LEAD, "please run oar -r 4.19.1 status"),
+        say(&harness, LEAD, "oarsman -r 4.19.1 status"),
+        say(&harness, LEAD, "cancel"),
+    ];
+    let edited = say(&harness, LEAD, "hello");
+    change(&harness, "edit", &json!({"channel": CHANNEL, "ts": edited, "text": "oar -r 4.19.1 status"}));
+    let last = say(&harness, LEAD, "oar -r 4.19.1 status");
+    answer(&harness, &last, "oar status: done");
+    for thread in talk.iter().chain([&edited]) {
+        assert!(!answers(&harness, thread).iter().any(|message| message.text.contains("done")), "{thread}");
+    }
+    assert_eq!(answers(&harness, talk.last().unwrap()).len(), 0, "nobody cancels anything there");
+    bot.stopped();
+}
+
+#[test]
+fn a_critical_plan_is_approved_or_rejected_once() {
+    let harness = with_permissions();
+    let bot = Bot::start(&harness);
+    let command = format!("oar -r {KONFLUX} push-to-cdn-staging");
+    let ask = |user: &str| {
+        let thread = say(&harness, user, &command);
+        let shown = answer(&harness, &thread, "Approve this plan?");
+        settled(&harness);
+        (thread, shown)
+    };
+    let click = |shown: &Message, user: &str, action: &str| {
+        let body = json!({"channel": CHANNEL, "ts": shown.ts, "user": user, "action_id": action});
+        let now = harness.sandbox.clock().now();
+        harness.sandbox.world().with_service("slack", |slack| slack.change("click", &body, now)).unwrap()
+    };
+    let pushed = || {
+        let history = harness.run("oar", ["-r", KONFLUX, "history"]).expect(0).stdout;
+        history.contains("push-to-cdn-staging")
+    };
+
+    let (thread, shown) = ask(LEAD);
+    let blocks = shown.blocks.as_ref().unwrap().to_string();
+    assert!(blocks.contains("push") && blocks.contains("approve") && blocks.contains("reject"), "{blocks}");
+    click(&shown, WRITER, "approve").unwrap();
+    answer(&harness, &thread, "may give critical commands");
+    click(&shown, LEAD, "reject").unwrap();
+    let closed = answer(&harness, &thread, "Rejected by <@U0000LEAD1>");
+    assert_eq!((closed.ts.as_str(), closed.blocks), (shown.ts.as_str(), Some(json!([]))), "no buttons");
+    assert!(!pushed(), "nothing was pushed");
+
+    let (thread, shown) = ask(LEAD);
+    click(&shown, SECOND, "approve").unwrap();
+    // A second click comes before the first one has answered.
+    let _ = click(&shown, LEAD, "approve");
+    answer(&harness, &thread, "Approved by <@U0000LEAD2>");
+    // One advisory is not ready for it yet; the other one is pushed.
+    answer(&harness, &thread, "done: push to staging advisory 150001");
+    settled(&harness);
+    let answered: Vec<String> = answers(&harness, &thread).into_iter().map(|message| message.text).collect();
+    let ended = answered.iter().filter(|text| text.starts_with("oar push-to-cdn-staging:")).count();
+    assert_eq!(ended, 1, "{answered:#?}");
+    let history = harness.run("oar", ["-r", KONFLUX, "history", "--output", "json"]).expect(0).stdout;
+    assert!(history.contains(&format!("-{thread}\"")), "the message is the run's id: {history}");
+    let questions = memory(&harness)["questions"].clone();
+    let is_open = |question: &&Value| question["question"]["answered"].is_null();
+    assert_eq!(questions.as_array().unwrap().iter().filter(is_open).count(), 0, "{questions:#}");
+    bot.stopped();
+    harness.sandbox.assert_no_unexpected();
+}
+
+/// Writes what the bot remembers anew.
+fn remember(harness: &Harness, change: impl FnOnce(&mut Value)) {
+    let mut memory = memory(harness);
+    change(&mut memory);
+    let text = serde_json::to_string_pretty(&memory).unwrap() + "\n";
+    let now = harness.sandbox.clock().now();
+    let mut github = harness.sandbox.world().github.lock();
+    github.put("openshift/release-tests", "z-stream", MEMORY, text, "by a test", now).unwrap();
+}
+
+#[test]
+fn a_plan_that_has_changed_is_asked_anew_and_one_that_nobody_answers_expires() {
+    let harness = with_permissions();
+    let bot = Bot::start(&harness);
+    let thread = say(&harness, LEAD, &format!("oar -r {KONFLUX} push-to-cdn-staging"));
+    let shown = answer(&harness, &thread, "Approve this plan?");
+    settled(&harness);
+    // As if another plan had been shown.
+    remember(&harness, |memory| memory["questions"][0]["question"]["plan"] = json!("0".repeat(64)));
+    let click = json!({"channel": CHANNEL, "ts": shown.ts, "user": LEAD, "action_id": "approve"});
+    change(&harness, "click", &click);
+    let old = answer(&harness, &thread, "The plan has changed");
+    assert_eq!((&old.ts, old.blocks), (&shown.ts, Some(json!([]))));
+    let anew = answer(&harness, &thread, "Approve this plan?");
+    assert_ne!(anew.ts, shown.ts);
+    until("only the new one is open", || {
+        let questions = memory(&harness)["questions"].clone();
+        (questions.as_array()?.len() == 1 && questions[0]["message"] == json!(anew.ts)).then_some(())
+    });
+    settled(&harness);
+    remember(&harness, |memory| memory["questions"][0]["question"]["asked"] = json!("2026-01-01T00:00:00Z"));
+    let expired = answer(&harness, &thread, "Nobody answered within 24 hours");
+    assert_eq!((&expired.ts, expired.blocks), (&anew.ts, Some(json!([]))));
+    let history = harness.run("oar", ["-r", KONFLUX, "history"]).expect(0).stdout;
+    assert!(!history.contains("push-to-cdn-staging"), "{history}");
+    bot.stopped();
+}
+
+/// A sandbox in which the job of [`WAITS`] can be started.
+fn on_staging() -> Harness {
+    let harness = with_permissions();
+    harness.pass(KONFLUX, "push-to-cdn-staging");
+    harness
+}
+
+/// A command that waits for a job that does not end.
+const WAITS: &str = "oar -r 4.19.1 image-consistency-check --wait";
+
+#[test]
+fn a_command_shows_its_progress_and_is_cancelled() {
+    for refusal in ["", "edit_window_closed"] {
+        let harness = on_staging();
+        let bot = Bot::start(&harness);
+        let thread = say(&harness, WRITER, WAITS);
+        let progress = answer(&harness, &thread, "is running");
+        let other = say(&harness, OTHER, &format!("<@{BOT}> cancel"));
+        answer(&harness, &other, "no command runs in this thread");
+        say_in(&harness, &thread, OTHER, &format!("<@{BOT}> cancel"));
+        answer(&harness, &thread, "may write in this channel; it goes on");
+        change(&harness, "limits", &json!({"refuses_updates": refusal}));
+        say_in(&harness, &thread, WRITER, if refusal.is_empty() { "cancel" } else { "<@U0000BOT01> cancel" });
+        answer(&harness, &thread, "oar image-consistency-check: cancelled");
+        let ended = answer(&harness, &thread, "has ended");
+        // One message shows the progress, and a new one where Slack lets nobody edit it.
+        assert_eq!(ended.ts == progress.ts, refusal.is_empty(), "{refusal}");
+        settled(&harness);
+        bot.stopped();
+    }
+}
+
+#[test]
+fn addresses_and_people_arrive_and_are_masked_in_what_is_said() {
+    let harness = with_permissions();
+    let bot = Bot::start(&harness);
+    for person in ["<mailto:demo-lead@example.com|the lead>", "<@U0000LEAD2>"] {
+        let thread = say(&harness, LEAD, &format!("oar -r {KONFLUX} take-ownership -e {person}"));
+        answer(&harness, &thread, "oar take-ownership: done");
+        settled(&harness);
+        for message in answers(&harness, &thread) {
+            assert!(!message.text.contains("@example.com"), "{}", message.text);
+        }
+    }
+    let thread = say(&harness, LEAD, &format!("oar -r {KONFLUX} status <@U0000LEAD2>"));
+    let wrong = answer(&harness, &thread, "not understood").text;
+    assert!(wrong.contains("unexpected argument") && !wrong.contains("@example.com"), "{wrong}");
+    assert!(!memory(&harness).to_string().contains("@example.com"));
+    let history = harness.run("oar", ["-r", KONFLUX, "history", "--output", "json"]).expect(0).stdout;
+    assert!(history.contains("\"by\": \"demo-lead\""), "{history}");
+    bot.stopped();
+}
+
+#[test]
+fn a_run_that_a_kill_interrupted_says_so_once() {
+    let harness = on_staging();
+    let bot = Bot::start(&harness);
+    let thread = say(&harness, WRITER, WAITS);
+    until("it runs", || memory(&harness)["runs"][0].is_object().then_some(()));
+    bot.killed();
+    for _ in 0..2 {
+        let bot = Bot::start(&harness);
+        answer(
+            &harness,
+            &thread,
+            "The bot was restarted while `oar -r 4.19.1 image-consistency-check --wait` ran",
+        );
+        settled(&harness);
+        bot.stopped();
+    }
+    let told =
+        answers(&harness, &thread).into_iter().filter(|message| message.text.contains("was restarted"));
+    assert_eq!(told.count(), 1);
+}
+
+#[test]
+fn what_was_written_while_no_bot_worked_is_handled_once() {
+    let harness = with_permissions();
+    let thread = say(&harness, LEAD, &format!("oar -r {KONFLUX} status"));
+    let inner = say(&harness, LEAD, "about a release");
+    say_in(&harness, &inner, LEAD, &format!("oar -r {KONFLUX} status"));
+    for _ in 0..2 {
+        let bot = Bot::start(&harness);
+        answer(&harness, &thread, "oar status: done");
+        answer(&harness, &inner, "oar status: done");
+        let last = say(&harness, LEAD, &format!("oar -r {KONFLUX} status"));
+        answer(&harness, &last, "oar status: done");
+        settled(&harness);
+        bot.stopped();
+    }
+    assert_eq!((answers(&harness, &thread).len(), answers(&harness, &inner).len()), (1, 1));
+}
+
+#[test]
+fn only_the_replica_that_works_has_a_socket() {
+    let harness = with_permissions();
+    let first = Bot::start(&harness);
+    let sockets = || harness.sandbox.world().slack.lock().sockets.open_sockets();
+    let of_first = sockets();
+    let second = Bot::begin(&harness);
+    let thread = say(&harness, LEAD, &format!("oar -r {KONFLUX} status"));
+    answer(&harness, &thread, "oar status: done");
+    assert_eq!(sockets(), of_first);
+    first.stopped();
+    until("the other one has its socket", || (open(&harness) == 1 && sockets() != of_first).then_some(()));
+    let thread = say(&harness, LEAD, &format!("oar -r {KONFLUX} status"));
+    answer(&harness, &thread, "oar status: done");
+    second.stopped();
+}
+
+#[test]
+fn long_output_is_one_file() {
+    let harness = with_permissions();
+    let bot = Bot::start(&harness);
+    let thread = say(&harness, LEAD, "oarctl operations --output json");
+    answer(&harness, &thread, "The output is in the file");
+    settled(&harness);
+    assert_eq!(answers(&harness, &thread).len(), 1);
+    let content = {
+        let slack = harness.sandbox.world().slack.lock();
+        let (_, file) = slack.files.first().unwrap();
+        file.content.clone().unwrap()
+    };
+    assert!(content.len() > 4000 && serde_json::from_str::<Value>(&content).is_ok(), "{content}");
+    bot.stopped();
+}
+
+#[test]
+fn a_dry_run_opens_no_socket_and_says_what_is_not_right() {
+    let harness = with_permissions();
+    harness.sandbox.clear_requests();
+    let run = harness.run("oarctl", ["slack-bot", "--dry-run"]).expect(0);
+    assert!(run.stdout.contains("answered in qe-demo") && run.stdout.contains("no socket"), "{run:?}");
+    let lines = harness.request_lines();
+    assert!(!lines.contains("connections.open") && !lines.contains("PUT"), "{lines}");
+    let nobody = Harness::new();
+    let run = nobody.run("oarctl", ["slack-bot", "--dry-run"]).expect(0);
+    assert!(run.stderr.contains("nobody may do anything"), "{run:?}");
+    let without = with_permissions().env("SLACK_APP_TOKEN", "");
+    let run = without.run("oarctl", ["slack-bot"]).expect(3);
+    assert!(run.stderr.contains("SLACK_APP_TOKEN"), "{run:?}");
+    let wrong = with_permissions().env("SLACK_APP_TOKEN", "xapp-wrong");
+    let run = wrong.run("oarctl", ["slack-bot", "--interval", "1"]).expect(3);
+    assert!(run.stderr.contains("SLACK_APP_TOKEN") && !run.all().contains("xapp-wrong"), "{run:?}");
+}

@@ -1,0 +1,287 @@
+//! A storm over the Slack bot: redeliveries, sockets that end in every way, both forms of mentions, and a bot that dies at any
+//! moment. No command is lost, and none runs twice. A hundred envelopes here, a hundred thousand with `make test-deep`, and any
+//! other number with `OAR_TEST_ENVELOPES`; the seed is printed, and `OAR_TEST_SEED` repeats it.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by failing")]
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use end_to_end::{Harness, root};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use oar_core::clients::Clients;
+use oar_core::clock::{Clock, ClockSource};
+use oar_core::config::{Environment, Settings};
+use oar_core::flow::interrupt::Interrupt;
+use oar_core::http::Http;
+use oar_core::operations::slack_bot::{CommandLines, Order, ReadCommand, SlackBot, Unusable};
+use oar_core::operations::{Program, Row, row};
+use oar_core::permit::WritePermit;
+use oar_core::redact::Redactor;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+const CHANNEL: &str = "qe-demo";
+const PERSON: &str = "U0000LEAD1";
+const BOT: &str = "U0000BOT01";
+/// So many times as fast as the real time pauses and limits pass.
+const SPEED: u32 = 40;
+
+/// A clock whose pauses are short, so that the limits of production can be waited for.
+struct Fast;
+
+impl ClockSource for Fast {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        tokio::time::sleep(duration / SPEED).boxed()
+    }
+
+    fn random(&self) -> f64 {
+        0.5
+    }
+}
+
+/// How often the command of each message began.
+type Runs = Arc<Mutex<BTreeMap<String, u32>>>;
+
+/// A command line whose every command counts that it runs.
+#[derive(Debug, Clone)]
+struct Counting {
+    runs: Runs,
+    /// Whether commands end.
+    ends: bool,
+}
+
+impl CommandLines for Counting {
+    fn read(&self, _program: &str, _arguments: &[String]) -> Result<Box<dyn ReadCommand>, Unusable> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl ReadCommand for Counting {
+    fn row(&self) -> &'static Row {
+        row(Program::Oar, "status").unwrap()
+    }
+
+    fn run(self: Box<Self>, order: Order) -> Pin<Box<dyn Future<Output = u8>>> {
+        Box::pin(async move {
+            *self.runs.lock().unwrap().entry(order.run.clone()).or_default() += 1;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            if !self.ends {
+                std::future::pending::<()>().await;
+            }
+            0
+        })
+    }
+}
+
+/// The world of one storm.
+struct Storm {
+    harness: Harness,
+    clients: Clients,
+    runs: Runs,
+}
+
+impl Storm {
+    fn new() -> Self {
+        let harness = Harness::new();
+        let text = std::fs::read_to_string(root().join("config/config_store.example.json")).unwrap();
+        let mut document: Value = serde_json::from_str(&text).unwrap();
+        let rights = json!({"critical": "demo-leads-4-19"});
+        document["slack_bot"] = json!({"permissions": {(CHANNEL): rights}});
+        std::fs::create_dir_all(harness.tools().join("state")).unwrap();
+        let (plain, store) = (harness.tools().join("plain.json"), harness.tools().join("store.json"));
+        std::fs::write(&plain, document.to_string()).unwrap();
+        let paths = [plain.to_str().unwrap(), "-o", store.to_str().unwrap()];
+        harness.run("oarctl", ["config", "encrypt"].into_iter().chain(paths)).expect(0);
+        let mut environment: BTreeMap<String, String> = harness.sandbox.environment().into_iter().collect();
+        for (name, value) in [
+            ("OAR_CONFIG", store.to_string_lossy().into_owned()),
+            ("OAR_STATE", format!("local:{}", harness.tools().join("state").display())),
+            ("HOME", harness.home().to_string_lossy().into_owned()),
+            ("OAR_HTTP_TIMEOUT", "20".to_owned()),
+            ("OAR_HTTP_RETRY_DELAY", "5".to_owned()),
+        ] {
+            environment.insert(name.to_owned(), value);
+        }
+        let settings = Settings::load(&Environment::from_pairs(environment)).unwrap();
+        let clock = Clock::new(Arc::new(Fast));
+        let http = Http::new(settings.http().clone(), clock, Redactor::default()).unwrap();
+        let clients = Clients::new(settings, http);
+        let pauses = json!({"acknowledged_within": 0.2, "redelivered_after": [0, 0.1, 0.2, 0.5, 1, 1, 1, 1, 1, 2, 2, 2]});
+        let storm = Self { harness, clients, runs: Runs::default() };
+        storm.change("sockets", &pauses);
+        storm
+    }
+
+    fn change(&self, operation: &str, body: &Value) -> Value {
+        let now = self.harness.sandbox.clock().now();
+        let changed =
+            self.harness.sandbox.world().with_service("slack", |slack| slack.change(operation, body, now));
+        changed.unwrap().unwrap()
+    }
+
+    /// A bot, until the task is aborted: as a kill, that leaves whatever it was at.
+    fn bot(&self) -> JoinHandle<()> {
+        let (clients, counting) = (self.clients.clone(), Counting { runs: self.runs.clone(), ends: true });
+        tokio::task::spawn_local(async move {
+            let (_stop, interrupt) = Interrupt::channel();
+            let permit = WritePermit::granted_by_user_interface;
+            let mut bot = SlackBot::new(&clients, Box::new(counting), permit()).await.unwrap();
+            loop {
+                bot.serve(Duration::from_secs(15), &interrupt).await.unwrap();
+            }
+        })
+    }
+
+    fn delivered(&self) -> usize {
+        self.harness.sandbox.world().slack.lock().sockets.deliveries.len()
+    }
+
+    /// The threads in which the bot said that it was restarted.
+    fn interrupted(&self) -> Vec<String> {
+        let messages = self.harness.sandbox.world().slack.lock().messages_in(CHANNEL);
+        let told = messages.into_iter().filter(|message| message.text.contains("was restarted"));
+        told.filter_map(|message| message.thread_ts).collect()
+    }
+
+    fn is_quiet(&self) -> bool {
+        let text = std::fs::read_to_string(self.harness.tools().join("state/_releases/slack-bot.json"));
+        let Ok(memory) = serde_json::from_str::<Value>(&text.unwrap_or_default()) else { return false };
+        let slack = self.harness.sandbox.world().slack.lock();
+        slack.sockets.unacknowledged() == 0 && memory["runs"].as_array().is_none_or(Vec::is_empty)
+    }
+}
+
+#[test]
+fn no_command_is_lost_and_none_runs_twice() {
+    let deep = std::env::var_os("OAR_TEST_DEEP").is_some();
+    let given = std::env::var("OAR_TEST_ENVELOPES").ok().and_then(|number| number.parse().ok());
+    let envelopes = given.unwrap_or(if deep { 100_000 } else { 100 });
+    let seed = std::env::var("OAR_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed: u64 = seed.unwrap_or_else(|| Timestamp::now().as_millisecond().unsigned_abs());
+    println!("{envelopes} envelopes, OAR_TEST_SEED={seed}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, storm(envelopes, seed));
+}
+
+/// The replica that works loses its turn and gets it back, in the same process.
+#[test]
+fn what_a_replica_left_behind_is_told_when_it_works_again() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let storm = Storm::new();
+        let lines = Counting { runs: storm.runs.clone(), ends: false };
+        let (_stop, interrupt) = Interrupt::channel();
+        let permit = WritePermit::granted_by_user_interface();
+        let mut bot = SlackBot::new(&storm.clients, Box::new(lines), permit).await.unwrap();
+        let body = json!({"channel": CHANNEL, "user": PERSON, "text": "oar -r 4.19.1 status"});
+        let said = storm.change("message", &body);
+        for _ in 0..400 {
+            bot.serve(Duration::from_secs(2), &interrupt).await.unwrap();
+            if !storm.runs.lock().unwrap().is_empty() {
+                break;
+            }
+        }
+        bot.stand_by().await;
+        assert_eq!(storm.harness.sandbox.world().slack.lock().sockets.open_sockets().len(), 0);
+        assert!(!storm.is_quiet(), "it did not end");
+        for _ in 0..400 {
+            bot.serve(Duration::from_secs(2), &interrupt).await.unwrap();
+            if storm.is_quiet() {
+                break;
+            }
+        }
+        assert_eq!(storm.interrupted(), [said["ts"].as_str().unwrap()]);
+        assert_eq!(storm.runs.lock().unwrap().values().copied().collect::<Vec<_>>(), [1]);
+        bot.stand_by().await;
+    });
+}
+
+async fn storm(envelopes: usize, seed: u64) {
+    let storm = Storm::new();
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut bot = storm.bot();
+    let mut commands: Vec<(String, String)> = Vec::new();
+    let mut kills = 0;
+    let until_open = async || {
+        for _ in 0..3000 {
+            if !storm.harness.sandbox.world().slack.lock().sockets.open_sockets().is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no socket is open again");
+    };
+    until_open().await;
+    while storm.delivered() < envelopes {
+        match random.random_range(0..100_u32) {
+            0..60 => {
+                let mention = if random.random_bool(0.6) { format!("<@{BOT}> ") } else { String::new() };
+                let thread =
+                    commands.last().filter(|_| random.random_bool(0.2)).map(|(_, thread)| thread.clone());
+                let body = json!({
+                    "channel": CHANNEL, "user": PERSON, "text": format!("{mention}oar -r 4.19.1 status"),
+                    "mention_first": random.random_bool(0.5), "thread_ts": thread,
+                });
+                let said = storm.change("message", &body);
+                let key =
+                    format!("slack-{}-{}", said["channel"].as_str().unwrap(), said["ts"].as_str().unwrap());
+                let thread = thread.unwrap_or_else(|| said["ts"].as_str().unwrap().to_owned());
+                commands.push((key, thread));
+            }
+            60..80 => {
+                let body = json!({"channel": CHANNEL, "user": PERSON, "text": format!("<@{BOT}>: thanks, oar works")});
+                storm.change("message", &body);
+            }
+            80..84 => drop(storm.change("sockets", &json!({"cut": true}))),
+            84..88 => drop(storm.change("sockets", &json!({"close": true}))),
+            88..92 => drop(storm.change("sockets", &json!({"disconnect": "refresh_requested"}))),
+            92..94 => drop(storm.change("sockets", &json!({"freeze": true}))),
+            94..97 => {
+                bot.abort();
+                assert!(bot.await.unwrap_err().is_cancelled(), "the bot ended by itself");
+                kills += 1;
+                bot = storm.bot();
+                until_open().await;
+            }
+            _ => tokio::time::sleep(Duration::from_millis(random.random_range(0..40))).await,
+        }
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..6))).await;
+    }
+    // One more life, which finds whatever the last one left.
+    bot.abort();
+    let _ = bot.await;
+    let last = storm.bot();
+    let lost = |runs: &BTreeMap<String, u32>| -> Vec<String> {
+        let told = storm.interrupted();
+        let is_lost = |(key, thread): &&(String, String)| !runs.contains_key(key) && !told.contains(thread);
+        commands.iter().filter(is_lost).map(|(key, _)| key.clone()).collect()
+    };
+    for _ in 0..3000 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if storm.is_quiet() && lost(&storm.runs.lock().unwrap()).is_empty() {
+            break;
+        }
+    }
+    assert!(!last.is_finished(), "the bot ended by itself");
+    let runs = storm.runs.lock().unwrap().clone();
+    println!(
+        "{} commands, {} deliveries, {kills} kills, {} told of a restart",
+        commands.len(),
+        storm.delivered(),
+        storm.interrupted().len()
+    );
+    assert_eq!(lost(&runs), Vec::<String>::new(), "seed {seed}: lost");
+    let twice: Vec<&String> = runs.iter().filter(|(_, count)| **count > 1).map(|(key, _)| key).collect();
+    assert!(twice.is_empty(), "seed {seed}: run twice: {twice:?}");
+    assert_eq!(runs.keys().filter(|key| !commands.iter().any(|(known, _)| known == *key)).count(), 0);
+}
