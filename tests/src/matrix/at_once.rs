@@ -55,7 +55,7 @@ impl Meeting {
 /// # Panics
 /// When that is not so.
 pub fn two_at_once(scenario: &Scenario) {
-    let mut numbers = Numbers::for_scenario(scenario);
+    let mut numbers = Numbers::named(scenario.name);
     let world = scenario.prepared(Duration::ZERO);
     let expected = world.undisturbed();
     let count = if sample::is_deep() { DEEP } else { SAMPLE };

@@ -6,7 +6,7 @@ mod at_once;
 mod pool;
 mod prepare;
 pub mod proofs;
-mod sample;
+pub mod sample;
 mod table;
 
 use std::collections::HashSet;

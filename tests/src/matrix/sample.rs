@@ -14,26 +14,28 @@ const SEED_VARIABLE: &str = "OAR_TEST_SEED";
 const ONE_IN: usize = 8;
 
 /// Whether every case is to be run.
-pub(super) fn is_deep() -> bool {
+pub fn is_deep() -> bool {
     std::env::var_os(DEEP_VARIABLE).is_some()
 }
 
 /// Numbers that look random, the same ones for the same seed (`SplitMix64`).
-pub(super) struct Numbers(u64);
+#[derive(Debug)]
+pub struct Numbers(u64);
 
 impl Numbers {
-    /// The numbers of `OAR_TEST_SEED`, or of a seed of this moment. It is printed, which is shown when the test fails.
+    /// The numbers of `OAR_TEST_SEED`, or of a seed of this moment, for the proof of this name. The seed is printed, which is
+    /// shown when the test fails.
     #[expect(clippy::print_stdout, reason = "the output of a failed test names the seed to repeat it with")]
-    pub(super) fn for_scenario(scenario: &Scenario) -> Self {
+    pub fn named(name: &str) -> Self {
         let seed = std::env::var(SEED_VARIABLE).ok().and_then(|seed| seed.parse().ok());
         let seed =
             seed.unwrap_or_else(|| u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(1));
-        println!("{}: {SEED_VARIABLE}={seed}", scenario.name);
+        println!("{name}: {SEED_VARIABLE}={seed}");
         Self(seed)
     }
 
     /// The next number, less than `limit`.
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -56,7 +58,7 @@ pub(super) fn cases<T, K: Eq + Hash>(scenario: &Scenario, all: Vec<T>, kind: imp
         return all;
     }
     let total = all.len();
-    let sample = sampled(all, &mut Numbers::for_scenario(scenario), kind);
+    let sample = sampled(all, &mut Numbers::named(scenario.name), kind);
     println!("{}: {} of {total} cases; {DEEP_VARIABLE}=1 runs all", scenario.name, sample.len());
     sample
 }

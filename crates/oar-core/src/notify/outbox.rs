@@ -82,7 +82,7 @@ pub async fn deliver(
     if let PreviousSend::PerhapsSince(since) = earlier {
         match look_for(slack, message, since).await {
             Lookup::Found(posted) => return Delivery::AlreadySent(posted),
-            Lookup::CannotTell(reason) => return Delivery::Unclear(reason.words()),
+            Lookup::Undetermined(reason) => return Delivery::Unclear(reason.words()),
             Lookup::NotFound => {}
         }
     }
@@ -94,7 +94,7 @@ pub async fn deliver(
             match look_for(slack, message, started).await {
                 Lookup::Found(posted) => Ok(Some(posted)),
                 Lookup::NotFound => Ok(None),
-                Lookup::CannotTell(reason) => Err(reason.words()),
+                Lookup::Undetermined(reason) => Err(reason.words()),
             }
         };
         let error = match attempt(slack.post(&post, permit), &[ServiceErrorKind::Unclear], look).await {

@@ -39,19 +39,19 @@ pub enum Lookup {
     /// It certainly does not exist.
     NotFound,
     /// Unknown: Slack does not allow the look-up, or there is too much to read; the reason.
-    CannotTell(CannotTell),
+    Undetermined(Undetermined),
 }
 
 /// Why it is unknown whether a message exists: a configuration that must be corrected, or an answer that is missing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
-pub struct CannotTell {
+pub struct Undetermined {
     text: String,
     class: ErrorClass,
     hint: Option<String>,
 }
 
-impl CannotTell {
+impl Undetermined {
     /// The reason and the next step in one text.
     pub fn words(&self) -> String {
         match &self.hint {
@@ -61,7 +61,7 @@ impl CannotTell {
     }
 }
 
-impl Classified for CannotTell {
+impl Classified for Undetermined {
     fn class(&self) -> ErrorClass {
         self.class
     }
@@ -71,7 +71,7 @@ impl Classified for CannotTell {
     }
 }
 
-impl From<ServiceError> for CannotTell {
+impl From<ServiceError> for Undetermined {
     fn from(error: ServiceError) -> Self {
         Self { text: error.to_string(), class: error.class().of_unknown(), hint: error.hint() }
     }
@@ -148,7 +148,7 @@ pub(super) fn next_cursor(paging: Option<Paging>) -> Option<String> {
 
 pub(super) enum NotReached {
     Error(ServiceError),
-    Reason(CannotTell),
+    Reason(Undetermined),
 }
 
 impl From<ServiceError> for NotReached {
@@ -163,13 +163,13 @@ impl SlackClient {
     ///
     /// This needs the app's scopes to read the channel (`channels:history` or `groups:history`, and to find a
     /// channel's id by its name `channels:read` or `groups:read`); without them the answer is
-    /// [`Lookup::CannotTell`], never [`Lookup::NotFound`].
+    /// [`Lookup::Undetermined`], never [`Lookup::NotFound`].
     pub async fn find(&self, wanted: Wanted<'_>) -> Lookup {
         match self.search(wanted).await {
             Ok(Some(posted)) => Lookup::Found(posted),
             Ok(None) => Lookup::NotFound,
-            Err(NotReached::Reason(reason)) => Lookup::CannotTell(reason),
-            Err(NotReached::Error(error)) => Lookup::CannotTell(error.into()),
+            Err(NotReached::Reason(reason)) => Lookup::Undetermined(reason),
+            Err(NotReached::Error(error)) => Lookup::Undetermined(error.into()),
         }
     }
 
@@ -211,7 +211,7 @@ impl SlackClient {
             parameters.retain(|(name, _)| *name != "cursor");
             parameters.push(("cursor", cursor));
         }
-        Err(NotReached::Reason(CannotTell {
+        Err(NotReached::Reason(Undetermined {
             text: format!("channel {channel} has more than {} messages since then", PAGES * PAGE),
             class: ErrorClass::Unavailable,
             hint: None,
@@ -242,7 +242,7 @@ impl SlackClient {
             }
         }
         let absent = |shown: &str, more: String| {
-            NotReached::Reason(CannotTell {
+            NotReached::Reason(Undetermined {
                 text: format!("channel {channel} is not among those that the bot is in{shown}"),
                 class: ErrorClass::Configuration,
                 hint: Some(format!(
@@ -278,7 +278,7 @@ impl SlackClient {
             parameters.retain(|(name, _)| *name != "cursor");
             parameters.push(("cursor", cursor));
         }
-        Err(NotReached::Reason(CannotTell {
+        Err(NotReached::Reason(Undetermined {
             text: format!(
                 "channel {channel} is not among the first {} channels of the bot",
                 PAGES * CHANNELS

@@ -37,7 +37,7 @@ impl SlackClient {
             NotReached::Error(error) => error,
             NotReached::Reason(why) => self
                 .connector("read the messages", format!("channel {channel}"))
-                .error(ServiceErrorKind::NotFound, why),
+                .error(ServiceErrorKind::NotFound, why.words()),
         })?;
         let listed = self.pages("conversations.history", &id, None, threads_since).await?;
         let newer = |ts: Option<&str>| ts.and_then(seconds).is_some_and(|at| at >= since.as_second());

@@ -394,7 +394,7 @@ async fn what_slack_does_not_show_is_not_taken_for_absent() {
         let server = MockServer::start().await;
         answer(&server, 200, body).await;
         match client(&server, Some("t0ken")).find(wanted(channel, None)).await {
-            Lookup::CannotTell(reason) => assert!(reason.words().contains(words), "{reason:?}"),
+            Lookup::Undetermined(reason) => assert!(reason.words().contains(words), "{reason:?}"),
             other => panic!("{channel}: {other:?}"),
         }
     }
@@ -411,7 +411,7 @@ async fn a_channel_that_the_bot_is_not_in_is_a_matter_of_configuration_before_on
         .respond_with(ok(json!({"ok": true, "channels": []})))
         .mount(&server)
         .await;
-    let Lookup::CannotTell(reason) = client(&server, Some("t0ken")).find(wanted("#typo", None)).await else {
+    let Lookup::Undetermined(reason) = client(&server, Some("t0ken")).find(wanted("#typo", None)).await else {
         panic!("it was found out")
     };
     assert_eq!(reason.class(), ErrorClass::Configuration);

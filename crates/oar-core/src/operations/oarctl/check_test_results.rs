@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::agents::result_checker::{Notified, Standing, accepted_mark};
 use crate::clients::Clients;
 use crate::clients::github::{FolderFile, GithubFolder, Repository};
-use crate::clients::slack::{CannotTell, Lookup, SlackClient};
+use crate::clients::slack::{Undetermined, Lookup, SlackClient};
 use crate::config::Credential;
 use crate::error::{Classified as _, ErrorClass};
 use crate::failures::Failures;
@@ -350,7 +350,7 @@ impl Pass<'_> {
 
     /// Whether the channel was told that a build was rejected. One of a first run may only count as told; and another channel
     /// may have been told.
-    async fn was_told_of_rejection(&self, name: &str, told: Option<Timestamp>) -> Result<bool, CannotTell> {
+    async fn was_told_of_rejection(&self, name: &str, told: Option<Timestamp>) -> Result<bool, Undetermined> {
         if self.arguments.dry_run {
             return Ok(true);
         }
@@ -361,7 +361,7 @@ impl Pass<'_> {
         match look_for(&self.slack, &self.message(name, "rejected"), told.unwrap_or(since).min(since)).await {
             Lookup::Found(_) => Ok(true),
             Lookup::NotFound => Ok(false),
-            Lookup::CannotTell(reason) => Err(reason),
+            Lookup::Undetermined(reason) => Err(reason),
         }
     }
 
@@ -381,7 +381,7 @@ impl Pass<'_> {
         let since = since.unwrap_or_else(|| self.earliest(name));
         let result = match look_for(&self.slack, &message, since).await {
             Lookup::Found(_) => Told::SentBefore,
-            Lookup::CannotTell(reason) => return self.cannot_look(name, standing, &reason),
+            Lookup::Undetermined(reason) => return self.cannot_look(name, standing, &reason),
             Lookup::NotFound => {
                 let (clock, permit) = (self.call.clock(), self.call.permit()?);
                 match deliver(&self.slack, clock, &message, PreviousSend::NotSent, permit).await {
@@ -410,7 +410,7 @@ impl Pass<'_> {
         &mut self,
         name: &str,
         standing: &'static str,
-        reason: &CannotTell,
+        reason: &Undetermined,
     ) -> Result<(), TaskError> {
         self.row(name, standing, Told::Error);
         let channel = &self.arguments.slack_channel;

@@ -88,7 +88,7 @@ impl CommandThread<'_> {
         match self.slack.find(wanted).await {
             Lookup::Found(_) => Ok(()),
             // Twice is better than never: nobody else says that a command did not end.
-            Lookup::NotFound | Lookup::CannotTell(_) => self.post(text, &[], name, permit).await.map(drop),
+            Lookup::NotFound | Lookup::Undetermined(_) => self.post(text, &[], name, permit).await.map(drop),
         }
     }
 
@@ -124,7 +124,7 @@ impl CommandThread<'_> {
         match self.slack.find(wanted).await {
             Lookup::Found(posted) => Ok(posted),
             Lookup::NotFound => self.slack.post(&post, permit).await,
-            Lookup::CannotTell(_) => Err(unclear),
+            Lookup::Undetermined(_) => Err(unclear),
         }
     }
 }

@@ -1,0 +1,203 @@
+//! The process with all agents: what it keeps between passes, and how it ends in the middle of them.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use end_to_end::matrix::sample::Numbers;
+use end_to_end::{Fault, FaultKind, Harness, Sandbox};
+use futures::future::{BoxFuture, join_all};
+use jiff::Timestamp;
+use oar_core::clients::Clients;
+use oar_core::clock::{Clock, ClockSource};
+use oar_core::config::{Environment, Settings};
+use oar_core::flow::interrupt::Interrupt;
+use oar_core::http::Http;
+use oar_core::operations::jira_notificator::JiraNotificator;
+use oar_core::operations::jobctl::start_aggregator::StartAggregator;
+use oar_core::operations::jobctl::start_controller::StartController;
+use oar_core::operations::oarctl::check_test_results::CheckTestResults;
+use oar_core::operations::oarctl::start_release_detector::StartReleaseDetector;
+use oar_core::operations::tick::Tick;
+use oar_core::operations::{Call, Conclusion as _, NoConsent, Observer, Operation, Part, perform};
+use oar_core::permit::WritePermit;
+use oar_core::redact::Redactor;
+use oar_core::version::Arch;
+use sandbox::services::github::STATE_REPOSITORY;
+
+use crate::releases::{RESULTS, STREAMS};
+
+/// The sandbox's time, which the test alone moves. Pauses pass at once.
+struct SandboxTime(Sandbox);
+
+impl ClockSource for SandboxTime {
+    fn now(&self) -> Timestamp {
+        self.0.clock().now()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        // Shorter ones end before longer ones.
+        Box::pin(tokio::time::sleep((duration / 500).min(Duration::from_millis(20))))
+    }
+
+    fn random(&self) -> f64 {
+        0.5
+    }
+}
+
+/// What the result checker keeps in its file, which outlives the process.
+#[derive(Debug, Clone, Default)]
+struct NotifiedFile(Arc<Mutex<String>>);
+
+impl Observer for NotifiedFile {
+    fn note(&self, _text: &str) {}
+
+    fn warn(&self, _text: &str) {}
+
+    fn part(&self, part: Part<'_>) {
+        if let Part::Notified(notified) = part {
+            *self.0.lock().unwrap() = notified.text();
+        }
+    }
+}
+
+/// How passes ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// All came to their end, with these problems.
+    Whole(Vec<String>),
+    /// The process ended in the middle of them.
+    Killed,
+}
+
+/// The agents in one process, which share the clients of all services.
+pub(crate) struct Process {
+    sandbox: Sandbox,
+    environment: Environment,
+    clients: Clients,
+    notified: NotifiedFile,
+}
+
+impl Process {
+    pub(crate) fn start(harness: &Harness) -> Self {
+        let command = harness.command("oarctl", ["agents", "run"]);
+        let pairs = command.get_envs().map(|(name, value)| {
+            let text = |text: &std::ffi::OsStr| text.to_str().unwrap().to_owned();
+            (text(name), text(value.unwrap()))
+        });
+        let environment = Environment::from_pairs(pairs).with_working_directory(harness.home());
+        let sandbox = harness.sandbox.clone();
+        let clients = clients(&environment, &sandbox);
+        Self { sandbox, environment, clients, notified: NotifiedFile::default() }
+    }
+
+    /// Makes the passes that are due, all at once. With a fault the process ends when the fault hits.
+    pub(crate) async fn passes(&mut self, hourly: bool, end: Option<Fault>) -> Ended {
+        let end = end.map(|fault| self.sandbox.faults().add(fault));
+        let passes = self.due(hourly);
+        let sandbox = self.sandbox.clone();
+        let ended = async move {
+            let Some(fault) = end else { return std::future::pending().await };
+            while sandbox.faults().hits(fault) == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let whole = tokio::select! {
+            problems = passes => Some(problems.into_iter().flatten().collect()),
+            () = ended => None,
+        };
+        self.sandbox.faults().clear();
+        match whole {
+            Some(problems) => Ended::Whole(problems),
+            None => {
+                self.clients = clients(&self.environment, &self.sandbox);
+                self.settle().await;
+                Ended::Killed
+            }
+        }
+    }
+
+    /// The passes, each with the words of its problem, if it has one.
+    fn due(&self, hourly: bool) -> impl Future<Output = Vec<Option<String>>> + use<> {
+        let streams = STREAMS.iter().map(|stream| stream.parse().unwrap()).collect();
+        let detector = StartReleaseDetector { minor_release: streams, ..StartReleaseDetector::default() };
+        let mut passes: Vec<BoxFuture<'static, Option<String>>> = vec![Box::pin(pass(detector, self.call()))];
+        if hourly {
+            passes.push(Box::pin(pass(JiraNotificator::default(), self.call())));
+            let checker = CheckTestResults {
+                repo_name: STATE_REPOSITORY.to_owned(),
+                slack_channel: "#qe-demo".to_owned(),
+                notified: Some(self.notified.0.lock().unwrap().clone()),
+                limit: 5,
+                path: RESULTS.to_owned(),
+                branch: "record".to_owned(),
+                include_stable: false,
+                dry_run: false,
+            };
+            passes.push(Box::pin(pass(checker, self.call())));
+            let controller = StartController {
+                release: vec!["4.20".parse().unwrap()],
+                no_nightly: false,
+                trigger_prow_job: true,
+                arch: Arch::Amd64,
+                dry_run: false,
+            };
+            passes.push(Box::pin(pass(controller, self.call())));
+            passes.push(Box::pin(pass(StartAggregator { arch: Arch::Amd64, dry_run: false }, self.call())));
+            passes.push(Box::pin(pass(Tick::default(), self.call())));
+        }
+        join_all(passes)
+    }
+
+    fn call(&self) -> Call {
+        let (_, interrupt) = Interrupt::channel();
+        Call::new(self.clients.clone(), interrupt)
+            .permitted(WritePermit::granted_by_user_interface(), Arc::new(NoConsent))
+            .observed_by(Arc::new(self.notified.clone()))
+    }
+
+    /// What was on its way when the process ended arrives, or is gone.
+    async fn settle(&self) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        for _ in 0..3 {
+            let url = format!("{}/release-controller/amd64/", self.sandbox.base_url());
+            // Only that it was answered counts.
+            drop(reqwest::get(url).await.unwrap());
+        }
+    }
+}
+
+async fn pass<O: Operation>(operation: O, call: Call) -> Option<String> {
+    match perform(operation, &call).await {
+        Ok(answer) => {
+            let name = O::ABOUT.command;
+            let class = answer.class()?;
+            Some(format!("{name}: {class:?}: {}", serde_json::to_string(&answer).unwrap()))
+        }
+        Err(error) => Some(format!("{}: {}", O::ABOUT.command, error.inner())),
+    }
+}
+
+fn clients(environment: &Environment, sandbox: &Sandbox) -> Clients {
+    let settings = Settings::load(environment).unwrap();
+    let clock = Clock::new(Arc::new(SandboxTime(sandbox.clone())));
+    let http = Http::new(settings.http().clone(), clock, Redactor::new(environment.secrets())).unwrap();
+    Clients::new(settings, http)
+}
+
+/// A request at which the process ends, before or after it took effect. Half of them are among the writes.
+pub(crate) fn end_at(numbers: &mut Numbers) -> Fault {
+    let kind = if numbers.below(2) == 0 { FaultKind::Hang } else { FaultKind::HangAfter };
+    match numbers.below(4) {
+        0 => Fault::anywhere(kind).method("POST").skip(numbers.below(12)),
+        1 => Fault::anywhere(kind).method("PUT").skip(numbers.below(4)),
+        _ => Fault::anywhere(kind).skip(numbers.below(40)),
+    }
+}
+
+/// The memory of this process that is resident, in MiB.
+pub(crate) fn resident() -> u64 {
+    let status = std::fs::read_to_string(PathBuf::from("/proc/self/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+}

@@ -1,0 +1,104 @@
+//! Two weeks of all agents in one process, in simulated time: the detector every ten minutes; the notificator, the result
+//! checker, controller and aggregator, and `tick` every hour. The process ends at random requests and is started anew, while
+//! releases are announced and people work on their bugs.
+//!
+//! Agents and sandbox share one clock, which stands still during the passes and is moved between them. Two days here, with a
+//! seed that is printed (`OAR_TEST_SEED` repeats it as far as what happens; requests that are sent at the same moment may
+//! arrive in another order); two weeks with `make test-deep`.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+
+mod agents;
+mod bugs;
+mod releases;
+
+use agents::{Ended, Process, end_at, resident};
+use bugs::{Bugs, PEOPLE};
+use end_to_end::directory::Directory;
+use end_to_end::matrix::sample::{Numbers, is_deep};
+use end_to_end::{Harness, Options};
+use jiff::{SignedDuration, Timestamp};
+use releases::Releases;
+use sandbox::clock::ClockStart;
+
+/// A Thursday.
+const START: Timestamp = Timestamp::constant(1_782_990_000, 0);
+const STEP: SignedDuration = SignedDuration::from_mins(10);
+const STEPS_A_DAY: i32 = 144;
+/// After this time nobody holds a bug for a process that ended.
+const LEASE: SignedDuration = SignedDuration::from_secs(120);
+/// A process that was started anew ends again so often at most.
+const MOST_RESTARTS: u32 = 3;
+/// How much the process, in which the sandbox keeps its commits, messages, changes, and comments as well, may grow after
+/// what it needs at first, in MiB.
+const MOST_GROWTH: u64 = 64;
+
+#[tokio::test]
+async fn whatever_ends_the_process_everything_is_done_once_and_in_time() {
+    let mut numbers = Numbers::named("fortnight");
+    let (days, bugs) = if is_deep() { (14, 45) } else { (2, 18) };
+    let directory = Directory::start(&PEOPLE);
+    let options = Options { clock: ClockStart::Frozen(START), ..Options::default() };
+    let harness = directory.asked_by(Harness::with(options));
+    let harness = harness.env("OAR_INTENT_LEASE", &LEASE.as_secs().to_string());
+    let (world, clock) = (harness.sandbox.world(), harness.sandbox.clock());
+    let mut bugs = Bugs::load(world, bugs, START, &mut numbers);
+    let mut releases = Releases::default();
+    let mut process = Process::start(&harness);
+    let (mut restarts, mut early) = (0, None);
+    let move_to = |time: Timestamp| {
+        let rest = time.duration_since(clock.now());
+        if rest.is_positive() {
+            clock.advance(rest);
+        }
+    };
+    for step in 1..=days * STEPS_A_DAY {
+        let (end, hourly) = (START + STEP * step, step % 6 == 0);
+        move_to(end - SignedDuration::from_mins(1 + i64::try_from(numbers.below(4)).unwrap()));
+        bugs.live(world, clock.now(), &mut numbers);
+        releases.live(&harness, clock.now(), &mut numbers);
+        move_to(end);
+        let mut left = MOST_RESTARTS;
+        loop {
+            let ends = left > 0 && numbers.below(if hourly { 2 } else { 8 }) == 0;
+            let ended = process.passes(hourly, ends.then(|| end_at(&mut numbers))).await;
+            let whole = matches!(ended, Ended::Whole(_));
+            if hourly {
+                bugs.compare(world, clock.now(), whole);
+            }
+            releases.nothing_twice(&harness);
+            if let Ended::Whole(problems) = ended {
+                assert!(problems.is_empty(), "at {}: {problems:#?}", clock.now());
+                break;
+            }
+            (left, restarts) = (left - 1, restarts + 1);
+            clock.advance(LEASE + SignedDuration::from_secs(1));
+        }
+        releases.all_begun(&harness);
+        if hourly {
+            releases.all_told(&harness);
+        }
+        harness.sandbox.clear_requests();
+        if step == days.min(4) * STEPS_A_DAY / 2 {
+            early = Some(resident());
+        }
+    }
+    // The claims of processes that ended are over.
+    clock.advance(STEP * 2);
+    assert!(matches!(process.passes(false, None).await, Ended::Whole(problems) if problems.is_empty()));
+    let (early, late) = (early.unwrap(), resident());
+    let done = releases.finish(&harness);
+    println!("{days} days, {restarts} restarts: {done}; {:?}; {early} MiB, then {late} MiB", bugs.seen);
+    assert!(late < early + MOST_GROWTH, "{early} MiB, then {late} MiB");
+    assert!(restarts > days * 10, "{restarts} restarts");
+    if is_deep() {
+        for what in
+            ["QaContact", "TeamLead", "Manager", "Assignee", "Reporter"].map(|kind| format!("told {kind}"))
+        {
+            assert!(bugs.seen.contains_key(&what), "{what}: {:?}", bugs.seen);
+        }
+        for what in ["label added", "label removed", "answered", "ASSIGNED", "Verified", "ON_QA"] {
+            assert!(bugs.seen.contains_key(what), "{what}: {:?}", bugs.seen);
+        }
+    }
+    harness.sandbox.assert_no_unexpected();
+}

@@ -1,0 +1,169 @@
+//! Releases that ART announces, builds that are rejected and accepted, and what the agents make of them.
+
+use std::collections::BTreeMap;
+
+use end_to_end::Harness;
+use end_to_end::matrix::sample::Numbers;
+use jiff::{SignedDuration, Timestamp};
+use sandbox::scenario::github::{RECORD_BRANCH, STATE_BRANCH};
+use sandbox::services::github::{BUILD_DATA_REPOSITORY, STATE_REPOSITORY};
+use sandbox::services::release_controller::Phase;
+
+/// The y-streams that are looked at: one of each flow.
+pub(crate) const STREAMS: [&str; 2] = ["4.19", "4.14"];
+/// The release of each that is announced and accepted from the start.
+const NEWEST: [u64; 2] = [1, 60];
+/// The folder with the results of builds that the result checker looks at.
+pub(crate) const RESULTS: &str = "_results";
+
+/// A rejected build: whether it is accepted by now, and what the channel has to be told.
+#[derive(Debug, Default)]
+struct Build {
+    accepted: bool,
+    told: bool,
+    told_accepted: bool,
+}
+
+#[derive(Debug)]
+struct Release {
+    announced: Timestamp,
+    accepted: bool,
+}
+
+/// Everything that was announced and rejected so far.
+#[derive(Debug, Default)]
+pub(crate) struct Releases {
+    releases: BTreeMap<String, Release>,
+    builds: BTreeMap<String, Build>,
+    /// Prow jobs by the key of their intent.
+    jobs: BTreeMap<String, String>,
+}
+
+impl Releases {
+    /// Ten minutes of what ART and others do.
+    pub(crate) fn live(&mut self, harness: &Harness, now: Timestamp, numbers: &mut Numbers) {
+        for (stream, newest) in STREAMS.into_iter().zip(NEWEST) {
+            let announced = self.releases.keys().filter(|name| name.starts_with(stream)).count();
+            if numbers.below(100) == 0 {
+                let before = newest + u64::try_from(announced).unwrap();
+                for number in 0..1 + numbers.below(2) {
+                    self.announce(harness, stream, (newest, before + number + 1), now);
+                }
+            }
+        }
+        let next = self.releases.iter_mut().find(|(_, release)| !release.accepted);
+        let old = |release: &Release| now.duration_since(release.announced) > SignedDuration::from_hours(2);
+        if let Some((name, release)) = next.filter(|(_, release)| old(release))
+            && numbers.below(60) == 0
+        {
+            release.accepted = true;
+            let mut controller = harness.sandbox.world().release_controller.lock();
+            controller.add("4-stable", name, Phase::Accepted);
+            controller.payload_mut("4-stable", name).unwrap().created = now;
+        }
+        if numbers.below(30) == 0 {
+            let name =
+                format!("ocp-test-result-4.21.0-0.nightly-{}-amd64.json", now.strftime("%Y-%m-%d-%H%M%S"));
+            put_result(harness, &name, false, now);
+            self.builds.insert(name, Build::default());
+        }
+        let rejected = self.builds.iter_mut().find(|(_, build)| !build.accepted);
+        if let Some((name, build)) = rejected
+            && numbers.below(60) == 0
+        {
+            put_result(harness, name, true, now);
+            build.accepted = true;
+        }
+    }
+
+    fn announce(&mut self, harness: &Harness, stream: &str, (like, number): (u64, u64), now: Timestamp) {
+        let release = format!("{stream}.{number}");
+        let mut github = harness.sandbox.world().github.lock();
+        let branch = format!("openshift-{stream}");
+        let text = github.text(BUILD_DATA_REPOSITORY, &branch, "releases.yml").unwrap();
+        let (before, rest) = text.split_once(&format!("  {stream}.{like}:\n")).unwrap();
+        let entry: String =
+            rest.lines().take_while(|line| line.starts_with("   ")).map(|line| format!("{line}\n")).collect();
+        let text = format!("{before}  {release}:\n{entry}  {stream}.{like}:\n{rest}");
+        github.put(BUILD_DATA_REPOSITORY, &branch, "releases.yml", text, "Update releases.yml", now).unwrap();
+        let path = format!("_releases/{stream}/{stream}.z.yaml");
+        let text = github.text(STATE_REPOSITORY, STATE_BRANCH, &path).unwrap();
+        let text =
+            format!("{text}  {release}:\n    advisories: {{rpm: 1, rhcos: 2}}\n    release_jira: ART-1\n");
+        github.put(STATE_REPOSITORY, STATE_BRANCH, &path, text, "Announce releases", now).unwrap();
+        self.releases.insert(release, Release { announced: now, accepted: false });
+    }
+
+    /// What is true after every pass, also after one that ended in the middle: nothing is there twice.
+    pub(crate) fn nothing_twice(&mut self, harness: &Harness) {
+        let mut messages = BTreeMap::<(String, String), usize>::new();
+        for message in &harness.sandbox.world().slack.lock().messages {
+            *messages.entry((message.channel.clone(), message.text.clone())).or_default() += 1;
+        }
+        for (message, count) in messages {
+            assert_eq!(count, 1, "{message:?}");
+        }
+        for job in harness.prow_jobs() {
+            let Some(key) = job.annotations.get("release-tests.openshift.io/intent") else { continue };
+            let first = self.jobs.entry(key.clone()).or_insert_with(|| job.id.clone());
+            assert_eq!(*first, job.id, "{} was started twice for one intent", job.job);
+        }
+    }
+
+    /// What is true after whole passes: every announced release has its StateBox.
+    pub(crate) fn all_begun(&self, harness: &Harness) {
+        for (release, Release { announced, .. }) in &self.releases {
+            let now = harness.sandbox.clock().now();
+            assert!(
+                harness.statebox(release).is_some(),
+                "{release} was announced at {announced} and has no StateBox at {now}"
+            );
+        }
+    }
+
+    /// What is true after whole passes of every hour: each rejected build was told, and its acceptance if it was.
+    pub(crate) fn all_told(&mut self, harness: &Harness) {
+        let slack = harness.sandbox.world().slack.lock();
+        let told = |name: &str, words: &str| {
+            slack.messages.iter().any(|message| message.text.contains(name) && message.text.contains(words))
+        };
+        for (name, build) in &mut self.builds {
+            if build.accepted {
+                build.told_accepted |= build.told;
+            } else {
+                build.told = true;
+            }
+            assert_eq!(told(name, "Rejected build detected"), build.told, "{name}: {build:?}");
+            assert_eq!(told(name, "accepted now"), build.told_accepted, "{name}: {build:?}");
+        }
+    }
+
+    /// What is true at the end: each release's StateBox was made once, and its channel was told of it once.
+    pub(crate) fn finish(&self, harness: &Harness) -> String {
+        let commits = harness.sandbox.world().github.lock().commits(STATE_REPOSITORY, STATE_BRANCH);
+        let slack = harness.sandbox.world().slack.lock();
+        for release in self.releases.keys() {
+            let title = format!("Initialize StateBox for release {release}");
+            let made = commits.iter().filter(|commit| commit.message.lines().next() == Some(&title)).count();
+            assert_eq!(made, 1, "{title}");
+            let file = format!("/{release}.yaml");
+            let told = slack.messages.iter().filter(|message| message.text.contains(&file)).count();
+            assert_eq!(told, 1, "{release}: {:#?}", slack.messages);
+        }
+        let accepted = self.builds.values().filter(|build| build.told_accepted).count();
+        format!(
+            "{} releases, {} rejected builds of which {accepted} were accepted, {} Prow jobs, {} messages",
+            self.releases.len(),
+            self.builds.len(),
+            self.jobs.len(),
+            slack.messages.len()
+        )
+    }
+}
+
+fn put_result(harness: &Harness, name: &str, accepted: bool, now: Timestamp) {
+    let path = format!("{RESULTS}/{name}");
+    let text = format!(r#"{{"accepted": {accepted}, "aggregated": true, "result": ["{name}"]}}"#);
+    let mut github = harness.sandbox.world().github.lock();
+    github.put(STATE_REPOSITORY, RECORD_BRANCH, &path, text, "another result", now).unwrap();
+}
