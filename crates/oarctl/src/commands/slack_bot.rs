@@ -44,6 +44,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         role: "slack-bot",
         scope: "slack",
         parts: &[],
+        about: "",
         dry_run: false,
         one_at_a_time: true,
         leases: &clients,
