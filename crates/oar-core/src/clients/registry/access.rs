@@ -188,7 +188,8 @@ impl RegistryClient {
                 (None, Some(format!("your login could not be read: {problem}")))
             }
         };
-        let grant = match (Challenge::of(&reply.headers), login) {
+        let challenge = Challenge::of(&reply.headers).map(|challenge| challenge.reading(spec.repository()));
+        let grant = match (challenge, login) {
             (Some(challenge), login) => Some(self.token(&challenge, call, login.as_ref(), &authority).await?),
             (None, Some(Login::Password { user, password })) if Challenge::is_basic(&reply.headers) => {
                 Some(Grant::new("Basic", &basic(&user, &password), vec![password])?)
