@@ -19,7 +19,6 @@ use super::reply::refusal;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Reply};
 use crate::ids::PullSpec;
-use crate::redact::Redactor;
 use crate::service::Service;
 
 /// What our token requests call this program.
@@ -84,11 +83,13 @@ pub(super) struct Answered {
 }
 
 impl Answered {
-    /// Redacts an error about this answer, and adds the next step after a refusal.
+    /// Values that no error about this answer may show.
+    pub(super) fn secrets(&self) -> &[SecretString] {
+        self.grant.as_ref().map(|grant| grant.secrets.as_slice()).unwrap_or_default()
+    }
+
+    /// Adds the next step to an error about this answer after a refusal.
     pub(super) fn explain(&self, mut error: ServiceError, registry: &str) -> ServiceError {
-        if let Some(grant) = &self.grant {
-            error.detail = Redactor::new(grant.secrets.iter().cloned()).redact(&error.detail).into_owned();
-        }
         if matches!(error.kind, ServiceErrorKind::Unauthorized | ServiceErrorKind::Forbidden) {
             if let Some(problem) = &self.problem {
                 error.detail = format!("{} ({problem})", error.detail);
@@ -238,8 +239,8 @@ impl RegistryClient {
                 (request, vec![token.clone()])
             }
         };
-        let reply = self.http.send(request).await?.success(refusal).map_err(|mut error| {
-            error.detail = Redactor::new(secrets.iter().cloned()).redact(&error.detail).into_owned();
+        let answered = self.http.send(request).await?;
+        let reply = answered.success(|reply| refusal(reply, &secrets)).map_err(|mut error| {
             if matches!(error.kind, ServiceErrorKind::Unauthorized | ServiceErrorKind::Forbidden) {
                 error.hint.get_or_insert_with(|| log_in(registry));
             }

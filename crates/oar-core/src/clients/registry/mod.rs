@@ -240,7 +240,7 @@ impl RegistryClient {
         // Only the registry itself can report that the content is missing; a proxy or a store behind it
         // cannot.
         let is_its_own = !words(reply).is_empty();
-        reply.clone().success(refusal).map_err(|mut error| {
+        reply.clone().success(|reply| refusal(reply, answered.secrets())).map_err(|mut error| {
             if error.kind == ServiceErrorKind::NotFound && !is_its_own {
                 error.kind = ServiceErrorKind::Malformed;
                 error.detail =

@@ -367,6 +367,36 @@ async fn a_refused_login_is_asked_with_once_and_never_shown() {
 }
 
 #[tokio::test]
+async fn a_secret_is_not_shown_where_an_error_is_cut() {
+    // Errors show 300 characters; the secret stands across their end, in JSON and in plain text.
+    let filler = "y".repeat(280);
+    let json = |secret: &str| {
+        json!({"errors": [{"code": "DENIED", "message": format!("{filler} {secret}")}]}).to_string()
+    };
+    let plain = |secret: &str| format!("DENIED: {filler} {secret}");
+    for (refused, granted) in [
+        (json("planted-password"), json("planted-token")),
+        (plain("planted-password"), plain("planted-token")),
+    ] {
+        let server = MockServer::start().await;
+        want_token(&server, "planted-token").await;
+        let answer = ResponseTemplate::new(401).set_body_string(refused);
+        Mock::given(path("/token")).respond_with(answer).mount(&server).await;
+        let (registry, _folder) = signed_in(&server, &account());
+        let error = registry.digest(&spec()).await.unwrap_err().to_string();
+        assert!(error.contains("DENIED: yyy") && !error.contains("planted"), "{error}");
+        server.reset().await;
+        want_token(&server, "planted-token").await;
+        Mock::given(path("/token")).respond_with(ok(json!({"token": "planted-token"}))).mount(&server).await;
+        let answer = ResponseTemplate::new(403).set_body_string(granted);
+        Mock::given(path(MANIFEST)).respond_with(answer).mount(&server).await;
+        let (registry, _folder) = signed_in(&server, &account());
+        let error = registry.digest(&spec()).await.unwrap_err().to_string();
+        assert!(error.contains("DENIED: yyy") && !error.contains("planted"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn logins_that_cannot_be_read_are_told_where_one_is_missing() {
     let server = MockServer::start().await;
     let folder = tempfile::tempdir().unwrap();
