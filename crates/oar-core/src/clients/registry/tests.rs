@@ -9,7 +9,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::release::LAYER_LIMIT;
 use super::*;
 use crate::clients::testing::{base, http, ok};
-use crate::error::Classified as _;
+use crate::error::{Classified as _, ErrorClass};
 
 const SPEC: &str = "quay.io/openshift-release-dev/ocp-release:4.19.1-x86_64";
 const MANIFEST: &str = "/registry/v2/openshift-release-dev/ocp-release/manifests/4.19.1-x86_64";
@@ -393,6 +393,32 @@ async fn a_secret_is_not_shown_where_an_error_is_cut() {
         let (registry, _folder) = signed_in(&server, &account());
         let error = registry.digest(&spec()).await.unwrap_err().to_string();
         assert!(error.contains("DENIED: yyy") && !error.contains("planted"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_by_the_store_of_blobs_is_no_refused_login() {
+    for status in [401, 403] {
+        let server = MockServer::start().await;
+        let store = MockServer::start().await;
+        let layer = metadata("4.19.1", None);
+        let digest = Digest::of(&layer);
+        let manifest = json!({"layers": [{"digest": digest.as_str(), "size": layer.len()}]}).to_string();
+        give(&server, MANIFEST, manifest.into_bytes()).await;
+        let place = format!("{}/there?sign=1", store.uri());
+        Mock::given(path(format!("{BLOBS}/{digest}")))
+            .respond_with(ResponseTemplate::new(307).insert_header("location", place.as_str()))
+            .mount(&server)
+            .await;
+        Mock::given(path("/there"))
+            .respond_with(ResponseTemplate::new(status).set_body_string("Request has expired"))
+            .mount(&store)
+            .await;
+        let error = client(&server).release_metadata(&spec()).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Unavailable, "{error}");
+        let words = "refused by 127.0.0.1, where the registry keeps it: Request has expired";
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(!error.hint().unwrap().contains("podman login"), "{error}");
     }
 }
 
