@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use url::form_urlencoded;
 
@@ -23,6 +24,9 @@ use crate::service::Service;
 
 /// What our token requests call this program.
 const CLIENT: &str = "release-tests";
+/// How long requests get the error of a token service that could not be asked, before one asks it again. It is shorter
+/// than the pauses of those who look repeatedly.
+const FAILURE_HOLDS: SignedDuration = SignedDuration::from_secs(20);
 
 /// The authorization for requests to one repository.
 #[derive(Debug, Clone)]
@@ -58,10 +62,47 @@ pub(super) struct Access {
     /// Whether a request was sent there.
     asked: bool,
     grant: Option<Grant>,
-    /// A new grant was refused, or could not be made: it is not tried again.
+    /// A new grant was refused, or cannot be made: it is not tried again.
     refused: bool,
+    /// When the token service could not be asked, and why.
+    failed: Option<(Timestamp, ServiceError)>,
     /// Why there is no grant, or only an anonymous one.
     problem: Option<String>,
+}
+
+impl Access {
+    /// Remembers why signing in failed: a refusal for good, anything else for a while.
+    fn note(&mut self, error: &ServiceError, now: Timestamp) {
+        match error.kind {
+            ServiceErrorKind::Unauthorized | ServiceErrorKind::Forbidden | ServiceErrorKind::Rejected => {
+                self.refused = true;
+                self.problem = Some(format!("signing in failed: {error}"));
+            }
+            _ => self.failed = Some((now, again(error))),
+        }
+    }
+
+    /// The failure of another request that is so recent that it is this one's as well: requests that wait for each other
+    /// do not each wait for the token service.
+    fn recent_failure(&self, now: Timestamp) -> Option<ServiceError> {
+        let (at, error) = self.failed.as_ref()?;
+        (now.duration_since(*at).abs() < FAILURE_HOLDS).then(|| again(error))
+    }
+}
+
+/// The same failure once more, without its cause.
+fn again(error: &ServiceError) -> ServiceError {
+    ServiceError {
+        service: error.service,
+        operation: error.operation,
+        subject: error.subject.clone(),
+        kind: error.kind,
+        status: error.status,
+        read: error.read,
+        detail: error.detail.clone(),
+        hint: error.hint.clone(),
+        source: None,
+    }
 }
 
 /// Access to all repositories, by registry and repository.
@@ -147,11 +188,12 @@ impl RegistryClient {
             _ => false,
         };
         if unchanged && !known.refused {
-            let (grant, problem) = self.grant(spec, &reply, call).await.inspect_err(|error| {
-                // Later requests do not wait for the same failure again.
-                known.refused = true;
-                known.problem = Some(format!("signing in failed: {error}"));
-            })?;
+            if let Some(error) = known.recent_failure(self.http.clock().now()) {
+                return Err(error);
+            }
+            let made = self.grant(spec, &reply, call).await;
+            let (grant, problem) = made.inspect_err(|error| known.note(error, self.http.clock().now()))?;
+            known.failed = None;
             known.problem = problem;
             let Some(grant) = grant else {
                 // A 401 without a challenge is not the registry's own; the next request may get one.
