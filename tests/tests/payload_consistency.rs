@@ -288,6 +288,9 @@ fn the_wrong_merge_request_or_payload_is_named() {
     assert!(ask(PAYLOAD, "99999").expect(4).stderr.contains("99999"));
     let absent = "quay.io/openshift-release-dev/ocp-release:4.19.77-x86_64";
     assert!(ask(absent, "612").expect(4).stderr.contains("4.19.77"));
+    // Registries do not tell a repository that is not there from a private one.
+    let misspelt = ask("quay.io/openshift-release-dev/ocp-relase:4.19.1-x86_64", "612").expect(3);
+    assert!(misspelt.stderr.contains("for a repository that does not exist"), "{}", misspelt.stderr);
     for (payload, number) in
         [("nonsense", "612"), (PAYLOAD, "0"), (PAYLOAD, "-1"), (PAYLOAD, "x"), (PAYLOAD, "99999999999")]
     {

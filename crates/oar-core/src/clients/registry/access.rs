@@ -144,7 +144,7 @@ impl Answered {
 fn log_in(registry: &str) -> String {
     format!(
         "Log in with `podman login {registry}`, or name a file with a login for it in REGISTRY_AUTH_FILE. The login must \
-         be allowed to pull the image."
+         be allowed to pull the image. Registries answer the same for a repository that does not exist."
     )
 }
 
