@@ -161,7 +161,7 @@ impl Process {
     async fn settle(&self) {
         tokio::time::sleep(Duration::from_millis(5)).await;
         for _ in 0..3 {
-            let url = format!("{}/release-controller/amd64/", self.sandbox.base_url());
+            let url = format!("{}/_sandbox/clock", self.sandbox.base_url());
             // Only that it was answered counts.
             drop(reqwest::get(url).await.unwrap());
         }
