@@ -108,14 +108,12 @@ impl Process {
             () = ended => None,
         };
         self.sandbox.faults().clear();
-        match whole {
-            Some(problems) => Ended::Whole(problems),
-            None => {
-                self.clients = clients(&self.environment, &self.sandbox);
-                self.settle().await;
-                Ended::Killed
-            }
+        if let Some(problems) = whole {
+            return Ended::Whole(problems);
         }
+        self.clients = clients(&self.environment, &self.sandbox);
+        self.settle().await;
+        Ended::Killed
     }
 
     /// The passes, each with the words of its problem, if it has one.
