@@ -4,44 +4,22 @@
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use end_to_end::{Harness, KONFLUX, Run, root};
+use end_to_end::slack_bot::{self, BOT, CHANNEL, LEAD, WRITER, change};
+use end_to_end::{Harness, KONFLUX, Run};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sandbox::services::slack::state::Message;
 use serde_json::{Value, json};
 
-const CHANNEL: &str = "qe-demo";
-const LEAD: &str = "U0000LEAD1";
 const SECOND: &str = "U0000LEAD2";
-/// May read and write, and nothing critical.
-const WRITER: &str = "U0000QCON1";
 /// May do nothing.
 const OTHER: &str = "U0000OTHER";
-const BOT: &str = "U0000BOT01";
 /// The file in which the bot remembers.
 const MEMORY: &str = "_releases/slack-bot.json";
 
 /// A sandbox with permissions in one channel, and 4.19.1 begun.
 fn with_permissions() -> Harness {
-    let harness = Harness::announced(KONFLUX);
-    change(&harness, "group", &json!({"handle": "qe-forum-demo", "users": [WRITER]}));
-    let text = std::fs::read_to_string(root().join("config/config_store.example.json")).unwrap();
-    let mut document: Value = serde_json::from_str(&text).unwrap();
-    let rights = json!({"write": "qe-forum-demo", "critical": "demo-leads-4-19"});
-    document["slack_bot"] = json!({"permissions": {(format!("#{CHANNEL}")): rights}});
-    std::fs::create_dir_all(harness.tools()).unwrap();
-    let (plain, encrypted) = (harness.tools().join("plain.json"), harness.tools().join("store.json"));
-    std::fs::write(&plain, document.to_string()).unwrap();
-    let paths = [plain.to_str().unwrap(), "-o", encrypted.to_str().unwrap()];
-    harness.run("oarctl", ["config", "encrypt"].into_iter().chain(paths)).expect(0);
-    let path = encrypted.to_str().unwrap().to_owned();
-    harness.env("OAR_CONFIG", &path)
-}
-
-fn change(harness: &Harness, operation: &str, body: &Value) -> Value {
-    let now = harness.sandbox.clock().now();
-    let changed = harness.sandbox.world().with_service("slack", |slack| slack.change(operation, body, now));
-    changed.unwrap().unwrap()
+    slack_bot::with_permissions(Harness::announced(KONFLUX))
 }
 
 fn say(harness: &Harness, user: &str, text: &str) -> String {
