@@ -10,6 +10,7 @@ use sandbox::credentials::{REGISTRY_IDENTITY_TOKEN, REGISTRY_PASSWORD, REGISTRY_
 use sandbox::scenario::registry::{
     RELEASE_IMAGES, SHIPPED_IMAGES, build, consist_of, fill_release, release_image, release_to_public, ship,
 };
+use sandbox::services::gitlab::MergeRequestState;
 use sandbox::services::registry::{Built, BuiltDigests, Spelling};
 use serde_json::{Value, json};
 
@@ -113,7 +114,7 @@ fn a_whole_release_costs_a_request_for_each_image_of_the_shipment() {
 }
 
 #[test]
-fn a_registry_that_asks_for_patience_gets_it() {
+fn a_registry_that_is_busy_or_hangs_up_is_asked_again() {
     let harness = Harness::new();
     fill_release(harness.sandbox.world(), 40);
     harness.sandbox.world().registry.lock().spelling = Spelling::Odd;
@@ -247,6 +248,32 @@ fn a_shipment_that_is_not_whole_yet_is_unknown_for_what_it_lacks() {
 }
 
 #[test]
+fn a_merge_request_that_was_given_up_is_told() {
+    let harness = Harness::new();
+    let words = "the merge request was closed without a merge: ask ART";
+    assert!(!check(&harness).expect(0).stderr.contains(words));
+    for (state, is_told) in [(MergeRequestState::Closed, true), (MergeRequestState::Merged, false)] {
+        let mut gitlab = harness.sandbox.world().gitlab.lock();
+        gitlab.merge_requests.iter_mut().find(|request| request.iid == 612).unwrap().state = state;
+        drop(gitlab);
+        let run = check(&harness).expect(0);
+        assert_eq!(run.stderr.contains(words), is_told, "{}", run.stderr);
+        assert!(run.stdout.contains("consistent"), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn a_payload_of_nothing_but_the_operating_system_is_unknown() {
+    let harness = Harness::new();
+    let world = harness.sandbox.world();
+    let shipped = world.registry.lock().put_build(&build("ose-4-19-demo-operator"));
+    consist_of(world, &[("rhel-coreos".to_owned(), release_image(&shipped.list))]);
+    let run = check(&harness).expect(4);
+    assert!(run.stdout.contains("unknown, because no image was checked"), "{}", run.stdout);
+    assert!(run.stderr.contains("error: the payload has no image that is checked"), "{}", run.stderr);
+}
+
+#[test]
 fn the_wrong_merge_request_or_payload_is_named() {
     let harness = Harness::new();
     let ask = |payload: &str, number: &str| {
@@ -261,6 +288,9 @@ fn the_wrong_merge_request_or_payload_is_named() {
     assert!(ask(PAYLOAD, "99999").expect(4).stderr.contains("99999"));
     let absent = "quay.io/openshift-release-dev/ocp-release:4.19.77-x86_64";
     assert!(ask(absent, "612").expect(4).stderr.contains("4.19.77"));
+    // Registries do not tell a repository that is not there from a private one.
+    let misspelt = ask("quay.io/openshift-release-dev/ocp-relase:4.19.1-x86_64", "612").expect(3);
+    assert!(misspelt.stderr.contains("for a repository that does not exist"), "{}", misspelt.stderr);
     for (payload, number) in
         [("nonsense", "612"), (PAYLOAD, "0"), (PAYLOAD, "-1"), (PAYLOAD, "x"), (PAYLOAD, "99999999999")]
     {

@@ -94,6 +94,7 @@ impl Process {
     /// Makes the passes that are due, all at once. With a fault the process ends when the fault hits.
     pub(crate) async fn passes(&mut self, hourly: bool, end: Option<Fault>) -> Ended {
         let end = end.map(|fault| self.sandbox.faults().add(fault));
+        self.sandbox.world().google_oauth.lock().judged_at = Some(self.sandbox.clock().now());
         let passes = self.due(hourly);
         let sandbox = self.sandbox.clone();
         let ended = async move {

@@ -42,7 +42,7 @@ async fn whatever_ends_the_process_everything_is_done_once_and_in_time() {
     let harness = harness.env("OAR_INTENT_LEASE", &LEASE.as_secs().to_string());
     let (world, clock) = (harness.sandbox.world(), harness.sandbox.clock());
     let mut bugs = Bugs::load(world, bugs, START, &mut numbers);
-    let mut releases = Releases::default();
+    let mut releases = Releases::start(&harness, START);
     let mut process = Process::start(&harness);
     let (mut restarts, mut early) = (0, None);
     let move_to = |time: Timestamp| {

@@ -9,6 +9,9 @@ use oar_core::operators::image_consistency::{
     ConsistencyReport, Counts, FoundIn, ImageFacts, ImageFinding, MatchedBy, Verdict,
 };
 
+/// The error about a payload that consists of nothing but the operating system.
+const NOTHING_TO_CHECK: &str = "the payload has no image that is checked";
+
 /// Check whether the images of a payload are those of its shipment
 ///
 /// An image passes when its list digest, its digest or its label vcs-ref is that of an image in the shipment, or when
@@ -34,7 +37,9 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         ui.warn(note);
     }
     ui.text(render(&report));
-    if report.counts.unknown > 0 {
+    if report.counts.checked == 0 {
+        ui.problem(NOTHING_TO_CHECK);
+    } else if report.counts.unknown > 0 {
         let (unknown, checked) = (report.counts.unknown, report.counts.checked);
         ui.problem(format!(
             "{unknown} of {checked} images could not be checked; the reasons are in the result"
@@ -48,6 +53,7 @@ fn render(report: &ConsistencyReport) -> String {
     let verdict = match counts {
         Counts { inconsistent: 1.., .. } => TextStyle::Bad.paint("inconsistent"),
         _ if report.consistent => TextStyle::Good.paint("consistent"),
+        Counts { checked: 0, .. } => TextStyle::Bad.paint("unknown, because no image was checked"),
         _ => TextStyle::Bad.paint("unknown, because not everything could be read"),
     };
     let mut lines = vec![format!("{} and {}: {verdict}", report.version, report.merge_request)];

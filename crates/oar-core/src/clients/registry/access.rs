@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use url::form_urlencoded;
 
@@ -19,11 +20,13 @@ use super::reply::refusal;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Reply};
 use crate::ids::PullSpec;
-use crate::redact::Redactor;
 use crate::service::Service;
 
 /// What our token requests call this program.
 const CLIENT: &str = "release-tests";
+/// How long requests get the error of a token service that could not be asked, before one asks it again. It is shorter
+/// than the pauses of those who look repeatedly.
+const FAILURE_HOLDS: SignedDuration = SignedDuration::from_secs(20);
 
 /// The authorization for requests to one repository.
 #[derive(Debug, Clone)]
@@ -59,10 +62,47 @@ pub(super) struct Access {
     /// Whether a request was sent there.
     asked: bool,
     grant: Option<Grant>,
-    /// A new grant was refused, or could not be made: it is not tried again.
+    /// A new grant was refused, or cannot be made: it is not tried again.
     refused: bool,
+    /// When the token service could not be asked, and why.
+    failed: Option<(Timestamp, ServiceError)>,
     /// Why there is no grant, or only an anonymous one.
     problem: Option<String>,
+}
+
+impl Access {
+    /// Remembers why signing in failed: a refusal for good, anything else for a while.
+    fn note(&mut self, error: &ServiceError, now: Timestamp) {
+        match error.kind {
+            ServiceErrorKind::Unauthorized | ServiceErrorKind::Forbidden | ServiceErrorKind::Rejected => {
+                self.refused = true;
+                self.problem = Some(format!("signing in failed: {error}"));
+            }
+            _ => self.failed = Some((now, again(error))),
+        }
+    }
+
+    /// The failure of another request that is so recent that it is this one's as well: requests that wait for each other
+    /// do not each wait for the token service.
+    fn recent_failure(&self, now: Timestamp) -> Option<ServiceError> {
+        let (at, error) = self.failed.as_ref()?;
+        (now.duration_since(*at).abs() < FAILURE_HOLDS).then(|| again(error))
+    }
+}
+
+/// The same failure once more, without its cause.
+fn again(error: &ServiceError) -> ServiceError {
+    ServiceError {
+        service: error.service,
+        operation: error.operation,
+        subject: error.subject.clone(),
+        kind: error.kind,
+        status: error.status,
+        read: error.read,
+        detail: error.detail.clone(),
+        hint: error.hint.clone(),
+        source: None,
+    }
 }
 
 /// Access to all repositories, by registry and repository.
@@ -84,11 +124,13 @@ pub(super) struct Answered {
 }
 
 impl Answered {
-    /// Redacts an error about this answer, and adds the next step after a refusal.
+    /// Values that no error about this answer may show.
+    pub(super) fn secrets(&self) -> &[SecretString] {
+        self.grant.as_ref().map(|grant| grant.secrets.as_slice()).unwrap_or_default()
+    }
+
+    /// Adds the next step to an error about this answer after a refusal.
     pub(super) fn explain(&self, mut error: ServiceError, registry: &str) -> ServiceError {
-        if let Some(grant) = &self.grant {
-            error.detail = Redactor::new(grant.secrets.iter().cloned()).redact(&error.detail).into_owned();
-        }
         if matches!(error.kind, ServiceErrorKind::Unauthorized | ServiceErrorKind::Forbidden) {
             if let Some(problem) = &self.problem {
                 error.detail = format!("{} ({problem})", error.detail);
@@ -102,7 +144,7 @@ impl Answered {
 fn log_in(registry: &str) -> String {
     format!(
         "Log in with `podman login {registry}`, or name a file with a login for it in REGISTRY_AUTH_FILE. The login must \
-         be allowed to pull the image."
+         be allowed to pull the image. Registries answer the same for a repository that does not exist."
     )
 }
 
@@ -146,11 +188,12 @@ impl RegistryClient {
             _ => false,
         };
         if unchanged && !known.refused {
-            let (grant, problem) = self.grant(spec, &reply, call).await.inspect_err(|error| {
-                // Later requests do not wait for the same failure again.
-                known.refused = true;
-                known.problem = Some(format!("signing in failed: {error}"));
-            })?;
+            if let Some(error) = known.recent_failure(self.http.clock().now()) {
+                return Err(error);
+            }
+            let made = self.grant(spec, &reply, call).await;
+            let (grant, problem) = made.inspect_err(|error| known.note(error, self.http.clock().now()))?;
+            known.failed = None;
             known.problem = problem;
             let Some(grant) = grant else {
                 // A 401 without a challenge is not the registry's own; the next request may get one.
@@ -188,7 +231,8 @@ impl RegistryClient {
                 (None, Some(format!("your login could not be read: {problem}")))
             }
         };
-        let grant = match (Challenge::of(&reply.headers), login) {
+        let challenge = Challenge::of(&reply.headers).map(|challenge| challenge.reading(spec.repository()));
+        let grant = match (challenge, login) {
             (Some(challenge), login) => Some(self.token(&challenge, call, login.as_ref(), &authority).await?),
             (None, Some(Login::Password { user, password })) if Challenge::is_basic(&reply.headers) => {
                 Some(Grant::new("Basic", &basic(&user, &password), vec![password])?)
@@ -237,8 +281,8 @@ impl RegistryClient {
                 (request, vec![token.clone()])
             }
         };
-        let reply = self.http.send(request).await?.success(refusal).map_err(|mut error| {
-            error.detail = Redactor::new(secrets.iter().cloned()).redact(&error.detail).into_owned();
+        let answered = self.http.send(request).await?;
+        let reply = answered.success(|reply| refusal(reply, &secrets)).map_err(|mut error| {
             if matches!(error.kind, ServiceErrorKind::Unauthorized | ServiceErrorKind::Forbidden) {
                 error.hint.get_or_insert_with(|| log_in(registry));
             }

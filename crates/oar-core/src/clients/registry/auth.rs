@@ -42,7 +42,18 @@ impl Challenge {
         )
     }
 
-    /// The URL that issues the token: the realm with service and scope.
+    /// The same for reading `repository`, where the registry names no scope: a token without any opens nothing.
+    pub(super) fn reading(mut self, repository: &str) -> Self {
+        if self.scope.as_ref().is_none_or(|scope| scope.trim().is_empty()) {
+            self.scope = Some(format!("repository:{repository}:pull"));
+        }
+        self
+    }
+
+    /// The URL that issues the token: the realm with service and scopes.
+    ///
+    /// Blanks separate several scopes, and each becomes a parameter of its own (distribution/distribution,
+    /// `docs/content/spec/auth/token.md`); in a form they stay together (`oauth.md`).
     ///
     /// A realm without https is accepted only when the registry itself is used without https.
     pub(super) fn token_url(&self, registry: &Url) -> Result<Url, String> {
@@ -51,10 +62,11 @@ impl Challenge {
         if url.scheme() != "https" && url.scheme() != registry.scheme() {
             return Err(format!("its token realm has the scheme {}", url.scheme()));
         }
-        for (name, value) in [("service", &self.service), ("scope", &self.scope)] {
-            if let Some(value) = value {
-                url.query_pairs_mut().append_pair(name, value);
-            }
+        if let Some(service) = &self.service {
+            url.query_pairs_mut().append_pair("service", service);
+        }
+        for scope in self.scope.iter().flat_map(|scopes| scopes.split_ascii_whitespace()) {
+            url.query_pairs_mut().append_pair("scope", scope);
         }
         Ok(url)
     }
@@ -146,6 +158,20 @@ mod tests {
         assert_eq!(bare.realm, "http://r.example.test/token");
         assert_eq!(bare.service.as_deref(), Some("a \"b\""));
         assert!(bare.token_url(&Url::parse("https://quay.io").unwrap()).is_err(), "never down to http");
+        let text =
+            r#"Bearer realm="https://r.example.test",scope="repository:a/b:pull repository:c/d:pull,push""#;
+        let several = Challenge::parse(text).unwrap().reading("a/b");
+        let url = several.token_url(&Url::parse("https://r.example.test").unwrap()).unwrap();
+        assert_eq!(
+            url.query(),
+            Some("scope=repository%3Aa%2Fb%3Apull&scope=repository%3Ac%2Fd%3Apull%2Cpush")
+        );
+        for nothing in
+            [r#"Bearer realm="https://r.example.test""#, r#"Bearer realm="https://r.example.test",scope="""#]
+        {
+            let asked = Challenge::parse(nothing).unwrap().reading("a/b");
+            assert_eq!(asked.scope.as_deref(), Some("repository:a/b:pull"), "{nothing}");
+        }
         assert_eq!(Challenge::parse("Basic realm=\"x\""), None);
         assert_eq!(Challenge::parse("Bearer service=\"x\""), None);
         assert_eq!(

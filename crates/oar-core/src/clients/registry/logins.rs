@@ -136,7 +136,8 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
 /// The login that a file has for a repository.
 ///
 /// Entries may be for a registry, for a part of it, or for one repository: the longest name is used. Helpers only have
-/// logins for registries.
+/// logins for registries, and the helper of a registry comes before all entries (containers/image,
+/// `pkg/docker/config/config.go`).
 pub(crate) fn login_of(
     text: &[u8],
     legacy: bool,
@@ -162,7 +163,11 @@ pub(crate) fn login_of(
         entries.retain(|_, entry| !is_nothing(entry));
     }
     let has = |name: &str| document.get("auths").is_some_and(|entries| entries.get(name).is_some());
-    let name = names(registry, repository).find(|name| has(name)).unwrap_or_else(|| registry.to_owned());
+    let helper = document.get("credHelpers").and_then(|helpers| helpers.get(registry));
+    let has_helper = helper.is_some_and(|helper| !is_nothing(helper));
+    let name = names(registry, repository)
+        .find(|name| !has_helper && has(name))
+        .unwrap_or_else(|| registry.to_owned());
     let text = Value::Object(document.clone()).to_string();
     match get_credential_from_reader(text.as_bytes(), &name) {
         Ok(credential) => Ok(Some(credential.into())),
@@ -225,6 +230,19 @@ mod tests {
             ("io", "demo/art-images", None),
         ] {
             assert_eq!(account(&text, registry, repository).as_deref(), expected, "{registry}/{repository}");
+        }
+    }
+
+    #[test]
+    fn the_helper_of_a_registry_comes_before_the_entries_for_parts_of_it() {
+        let entries = json!({"quay.io/demo": entry("part"), "quay.io": entry("whole")});
+        let with = |helpers: Value| json!({"credHelpers": helpers, "auths": entries});
+        let text = with(json!({"quay.io": "there-is-no-such-helper"})).to_string();
+        let why = login_of(text.as_bytes(), false, "quay.io", "demo/x").unwrap_err();
+        assert!(why.contains("the login for quay.io cannot be used"), "{why}");
+        for others in [json!({"quay.io": ""}), json!({"other.example.com": "there-is-no-such-helper"})] {
+            let found = account(&with(others.clone()), "quay.io", "demo/x");
+            assert_eq!(found.as_deref(), Some("part se:cret"), "{others}");
         }
     }
 

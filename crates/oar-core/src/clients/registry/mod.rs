@@ -240,11 +240,19 @@ impl RegistryClient {
         // Only the registry itself can report that the content is missing; a proxy or a store behind it
         // cannot.
         let is_its_own = !words(reply).is_empty();
-        reply.clone().success(refusal).map_err(|mut error| {
+        // The store gets no login, so no login can be wrong there.
+        let store = (current.origin() != origin).then(|| current.host_str().unwrap_or_default());
+        reply.clone().success(|reply| refusal(reply, answered.secrets())).map_err(|mut error| {
             if error.kind == ServiceErrorKind::NotFound && !is_its_own {
                 error.kind = ServiceErrorKind::Malformed;
                 error.detail =
                     format!("HTTP {} that is not the registry's: {}", status.as_u16(), error.detail);
+            }
+            if let Some(host) = store
+                && matches!(error.kind, ServiceErrorKind::Unauthorized | ServiceErrorKind::Forbidden)
+            {
+                error.kind = ServiceErrorKind::Malformed;
+                error.detail = format!("refused by {host}, where the registry keeps it: {}", error.detail);
             }
             answered.explain(error, spec.registry())
         })

@@ -1,9 +1,11 @@
 //! Error messages and redirections in a registry's answers.
 
 use http::header::LOCATION;
+use secrecy::SecretString;
 use url::Url;
 
 use crate::http::Reply;
+use crate::redact::Redactor;
 
 /// The target of a redirection, if the answer is one; an error when it must not be followed.
 pub(super) fn redirection(reply: &Reply, from: &Url) -> Option<Result<Url, String>> {
@@ -18,10 +20,18 @@ pub(super) fn redirection(reply: &Reply, from: &Url) -> Option<Result<Url, Strin
     })
 }
 
-/// The registry's error message: codes and messages of `errors`.
-pub(super) fn refusal(reply: &Reply) -> String {
+/// The registry's error message without `secrets`: codes and messages of `errors`, or else what the answer says.
+///
+/// Errors cut what is long, and half of a secret would not be recognized afterwards.
+pub(super) fn refusal(reply: &Reply, secrets: &[SecretString]) -> String {
+    let redactor = Redactor::new(secrets.iter().cloned());
     let words = words(reply);
-    if words.is_empty() { reply.words() } else { words.join("; ") }
+    if !words.is_empty() {
+        return redactor.redact(&words.join("; ")).into_owned();
+    }
+    let mut shown = reply.clone();
+    shown.body = redactor.redact(&String::from_utf8_lossy(&reply.body)).into_owned().into();
+    shown.words()
 }
 
 /// Whether the body is an HTML page.

@@ -1,7 +1,11 @@
 use std::io::Write as _;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
 use serde_json::json;
 use wiremock::matchers::{body_string_contains, header, method, path, path_regex, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -9,7 +13,11 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::release::LAYER_LIMIT;
 use super::*;
 use crate::clients::testing::{base, http, ok};
-use crate::error::Classified as _;
+use crate::clock::{Clock, ClockSource};
+use crate::error::{Classified as _, ErrorClass};
+use crate::http::HttpSettings;
+use crate::http::tests::support::stack;
+use crate::redact::Redactor;
 
 const SPEC: &str = "quay.io/openshift-release-dev/ocp-release:4.19.1-x86_64";
 const MANIFEST: &str = "/registry/v2/openshift-release-dev/ocp-release/manifests/4.19.1-x86_64";
@@ -364,6 +372,126 @@ async fn a_refused_login_is_asked_with_once_and_never_shown() {
         error.to_string().contains("DENIED: not with") && !error.to_string().contains("planted"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_secret_is_not_shown_where_an_error_is_cut() {
+    // Errors show 300 characters; the secret stands across their end, in JSON and in plain text.
+    let filler = "y".repeat(280);
+    let json = |secret: &str| {
+        json!({"errors": [{"code": "DENIED", "message": format!("{filler} {secret}")}]}).to_string()
+    };
+    let plain = |secret: &str| format!("DENIED: {filler} {secret}");
+    for (refused, granted) in [
+        (json("planted-password"), json("planted-token")),
+        (plain("planted-password"), plain("planted-token")),
+    ] {
+        let server = MockServer::start().await;
+        want_token(&server, "planted-token").await;
+        let answer = ResponseTemplate::new(401).set_body_string(refused);
+        Mock::given(path("/token")).respond_with(answer).mount(&server).await;
+        let (registry, _folder) = signed_in(&server, &account());
+        let error = registry.digest(&spec()).await.unwrap_err().to_string();
+        assert!(error.contains("DENIED: yyy") && !error.contains("planted"), "{error}");
+        server.reset().await;
+        want_token(&server, "planted-token").await;
+        Mock::given(path("/token")).respond_with(ok(json!({"token": "planted-token"}))).mount(&server).await;
+        let answer = ResponseTemplate::new(403).set_body_string(granted);
+        Mock::given(path(MANIFEST)).respond_with(answer).mount(&server).await;
+        let (registry, _folder) = signed_in(&server, &account());
+        let error = registry.digest(&spec()).await.unwrap_err().to_string();
+        assert!(error.contains("DENIED: yyy") && !error.contains("planted"), "{error}");
+    }
+}
+
+/// A clock that shows as many seconds as it was set to, and never waits.
+#[derive(Default)]
+struct SetClock(AtomicI64);
+
+impl ClockSource for SetClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn random(&self) -> f64 {
+        0.0
+    }
+}
+
+#[tokio::test]
+async fn a_token_service_that_fails_is_asked_again_later_and_is_no_refusal() {
+    let server = MockServer::start().await;
+    want_token(&server, "anonymous-token").await;
+    Mock::given(path("/token"))
+        .respond_with(ResponseTemplate::new(503).set_body_string("down"))
+        .mount(&server)
+        .await;
+    let clock = Arc::new(SetClock::default());
+    let settings = HttpSettings { attempts: 2, ..HttpSettings::default() };
+    let http = Http::new(settings, Clock::new(clock.clone()), Redactor::default()).unwrap();
+    let registry = RegistryClient::new(http, Some(base(&server, "/registry")));
+    for look in look_at_once(&registry, 10).await {
+        let error = look.unwrap_err();
+        assert_eq!(error.kind, ServiceErrorKind::Unavailable, "{error}");
+        assert!(!error.hint().unwrap().contains("podman login"), "{error}");
+    }
+    let tokens = server.received_requests().await.unwrap();
+    let tokens = tokens.iter().filter(|request| request.url.path() == "/token").count();
+    assert_eq!(tokens, 2, "the two attempts of one request, for all ten");
+    server.reset().await;
+    want_token(&server, "anonymous-token").await;
+    Mock::given(path("/token")).respond_with(ok(json!({"token": "anonymous-token"}))).mount(&server).await;
+    let digest = serve(&server, &[metadata("4.19.1", None)]).await;
+    clock.0.store(19, Ordering::SeqCst);
+    assert!(registry.digest(&spec()).await.is_err());
+    clock.0.store(30, Ordering::SeqCst);
+    assert_eq!(registry.digest(&spec()).await.unwrap(), digest);
+}
+
+#[tokio::test]
+async fn a_registry_and_a_token_service_that_ask_for_a_pause_get_it() {
+    let server = MockServer::start().await;
+    let (http, clock) = stack(HttpSettings::default());
+    let pause =
+        |seconds: u64| ResponseTemplate::new(429).insert_header("retry-after", seconds.to_string().as_str());
+    want_token(&server, "anonymous-token").await;
+    Mock::given(path("/token")).respond_with(pause(7)).up_to_n_times(1).with_priority(1).mount(&server).await;
+    Mock::given(path("/token")).respond_with(ok(json!({"token": "anonymous-token"}))).mount(&server).await;
+    Mock::given(path(MANIFEST)).respond_with(pause(9)).up_to_n_times(1).with_priority(2).mount(&server).await;
+    let digest = serve(&server, &[metadata("4.19.1", None)]).await;
+    let registry = RegistryClient::new(http, Some(base(&server, "/registry")));
+    assert_eq!(registry.digest(&spec()).await.unwrap(), digest);
+    assert_eq!(clock.waits(), [Duration::from_secs(7), Duration::from_secs(9)]);
+}
+
+#[tokio::test]
+async fn a_refusal_by_the_store_of_blobs_is_no_refused_login() {
+    for status in [401, 403] {
+        let server = MockServer::start().await;
+        let store = MockServer::start().await;
+        let layer = metadata("4.19.1", None);
+        let digest = Digest::of(&layer);
+        let manifest = json!({"layers": [{"digest": digest.as_str(), "size": layer.len()}]}).to_string();
+        give(&server, MANIFEST, manifest.into_bytes()).await;
+        let place = format!("{}/there?sign=1", store.uri());
+        Mock::given(path(format!("{BLOBS}/{digest}")))
+            .respond_with(ResponseTemplate::new(307).insert_header("location", place.as_str()))
+            .mount(&server)
+            .await;
+        Mock::given(path("/there"))
+            .respond_with(ResponseTemplate::new(status).set_body_string("Request has expired"))
+            .mount(&store)
+            .await;
+        let error = client(&server).release_metadata(&spec()).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Unavailable, "{error}");
+        let words = "refused by 127.0.0.1, where the registry keeps it: Request has expired";
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(!error.hint().unwrap().contains("podman login"), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use shipped::ShippedImages;
 use super::failures::could_not_look;
 use super::shipment::Shipment;
 use crate::clients::catalog::CatalogClient;
+use crate::clients::gitlab::MergeRequestState;
 use crate::clients::registry::{Look, PayloadImage, RegistryClient, ReleasePayload};
 use crate::error::{ErrorClass, ServiceError};
 use crate::flow::outcome::{Refusal, TaskError};
@@ -135,6 +136,11 @@ impl ImageConsistency {
         self.by_commit(&mut candidates, &mut shipped).await;
         let images = candidates.into_iter().map(|candidate| shipped.finding(candidate)).collect();
         let mut notes = shipped.notes();
+        if shipment.state() == MergeRequestState::Closed {
+            let words =
+                "the merge request was closed without a merge: ask ART which one the release ships with now";
+            notes.push(words.to_owned());
+        }
         if shipment.merge_request().is_draft() {
             notes.push("the merge request is a draft, which ART still prepares".to_owned());
         }

@@ -11,7 +11,6 @@ use axum::{
     routing::post,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::Timestamp;
 use openssl::{error::ErrorStack, hash::MessageDigest, sign::Verifier};
 use serde::Deserialize;
 use serde_json::json;
@@ -58,7 +57,7 @@ async fn token(AxumState(world): AxumState<Shared>, headers: HeaderMap, body: By
         return oauth("invalid_request", "Required parameter is missing: assertion");
     };
     let mut state = world.google_oauth.lock();
-    match check(&state, assertion, &world.url(TOKEN_PATH), Timestamp::now().as_second()) {
+    match check(&state, assertion, &world.url(TOKEN_PATH), state.now().as_second()) {
         Err((error, description)) => oauth(error, &description),
         Ok(claims) => {
             let scopes = claims.scope.split_whitespace().map(str::to_owned).collect();

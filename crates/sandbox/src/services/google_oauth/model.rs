@@ -63,10 +63,17 @@ pub struct State {
     pub accounts: Vec<Account>,
     /// Which of the service's behaviors it shows.
     pub spelling: Spelling,
+    /// The time by which statements and tokens are judged, for callers in simulated time. Programs sign in the time of
+    /// their machine, which holds when this is not set.
+    pub judged_at: Option<Timestamp>,
     tokens: HashMap<String, Grant>,
 }
 
 impl State {
+    pub(super) fn now(&self) -> Timestamp {
+        self.judged_at.unwrap_or_else(Timestamp::now)
+    }
+
     /// Whether all of these are scopes, and there is one.
     pub(super) fn knows_scopes(scopes: &[String]) -> bool {
         !scopes.is_empty() && scopes.iter().all(|scope| SCOPES.contains(&scope.as_str()))
@@ -75,7 +82,7 @@ impl State {
     /// Gives out a token; with it, the seconds that it is good for.
     pub(crate) fn issue(&mut self, account: &str, scopes: Vec<String>) -> (String, i64) {
         let token = format!("ya29.c.sandbox{}", Uuid::new_v4().simple());
-        let ends = Timestamp::now().saturating_add(LIFE).unwrap_or(Timestamp::MAX);
+        let ends = self.now().saturating_add(LIFE).unwrap_or(Timestamp::MAX);
         self.tokens.insert(token.clone(), Grant { account: account.to_owned(), scopes, ends });
         (token, LIFE.as_secs() - 1)
     }
@@ -95,7 +102,7 @@ impl State {
         };
         let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
         let grant =
-            token.and_then(|token| self.tokens.get(token)).filter(|grant| grant.ends > Timestamp::now());
+            token.and_then(|token| self.tokens.get(token)).filter(|grant| grant.ends > self.now());
         let Some(grant) = grant else {
             let message = "Request had invalid authentication credentials. Expected OAuth 2 access token, login \
                 cookie or other valid authentication credential. See \

@@ -153,8 +153,7 @@ async fn content(
     };
     let scope = format!("repository:{repository}:pull");
     let may = |owner: &str| bearer(&headers) == Some(token_of(owner, &scope).as_str());
-    let is_private = world.registry.lock().private.contains(repository);
-    if !may(ACCOUNT) && (is_private || !may(NOBODY)) {
+    if !may(ACCOUNT) && (!may(NOBODY) || world.registry.lock().hides(repository)) {
         return challenge(&world, Some(&scope));
     }
     let state = world.registry.lock();

@@ -277,6 +277,12 @@ impl State {
         self.repositories.entry(repository.to_owned()).or_default().tags.insert(tag, manifest);
     }
 
+    /// Whether it says nothing of a repository to whoever has no account: of a private one, and of one that is not there
+    /// (quay/quay, `endpoints/v2/__init__.py`).
+    pub(super) fn hides(&self, repository: &str) -> bool {
+        self.private.contains(repository) || !self.repositories.contains_key(repository)
+    }
+
     /// The digest that a tag names.
     pub fn digest(&self, repository: &str, tag: &str) -> Option<&str> {
         self.repositories.get(repository)?.tags.get(tag).map(String::as_str)

@@ -90,6 +90,17 @@ async fn what_is_private_is_for_accounts_alone() {
 }
 
 #[tokio::test]
+async fn a_repository_that_is_not_there_looks_private() {
+    let world = world();
+    let path = "/v2/openshift-release-dev/ocp-relase/manifests/4.19.1-x86_64";
+    let scope = "service=registry.example.test&scope=repository:openshift-release-dev/ocp-relase:pull";
+    let token =
+        get(&world, &format!("/v2/auth?{scope}"), &[]).await.json()["token"].as_str().unwrap().to_owned();
+    let answer = get(&world, path, &[ACCEPT, ("authorization", &format!("Bearer {token}"))]).await;
+    assert_eq!((answer.status, answer.json()["errors"][0]["code"].as_str().unwrap()), (401, "UNAUTHORIZED"));
+}
+
+#[tokio::test]
 async fn a_release_consists_of_images_that_are_shipped_or_were_released() {
     let world = world();
     fill_release(&world, 3);
