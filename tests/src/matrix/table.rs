@@ -25,7 +25,18 @@ const fn line(
         Refused(_) => 6,
         _ => 0,
     };
-    Scenario { name, release, command, kind, code, prepare, requests, reference: None, resume: command, people: None }
+    Scenario {
+        name,
+        release,
+        command,
+        kind,
+        code,
+        prepare,
+        requests,
+        reference: None,
+        resume: command,
+        people: None,
+    }
 }
 
 impl Scenario {
@@ -288,6 +299,6 @@ fn agents() -> Vec<Scenario> {
             28,
             prepare::waiting_for_qe,
         ),
-        line("slack_bot", KONFLUX, ANSWER, Change, 40, prepare::listening).asked_by(people),
+        line("slack_bot", KONFLUX, ANSWER, Change, 24, prepare::listening).asked_by(people),
     ]
 }

@@ -158,7 +158,8 @@ impl Stage<'_> {
         let oarctl = self.program("oarctl")?;
         let [plain, document] = ["plain.json", "config_store.json"].map(|name| self.home.path().join(name));
         let environment = self.running.environment();
-        let given = environment.iter().find(|(name, _)| name == "OAR_CONFIG").map(|(_, path)| Path::new(path));
+        let given =
+            environment.iter().find(|(name, _)| name == "OAR_CONFIG").map(|(_, path)| Path::new(path));
         let given = given.ok_or_else(|| {
             let why = "there is no configuration document (OAR_CONFIG)".to_owned();
             Failure::Action { action: "to give permissions", why }

@@ -28,7 +28,7 @@ use url::Url;
 
 pub use blocks::{Block, Button, ButtonStyle};
 pub use file::{Upload, UploadError};
-pub use lookup::{Undetermined, Lookup, Wanted};
+pub use lookup::{Lookup, Undetermined, Wanted};
 pub use message::Edit;
 pub use people::Members;
 pub use recent::key_of;

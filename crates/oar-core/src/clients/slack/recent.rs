@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{EVENT_TYPE, SlackClient};
 use super::lookup::{NotReached, PAGE, Paging, next_cursor};
+use super::{EVENT_TYPE, SlackClient};
 use crate::clients::empty;
 use crate::error::{ServiceError, ServiceErrorKind};
 

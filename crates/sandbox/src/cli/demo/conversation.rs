@@ -35,7 +35,8 @@ pub(super) struct Bot {
 
 /// Adds to the configuration document at `path`, as text, who may give commands.
 pub(super) fn permit(path: &Path) -> Result<(), Failure> {
-    let mut document: Value = serde_json::from_str(&fs::read_to_string(path)?).map_err(std::io::Error::from)?;
+    let mut document: Value =
+        serde_json::from_str(&fs::read_to_string(path)?).map_err(std::io::Error::from)?;
     if let Some(sections) = document.as_object_mut() {
         let rights = json!({"permissions": {(format!("#{CHANNEL}")): {"critical": GROUP}}});
         sections.insert("slack_bot".to_owned(), rights);
