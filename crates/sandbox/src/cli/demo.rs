@@ -166,7 +166,7 @@ impl Stage<'_> {
         })?;
         let convert = |words: [&str; 2], from: &Path, to: &Path| {
             let mut command = self.command(oarctl);
-            let output = command.args(words).args(from).arg("-o").arg(to).output();
+            let output = command.args(words).arg(from).arg("-o").arg(to).output();
             let program = oarctl.path.display().to_string();
             let output = output.map_err(|source| Failure::Spawn { program, source })?;
             if output.status.success() {
