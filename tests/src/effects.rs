@@ -102,7 +102,16 @@ impl Effects {
 
     fn slack(&mut self, harness: &Harness) {
         for message in &harness.sandbox.world().slack.lock().messages {
+            // What people write is no effect of a program.
+            if message.bot_id.is_none() {
+                continue;
+            }
             let about = identity(message.metadata.as_ref());
+            let about = match about.strip_prefix("slack-") {
+                Some(of_command) => of_the_bot(of_command, &message.text),
+                None => Some(about),
+            };
+            let Some(about) = about else { continue };
             self.happened(format!("message {about} to #{}", message.channel_name), 1);
         }
     }
@@ -286,6 +295,19 @@ fn without_stamps(branch: &str) -> String {
     let parts = branch.split('-');
     let stamp = |part: &str| part.len() >= 8 && part.bytes().all(|byte| byte.is_ascii_digit());
     parts.map(|part| if stamp(part) { "TIME" } else { part }).collect::<Vec<_>>().join("-")
+}
+
+/// What the Slack bot said of a command, whichever message the command was: somebody who was told that it was not done writes it
+/// again. Whether its progress was shown depends on how long it took.
+fn of_the_bot(key: &str, text: &str) -> Option<String> {
+    // After the channel and the time stamp.
+    let name = key.splitn(3, '-').nth(2).unwrap_or(key);
+    let is_done = name == "answer" && text.lines().next().is_some_and(|first| first.ends_with(": done"));
+    match name {
+        _ if is_done => Some("of the bot: done".to_owned()),
+        _ if name.starts_with("progress-") => None,
+        _ => Some(format!("of the bot/failed to finish ({name})")),
+    }
 }
 
 /// The release, the task and the subject of a key; the rest is for the run and for facts such as addresses,

@@ -6,6 +6,7 @@ pub mod directory;
 pub mod effects;
 pub mod elliott;
 pub mod matrix;
+pub mod slack_bot;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

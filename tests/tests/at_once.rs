@@ -61,6 +61,7 @@ at_once!(
     check_test_results,
     start_release_detector_behind,
     jira_notificator,
+    slack_bot,
 );
 
 #[test]

@@ -90,6 +90,11 @@ fn slack_sdk() {
 }
 
 #[test]
+fn slack_bolt() {
+    run("test_slack_bolt", 5).assert_no_unexpected();
+}
+
+#[test]
 fn gnupg_and_plain_requests() {
     run("test_signatures", 6).assert_no_unexpected();
 }

@@ -103,6 +103,7 @@ matrix!(
     check_test_results,
     start_release_detector_behind,
     jira_notificator,
+    slack_bot,
 );
 
 #[test]

@@ -4,44 +4,22 @@
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use end_to_end::{Harness, KONFLUX, Run, root};
+use end_to_end::slack_bot::{self, BOT, CHANNEL, LEAD, WRITER, change};
+use end_to_end::{Fault, FaultKind, Harness, KONFLUX, Run};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sandbox::services::slack::state::Message;
 use serde_json::{Value, json};
 
-const CHANNEL: &str = "qe-demo";
-const LEAD: &str = "U0000LEAD1";
 const SECOND: &str = "U0000LEAD2";
-/// May read and write, and nothing critical.
-const WRITER: &str = "U0000QCON1";
 /// May do nothing.
 const OTHER: &str = "U0000OTHER";
-const BOT: &str = "U0000BOT01";
 /// The file in which the bot remembers.
 const MEMORY: &str = "_releases/slack-bot.json";
 
 /// A sandbox with permissions in one channel, and 4.19.1 begun.
 fn with_permissions() -> Harness {
-    let harness = Harness::announced(KONFLUX);
-    change(&harness, "group", &json!({"handle": "qe-forum-demo", "users": [WRITER]}));
-    let text = std::fs::read_to_string(root().join("config/config_store.example.json")).unwrap();
-    let mut document: Value = serde_json::from_str(&text).unwrap();
-    let rights = json!({"write": "qe-forum-demo", "critical": "demo-leads-4-19"});
-    document["slack_bot"] = json!({"permissions": {(format!("#{CHANNEL}")): rights}});
-    std::fs::create_dir_all(harness.tools()).unwrap();
-    let (plain, encrypted) = (harness.tools().join("plain.json"), harness.tools().join("store.json"));
-    std::fs::write(&plain, document.to_string()).unwrap();
-    let paths = [plain.to_str().unwrap(), "-o", encrypted.to_str().unwrap()];
-    harness.run("oarctl", ["config", "encrypt"].into_iter().chain(paths)).expect(0);
-    let path = encrypted.to_str().unwrap().to_owned();
-    harness.env("OAR_CONFIG", &path)
-}
-
-fn change(harness: &Harness, operation: &str, body: &Value) -> Value {
-    let now = harness.sandbox.clock().now();
-    let changed = harness.sandbox.world().with_service("slack", |slack| slack.change(operation, body, now));
-    changed.unwrap().unwrap()
+    slack_bot::with_permissions(Harness::announced(KONFLUX))
 }
 
 fn say(harness: &Harness, user: &str, text: &str) -> String {
@@ -469,4 +447,89 @@ fn a_dry_run_opens_no_socket_and_says_what_is_not_right() {
     let wrong = with_permissions().env("SLACK_APP_TOKEN", "xapp-wrong");
     let run = wrong.run("oarctl", ["slack-bot", "--interval", "1"]).expect(3);
     assert!(run.stderr.contains("SLACK_APP_TOKEN") && !run.all().contains("xapp-wrong"), "{run:?}");
+}
+
+/// One look with `--once`, which ends with this code.
+#[track_caller]
+fn look(harness: &Harness, code: i32) -> Run {
+    harness.run("oarctl", ["slack-bot", "--once"]).expect(code)
+}
+
+/// Writes of what the bot remembers fail, from this one on.
+fn forgets_after(harness: &Harness, writes: u64) {
+    let fails = FaultKind::Status { code: 500, body: None, headers: Vec::new() };
+    let fault = Fault::on("github", fails).method("PUT").path("*/slack-bot.json").skip(writes).forever();
+    harness.sandbox.faults().add(fault);
+}
+
+#[test]
+fn one_look_answers_what_waits_and_ends() {
+    let harness = with_permissions();
+    let thread = say(&harness, LEAD, &format!("oar -r {KONFLUX} status"));
+    let run = look(&harness, 0);
+    assert!(run.stdout.contains("1 message answered"), "{run:?}");
+    assert_eq!(answers(&harness, &thread).len(), 1);
+    until("its socket is closed", || (open(&harness) == 0).then_some(()));
+    let run = harness.run("oarctl", ["slack-bot", "--once", "--output", "json"]).expect(0);
+    assert_eq!(run.json(), json!({"messages": 0, "problems": []}));
+    assert_eq!(answers(&harness, &thread).len(), 1);
+    let bot = Bot::start(&harness);
+    let run = look(&harness, 5);
+    assert!(run.stderr.contains("another instance of oarctl-slack-bot-slack is running"), "{run:?}");
+    bot.stopped();
+    change(&harness, "sockets", &json!({"enabled": false}));
+    let run = look(&harness, 4);
+    assert!(run.stderr.contains("error: no socket to Slack could be opened"), "{run:?}");
+    harness.sandbox.assert_no_unexpected();
+}
+
+#[test]
+fn what_was_answered_is_not_called_interrupted() {
+    let harness = with_permissions();
+    let thread = say(&harness, LEAD, &format!("oar -r {KONFLUX} status"));
+    forgets_after(&harness, 1);
+    let run = look(&harness, 4);
+    assert!(run.stderr.contains("that the command has ended is not recorded"), "{run:?}");
+    answer(&harness, &thread, "oar status: done");
+    assert_eq!(memory(&harness)["runs"].as_array().map(Vec::len), Some(1));
+    harness.sandbox.faults().clear();
+    look(&harness, 0);
+    settled(&harness);
+    let said: Vec<String> = answers(&harness, &thread).into_iter().map(|message| message.text).collect();
+    assert_eq!(said.len(), 1, "{said:#?}");
+}
+
+#[test]
+fn a_command_that_was_to_be_written_again_is_not_run_later_by_itself() {
+    let harness = with_permissions();
+    let thread = say(&harness, LEAD, &format!("oar -r {KONFLUX} status"));
+    forgets_after(&harness, 0);
+    look(&harness, 4);
+    answer(&harness, &thread, "so nothing was run; write it again");
+    harness.sandbox.faults().clear();
+    let again = say_in(&harness, &thread, LEAD, &format!("oar -r {KONFLUX} status"));
+    let run = look(&harness, 0);
+    assert!(run.stdout.contains("1 message answered"), "{run:?}");
+    let keys: Vec<Value> = answers(&harness, &thread)
+        .into_iter()
+        .map(|message| message.metadata.unwrap()["event_payload"]["key"].clone())
+        .collect();
+    let ends = |key: &Value, ts: &str, name: &str| key.as_str().unwrap().ends_with(&format!("-{ts}-{name}"));
+    assert_eq!(keys.len(), 2, "{keys:?}");
+    assert!(ends(&keys[0], &thread, "not-taken") && ends(&keys[1], &again, "answer"), "{keys:?}");
+}
+
+#[test]
+fn a_result_that_slack_did_not_take_is_told_as_unknown_by_the_next() {
+    let harness = with_permissions();
+    let thread = say(&harness, LEAD, &format!("oar -r {KONFLUX} status"));
+    let fails = FaultKind::Status { code: 500, body: None, headers: Vec::new() };
+    harness.sandbox.faults().add(Fault::on("slack", fails).path("*/chat.postMessage").forever());
+    let run = look(&harness, 4);
+    assert!(run.stderr.contains("the answer was not sent"), "{run:?}");
+    harness.sandbox.faults().clear();
+    look(&harness, 0);
+    answer(&harness, &thread, "its result is not known here");
+    settled(&harness);
+    assert_eq!(answers(&harness, &thread).len(), 1);
 }

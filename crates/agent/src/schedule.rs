@@ -43,6 +43,9 @@ pub struct Schedule {
 /// The options of an agent that works all the time, and looks at every interval whether it is still its turn.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Service {
+    /// Do what waits now, and end
+    #[arg(long, conflicts_with_all = ["interval", "listen"])]
+    once: bool,
     /// How often it looks which replica works, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=30))]
     interval: u64,
@@ -62,6 +65,9 @@ pub trait Work {
     /// Works for this long as the replica whose turn it is. What it has begun goes on in the next call.
     fn serve(&mut self, period: Duration) -> impl Future<Output = Pass>;
 
+    /// Does what waits now, as the replica whose turn it is, and leaves nothing running.
+    fn serve_once(&mut self) -> impl Future<Output = Pass>;
+
     /// Another replica works now, or the program ends.
     fn stand_by(&mut self) -> impl Future<Output = ()>;
 
@@ -75,7 +81,7 @@ impl Service {
         self.check_only
     }
 
-    /// Works until the program is told to stop, or the work is over.
+    /// Works until the program is told to stop, or the work is over; with `--once` until what waits is done.
     ///
     /// # Errors
     ///
@@ -90,8 +96,13 @@ impl Service {
             return Ok(ExitCode::Done);
         }
         let _hold = session.interrupt.hold();
-        let Self { interval, listen, supervised, .. } = self;
+        let Self { once, interval, listen, supervised, .. } = self;
         let schedule = Schedule { listen, supervised, ..Schedule::default() };
+        if once {
+            let code = schedule.once(session, &agent, work.serve_once()).await;
+            work.stand_by().await;
+            return code;
+        }
         let interval = Duration::from_secs(interval);
         schedule.repeat(session, &agent, interval, &mut Serving { work, interval }).await
     }
@@ -202,7 +213,7 @@ impl Schedule {
         self,
         session: &Session,
         agent: Agent<'_>,
-        pass: impl FnMut() -> F,
+        mut pass: impl FnMut() -> F,
     ) -> Result<ExitCode, CliError>
     where
         F: Future<Output = Pass>,
@@ -212,22 +223,19 @@ impl Schedule {
         }
         let _hold = session.interrupt.hold();
         match self.interval {
-            None => self.once(session, &agent, pass).await,
+            None => self.once(session, &agent, async { pass().await }).await,
             Some(seconds) => {
                 self.repeat(session, &agent, Duration::from_secs(seconds), &mut Calls(pass)).await
             }
         }
     }
 
-    async fn once<F>(
+    async fn once(
         &self,
         session: &Session,
         agent: &Agent<'_>,
-        mut pass: impl FnMut() -> F,
-    ) -> Result<ExitCode, CliError>
-    where
-        F: Future<Output = Pass>,
-    {
+        pass: impl Future<Output = Pass>,
+    ) -> Result<ExitCode, CliError> {
         let alone = agent.dry_run || !agent.one_at_a_time;
         let mut leader = if alone { Leader::alone() } else { Leader::of(session, agent)? };
         match leader.turn().await {
@@ -247,7 +255,7 @@ impl Schedule {
         let mut recorder = Recorder::of(session, agent, self.supervised.as_deref(), false);
         recorder.begins(session.clock.now());
         let work = async {
-            let done = leader.during(session, pass()).await;
+            let done = leader.during(session, pass).await;
             recorder.ended(&done, session.clock.now(), None, session);
             done.class().map_or(ExitCode::Done, ExitCode::from)
         };

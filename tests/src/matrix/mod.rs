@@ -56,6 +56,17 @@ pub struct Scenario {
     pub reference: Option<usize>,
     /// The command that finishes what a run left; nearly always the same one.
     pub resume: &'static [&'static str],
+    /// The people whom the command answers, if it does.
+    pub people: Option<People>,
+}
+
+/// What people do around a command that answers them.
+#[derive(Debug, Clone, Copy)]
+pub struct People {
+    /// They ask, whenever the world is at its start.
+    pub ask: fn(&Harness),
+    /// Whoever was told that it was not done asks again; whether somebody did.
+    pub ask_again: fn(&Harness) -> bool,
 }
 
 impl Scenario {
@@ -78,7 +89,9 @@ impl Scenario {
         harness.sandbox.faults().clear();
         harness.sandbox.set_latency(latency);
         let start = harness.sandbox.world().snapshot();
-        Prepared { scenario: self, harness, start }
+        let prepared = Prepared { scenario: self, harness, start };
+        prepared.ask();
+        prepared
     }
 
     /// The program and its arguments: the release, `before`, the command, `after`.
@@ -111,6 +124,13 @@ impl Prepared<'_> {
     /// Goes back to the start.
     pub fn reset(&self) {
         self.harness.reset(&self.start);
+        self.ask();
+    }
+
+    fn ask(&self) {
+        if let Some(people) = &self.scenario.people {
+            (people.ask)(&self.harness);
+        }
     }
 
     /// The command, with more options before and after it.
@@ -124,10 +144,14 @@ impl Prepared<'_> {
         finish(self.command(&[], &[]))
     }
 
-    /// Runs the command that finishes what a run left.
+    /// Runs the command that finishes what a run left; again, when people had to ask again.
     pub fn resume(&self) -> Run {
         let (program, arguments) = self.scenario.arguments(self.scenario.resume, &[], &[]);
-        self.harness.run(program, arguments)
+        let run = self.harness.run(program, &arguments);
+        match &self.scenario.people {
+            Some(people) if (people.ask_again)(&self.harness) => self.harness.run(program, &arguments),
+            _ => run,
+        }
     }
 
     /// Runs the command to its end, with more options before and after it.

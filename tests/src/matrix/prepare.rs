@@ -8,7 +8,7 @@ use sandbox::services::errata::{AdvisoryState, ExternalTest};
 use sandbox::services::jira::RemoteLink;
 use sandbox::services::release_controller::Phase;
 
-use crate::{ERRATA, Harness, KONFLUX, LEAD, approval, elliott};
+use crate::{ERRATA, Harness, KONFLUX, LEAD, approval, elliott, slack_bot};
 
 /// Number of images of the Konflux release when their health is checked.
 pub(super) const IMAGES: usize = 240;
@@ -339,5 +339,12 @@ pub(super) fn rejected(harness: Harness) -> Harness {
         github.put("openshift/release-tests", "record", &path, text, "decided", now).unwrap();
     }
     drop(github);
+    harness
+}
+
+/// The release leads may give commands, and Slack knows that the bot listens: from then on it keeps what nobody acknowledged.
+pub(super) fn listening(harness: Harness) -> Harness {
+    let harness = slack_bot::with_permissions(konflux(harness));
+    harness.run("oarctl", ["slack-bot", "--once"]).expect(0);
     harness
 }

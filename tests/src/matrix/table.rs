@@ -5,8 +5,8 @@ use sandbox::scenario::release_controller::NEW_NIGHTLY;
 
 use super::Kind::{CarriesOn, Change, Look, Refused, Task};
 use super::prepare::{NEW_RUN, PAYLOAD, RECORDED_RUN};
-use super::{Kind, Scenario, prepare};
-use crate::{ERRATA, Harness, KONFLUX, LEAD};
+use super::{Kind, People, Scenario, prepare};
+use crate::{ERRATA, Harness, KONFLUX, LEAD, slack_bot};
 
 const PASS: &str = "Pass";
 const IN_PROGRESS: &str = "In Progress";
@@ -25,7 +25,18 @@ const fn line(
         Refused(_) => 6,
         _ => 0,
     };
-    Scenario { name, release, command, kind, code, prepare, requests, reference: None, resume: command }
+    Scenario {
+        name,
+        release,
+        command,
+        kind,
+        code,
+        prepare,
+        requests,
+        reference: None,
+        resume: command,
+        people: None,
+    }
 }
 
 impl Scenario {
@@ -36,6 +47,11 @@ impl Scenario {
 
     const fn resumed_by(mut self, command: &'static [&'static str]) -> Self {
         self.resume = command;
+        self
+    }
+
+    const fn asked_by(mut self, people: People) -> Self {
+        self.people = Some(people);
         self
     }
 
@@ -266,8 +282,11 @@ const CHECK_RESULTS: &[&str] = &[
     "notified_files.txt",
 ];
 
+const ANSWER: &[&str] = &["oarctl", "slack-bot", "--once"];
+
 /// What runs without a person.
 fn agents() -> Vec<Scenario> {
+    let people = People { ask: slack_bot::ask, ask_again: slack_bot::ask_again };
     vec![
         line("start_release_detector", KONFLUX, DETECT, Change, 10, prepare::announced),
         line("check_test_results", KONFLUX, CHECK_RESULTS, Change, 7, prepare::rejected),
@@ -280,5 +299,6 @@ fn agents() -> Vec<Scenario> {
             28,
             prepare::waiting_for_qe,
         ),
+        line("slack_bot", KONFLUX, ANSWER, Change, 24, prepare::listening).asked_by(people),
     ]
 }

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use agent::{Agent, Pass, Service, Work};
-use cli_support::{CliError, ExitCode, Session, SessionCommands};
-use oar_core::flow::interrupt::Interrupt;
+use cli_support::{CliError, ExitCode, Session, SessionCommands, counted};
 use oar_core::flow::outcome::TaskError;
 use oar_core::operations::slack_bot::{Readiness, SlackBot};
 use oar_core::permit::WritePermit;
@@ -15,6 +14,9 @@ use oar_core::permit::WritePermit;
 /// mentions the bot, is a command of these programs. Who may give which command in which channel stands in
 /// `slack_bot.permissions` of the configuration document; by default nobody may do anything. Critical commands show their
 /// plan and wait for Approve. Of several replicas one works, and the others stand by.
+///
+/// With --once it answers what was written in the last ten minutes and nobody answered, and what Slack delivers meanwhile, and
+/// ends. An approval needs a bot that listens when somebody clicks.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Check tokens, permissions and groups without listening, and end
@@ -50,7 +52,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         leases: &clients,
         activity: clients.http().activity(),
     };
-    let mut listener = Listener { bot, stop: session.interrupt.clone(), over: None };
+    let mut listener = Listener { bot, session, over: None };
     let code = service.run(session, agent, &mut listener).await?;
     match listener.over {
         Some(error) => Err(error),
@@ -59,19 +61,39 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
 }
 
 /// The bot as the work of an agent.
-struct Listener {
+struct Listener<'a> {
     bot: SlackBot,
-    stop: Interrupt,
+    session: &'a Session,
     /// Why it cannot work.
     over: Option<CliError>,
 }
 
-impl Work for Listener {
+impl Work for Listener<'_> {
     async fn serve(&mut self, period: Duration) -> Pass {
         let mut pass = Pass::default();
-        if let Err(error) = self.bot.serve(period, &self.stop).await {
+        if let Err(error) = self.bot.serve(period, &self.session.interrupt).await {
             pass.add_problem(error.inner().to_string(), error.inner().class());
             self.over = Some(CliError::of_task(&error));
+        }
+        pass
+    }
+
+    async fn serve_once(&mut self) -> Pass {
+        let mut pass = Pass::default();
+        match self.bot.serve_once(&self.session.interrupt).await {
+            Ok(round) => {
+                let ui = &self.session.ui;
+                ui.explain_failures("", &round.problems);
+                for (text, class, _) in round.problems.iter() {
+                    pass.add_problem(text, class);
+                }
+                ui.text(format!("{} answered", counted(round.messages, "message")));
+                ui.json(&round);
+            }
+            Err(error) => {
+                pass.add_problem(error.inner().to_string(), error.inner().class());
+                self.over = Some(CliError::of_task(&error));
+            }
         }
         pass
     }

@@ -13,8 +13,10 @@ use tempfile::TempDir;
 
 use super::{Demo, Failure, running::Running, unexpected_lines};
 use crate::scenario::PEOPLE;
+use conversation::Bot;
 use script::{Step, scripts};
 
+mod conversation;
 mod script;
 
 /// The user in the history of the commands.
@@ -27,11 +29,12 @@ const LONGEST_REASON: usize = 400;
 pub(super) fn demo(arguments: &Demo) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let running = arguments.common.start()?;
-    let stage = Stage {
+    let mut stage = Stage {
         programs: ["oar", "oarctl", "jobctl"].map(Program::find).into_iter().collect::<Result<_, _>>()?,
         running: &running,
         home: tempfile::Builder::new().prefix("oar-demo-").tempdir()?,
         log: arguments.log,
+        bot: None,
     };
     let sandbox = &running.sandbox;
     let [lead, ..] = PEOPLE;
@@ -47,7 +50,7 @@ pub(super) fn demo(arguments: &Demo) -> Result<ExitCode, Failure> {
     for story in scripts() {
         heading(&story.title)?;
         for step in &story.steps {
-            commands += u32::from(matches!(step, Step::Run(..) | Step::Tick(_)));
+            commands += u32::from(matches!(step, Step::Run(..) | Step::Tick(_) | Step::Ask(..)));
             stage.play(story.subject, step)?;
         }
     }
@@ -96,10 +99,11 @@ struct Stage<'a> {
     running: &'a Running,
     home: TempDir,
     log: bool,
+    bot: Option<Bot>,
 }
 
 impl Stage<'_> {
-    fn play(&self, subject: &str, step: &Step) -> Result<(), Failure> {
+    fn play(&mut self, subject: &str, step: &Step) -> Result<(), Failure> {
         match step {
             Step::Say(text) => Ok(print(&format!("\n{text}\n"))?),
             Step::Run(program, arguments, code, words) => self.run(program, arguments, *code, words),
@@ -115,6 +119,19 @@ impl Stage<'_> {
                     .map_err(|why| Failure::Action { action: action.name(), why })?;
                 Ok(print(&format!("\n* {done}\n"))?)
             }
+            Step::Listen => {
+                self.bot = Some(self.listen()?);
+                Ok(())
+            }
+            Step::Ask(person, text, words) => match &mut self.bot {
+                Some(bot) => bot.ask(self.running.sandbox.world(), person, text, words),
+                None => Err(nobody_listens()),
+            },
+            Step::Click(person, button, words) => match &mut self.bot {
+                Some(bot) => bot.click(self.running.sandbox.world(), person, button, words),
+                None => Err(nobody_listens()),
+            },
+            Step::StopListening => self.bot.take().ok_or_else(nobody_listens)?.stop(),
             Step::Pass(by, why) => {
                 self.running.sandbox.clock().advance(*by);
                 Ok(print(&format!("\n* {by:#} later: {why}.\n"))?)
@@ -122,26 +139,64 @@ impl Stage<'_> {
         }
     }
 
+    /// A program in the environment of the demonstration.
+    fn command(&self, program: &Program) -> Command {
+        let mut command = Command::new(&program.path);
+        command.args(&program.before).envs(self.running.environment());
+        command.env("OAR_USER", USER).env("HOME", self.home.path()).env("OAR_WAIT_INTERVAL", "1");
+        command.env_remove("XDG_STATE_HOME").env_remove("XDG_CACHE_HOME");
+        command
+    }
+
+    fn program(&self, name: &str) -> Result<&Program, Failure> {
+        let found = self.programs.iter().find(|program| program.name == name);
+        found.ok_or_else(|| Failure::NoPrograms(name.into()))
+    }
+
+    /// Starts the Slack bot, with a configuration document that lets people give it commands.
+    fn listen(&self) -> Result<Bot, Failure> {
+        let oarctl = self.program("oarctl")?;
+        let [plain, document] = ["plain.json", "config_store.json"].map(|name| self.home.path().join(name));
+        let environment = self.running.environment();
+        let given =
+            environment.iter().find(|(name, _)| name == "OAR_CONFIG").map(|(_, path)| Path::new(path));
+        let given = given.ok_or_else(|| {
+            let why = "there is no configuration document (OAR_CONFIG)".to_owned();
+            Failure::Action { action: "to give permissions", why }
+        })?;
+        let convert = |words: [&str; 2], from: &Path, to: &Path| {
+            let mut command = self.command(oarctl);
+            let output = command.args(words).arg(from).arg("-o").arg(to).output();
+            let program = oarctl.path.display().to_string();
+            let output = output.map_err(|source| Failure::Spawn { program, source })?;
+            if output.status.success() {
+                return Ok(());
+            }
+            let why = reason("", &String::from_utf8_lossy(&output.stderr));
+            let line = format!("oarctl {}", words.join(" "));
+            let (status, expected) = (output.status.to_string(), "exit code 0".to_owned());
+            Err(Failure::Step { line, status, expected, why })
+        };
+        convert(["config", "decrypt"], given, &plain)?;
+        conversation::permit(&plain)?;
+        convert(["config", "encrypt"], &plain, &document)?;
+        let mut command = self.command(oarctl);
+        command.arg("slack-bot").env("OAR_CONFIG", document);
+        Bot::start(self.running.sandbox.world(), command, self.home.path().join("slack-bot.log"))
+    }
+
     /// Shows a command as a user types it, runs it, and fails if its exit code or output is not as expected.
     fn run(&self, name: &str, arguments: &[&str], code: i32, words: &str) -> Result<(), Failure> {
-        let Some(program) = self.programs.iter().find(|program| program.name == name) else {
-            return Err(Failure::NoPrograms(name.into()));
-        };
+        let program = self.program(name)?;
         let typed: Vec<String> = arguments
             .iter()
             .map(|word| if word.contains(' ') { format!("\"{word}\"") } else { (*word).to_owned() })
             .collect();
         let line = format!("{name} {}", typed.join(" "));
         print(&format!("\n$ {line}\n"))?;
-        let output = Command::new(&program.path)
-            .args(&program.before)
+        let output = self
+            .command(program)
             .args(arguments)
-            .envs(self.running.environment())
-            .env("OAR_USER", USER)
-            .env("HOME", self.home.path())
-            .env_remove("XDG_STATE_HOME")
-            .env_remove("XDG_CACHE_HOME")
-            .env("OAR_WAIT_INTERVAL", "1")
             .output()
             .map_err(|source| Failure::Spawn { program: program.path.display().to_string(), source })?;
         let out = String::from_utf8_lossy(&output.stdout);
@@ -161,6 +216,10 @@ impl Stage<'_> {
         let why = reason(&out, &err);
         Err(Failure::Step { line, status: output.status.to_string(), expected, why })
     }
+}
+
+fn nobody_listens() -> Failure {
+    Failure::Action { action: "a message to the bot", why: "no bot listens".to_owned() }
 }
 
 /// Why a command failed: its error, otherwise the first line of its result.

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::SlackClient;
 use super::lookup::{NotReached, PAGE, Paging, next_cursor};
+use super::{EVENT_TYPE, SlackClient};
 use crate::clients::empty;
 use crate::error::{ServiceError, ServiceErrorKind};
 
@@ -77,6 +77,7 @@ impl SlackClient {
         let mut parameters = vec![
             ("channel", channel.to_owned()),
             ("oldest", format!("{}.000000", since.as_second())),
+            ("include_all_metadata", String::from("true")),
             ("limit", PAGE.to_string()),
         ];
         parameters.extend(thread.map(|thread| ("ts", thread.to_owned())));
@@ -91,6 +92,13 @@ impl SlackClient {
         }
         Ok(all)
     }
+}
+
+/// The key with which a message of this form was posted ([`Post::key`](super::Post::key)), if it has one.
+pub fn key_of(message: &Value) -> Option<&str> {
+    let metadata = message.get("metadata")?;
+    let is_ours = metadata.get("event_type").and_then(Value::as_str) == Some(EVENT_TYPE);
+    metadata.get("event_payload")?.get("key")?.as_str().filter(|_| is_ours)
 }
 
 /// The whole seconds of a time stamp.

@@ -20,7 +20,8 @@ use crate::clients::Clients;
 use crate::clients::slack::UserId;
 use crate::clients::slack::socket::{Envelope, EnvelopeKind, SlackSockets};
 use crate::config::ConfigError;
-use crate::error::{ServiceError, ServiceErrorKind};
+use crate::error::{Classified as _, ErrorClass, ServiceError, ServiceErrorKind};
+use crate::failures::Failures;
 use crate::flow::interrupt::Interrupt;
 use crate::flow::outcome::TaskError;
 use crate::permit::WritePermit;
@@ -38,6 +39,12 @@ const LOOK_BACK: SignedDuration = SignedDuration::from_mins(10);
 const THREADS_BACK: SignedDuration = SignedDuration::from_hours(24);
 /// After so many periods it looks for questions that nobody answered.
 const EXPIRY_PERIODS: u64 = 4;
+/// How long one round waits for its socket.
+const TO_CONNECT: Duration = Duration::from_secs(15);
+/// How often it looks whether its socket is open.
+const TICK: Duration = Duration::from_millis(100);
+/// How long one round listens at least, from the moment when its socket is open.
+const TO_LISTEN: Duration = Duration::from_secs(1);
 /// How long commands may write down where they stopped.
 const TO_STOP: Duration = Duration::from_millis(1500);
 /// What stands at a question that nobody answered.
@@ -68,6 +75,15 @@ pub struct Readiness {
     pub unknown_groups: Vec<(String, String)>,
     /// Commands that did not end.
     pub interrupted: usize,
+}
+
+/// What one round did.
+#[derive(Debug, Serialize)]
+pub struct Round {
+    /// Messages that were taken: each was answered, or is among the problems.
+    pub messages: usize,
+    /// What could not be done; the next round tries what may be tried again.
+    pub problems: Failures,
 }
 
 impl SlackBot {
@@ -158,6 +174,54 @@ impl SlackBot {
         served
     }
 
+    /// Works as the one replica until everything is done that waits: commands that another instance left, messages that nobody
+    /// handled, and what Slack delivers meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SlackBot::serve`].
+    pub async fn serve_once(&mut self, stop: &Interrupt) -> Result<Round, TaskError> {
+        let clock = self.desk.tools.clock.clone();
+        let mut sockets = begin(&self.clients, &self.desk, &self.tasks)?;
+        let expired = Rc::clone(&self.desk);
+        self.tasks.push(Box::pin(async move { expire(&expired).await }));
+        let (begun, mut open_since) = (clock.now(), None);
+        let is_over = |since: Timestamp, length: Duration| {
+            Duration::try_from(clock.now().duration_since(since)).is_ok_and(|passed| passed >= length)
+        };
+        let (mut listens, mut refused) = (true, None);
+        while listens || !self.tasks.is_empty() {
+            let has_room = self.tasks.len() < MOST_TASKS;
+            tokio::select! {
+                _ = stop.wait() => break,
+                Some(()) = self.tasks.next(), if !self.tasks.is_empty() => {}
+                envelope = sockets.next(), if has_room => match envelope {
+                    Ok(envelope) => hear(&self.desk, &self.tasks, &envelope),
+                    Err(error) => {
+                        refused = Some(error);
+                        break;
+                    }
+                },
+                () = clock.sleep(TICK), if listens => {
+                    if sockets.is_connected() {
+                        listens = !is_over(*open_since.get_or_insert_with(|| clock.now()), TO_LISTEN);
+                    } else if is_over(begun, TO_CONNECT) {
+                        listens = false;
+                        let words = "no socket to Slack could be opened: only what stands in the channels was answered";
+                        self.desk.failed(words, ErrorClass::Unavailable);
+                    }
+                }
+            }
+        }
+        self.sockets = Some(sockets);
+        self.stand_by().await;
+        if let Some(error) = refused {
+            return Err(error.into());
+        }
+        let (messages, problems) = self.desk.done();
+        Ok(Round { messages, problems })
+    }
+
     /// Stops: another replica works now, or the process ends. Commands write down where they stopped; what they cannot say in
     /// their threads any more, the next replica says.
     pub async fn stand_by(&mut self) {
@@ -244,7 +308,8 @@ async fn tell_interrupted(desk: &Desk) {
         let Some(pause) = pause else { break };
         desk.tools.clock.sleep(pause).await;
     }
-    tracing::error!("who gave some interrupted commands was not told; the next start tries again");
+    let words = "who gave some interrupted commands was not told; the next start tries again";
+    desk.failed(words, ErrorClass::Unavailable);
 }
 
 /// The same once; whether nothing is left to say.
@@ -266,7 +331,13 @@ async fn tell_all_interrupted(desk: &Desk, instance: &str) -> bool {
              write the command again to go on.",
             crate::clients::slack::escape(&run.words)
         );
-        if let Err(error) = thread.post_once(&text, "interrupted", &tools.permit).await {
+        let told = if thread.is_answered().await {
+            // Only that it has ended was not written down any more.
+            Ok(())
+        } else {
+            thread.post_once(&text, "interrupted", &tools.permit).await
+        };
+        if let Err(error) = told {
             tracing::error!("{}: nobody was told that it was interrupted: {error}", run.command);
             let oldest = tools.now().checked_sub(THREADS_BACK).unwrap_or(Timestamp::MIN);
             // Its channel may be gone for good.
@@ -312,19 +383,22 @@ async fn catch_up_in(desk: &Rc<Desk>, channel: &str, now: Timestamp) {
     for pause in AGAIN.into_iter().map(Some).chain([None]) {
         match desk.tools.slack.messages_since(channel, back(LOOK_BACK), back(THREADS_BACK)).await {
             Ok(messages) => {
+                let not_taken = desk.not_taken(&messages);
                 let lost = messages
                     .iter()
                     .filter_map(|message| IncomingMessage::of_event(&message.to_string()).ok()?.ok())
+                    .filter(|message| !not_taken.contains(&message.key.to_string()))
                     .map(|message| Rc::clone(desk).hear(message));
                 futures::future::join_all(lost).await;
                 return;
             }
             Err(error) => {
-                tracing::warn!("what was written in {channel} while no bot worked is not known: {error}");
+                let text = format!("what was written in {channel} while no bot worked is not known: {error}");
+                let Some(pause) = pause else { return desk.failed(&text, error.class()) };
+                tracing::warn!("{text}");
+                desk.tools.clock.sleep(pause).await;
             }
         }
-        let Some(pause) = pause else { return };
-        desk.tools.clock.sleep(pause).await;
     }
 }
 
@@ -334,7 +408,7 @@ async fn expire(desk: &Desk) {
     let now = tools.now();
     let expired = match tools.notebook.read().await {
         Ok(memory) => memory.expired(now),
-        Err(error) => return tracing::warn!("open questions are not known: {error}"),
+        Err(error) => return desk.failed(&format!("open questions are not known: {error}"), error.class()),
     };
     for open in expired {
         if open.question.answered.is_none() {

@@ -1,6 +1,6 @@
 //! What the bot does with one message or one click.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::consent::{Asked, ThreadConsent, Tools};
@@ -20,7 +21,9 @@ use crate::agents::bot::{
     Access, Addressee, Click, ClickMeans, Heard, IncomingClick, IncomingMessage, Level, MessageKey,
     OpenQuestion, Permissions, Place, PlanAnswer, Reply, RunningCommand, Words, is_addressed, listen,
 };
-use crate::clients::slack::{Posted, UserId, escape};
+use crate::clients::slack::{Posted, UserId, escape, key_of};
+use crate::error::{Classified as _, ErrorClass, ServiceError};
+use crate::failures::Failures;
 use crate::flow::interrupt::{Interrupt, InterruptSender, Signal};
 use crate::notify::ReleaseThread;
 
@@ -34,6 +37,10 @@ const LOOK: Duration = Duration::from_secs(5);
 pub(super) const AT_ONCE: usize = 16;
 /// Messages of which this process knows that they were heard; beyond, the file is asked.
 const KNOWN: usize = 20_000;
+/// Problems that are kept; each is logged.
+const MOST_PROBLEMS: usize = 100;
+/// The name of the message that says that a command was not taken, and must be written again.
+const NOT_TAKEN: &str = "not-taken";
 /// The pauses before something that failed is tried again.
 pub(super) const AGAIN: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(30)];
 
@@ -57,6 +64,10 @@ pub(super) struct Desk {
     heard: RefCell<BTreeSet<MessageKey>>,
     /// Questions whose approved command runs.
     answering: RefCell<BTreeSet<String>>,
+    /// How many messages were taken for handling.
+    taken: Cell<usize>,
+    /// What could not be done, the first ones of it.
+    problems: RefCell<Failures>,
     slots: Semaphore,
 }
 
@@ -90,6 +101,8 @@ impl Desk {
             running: RefCell::default(),
             heard: RefCell::default(),
             answering: RefCell::default(),
+            taken: Cell::default(),
+            problems: RefCell::default(),
             slots: Semaphore::new(AT_ONCE),
         }
     }
@@ -108,22 +121,70 @@ impl Desk {
         self.instance.borrow().clone()
     }
 
+    /// How many messages were taken so far, and what could not be done.
+    pub(super) fn done(&self) -> (usize, Failures) {
+        (self.taken.get(), self.problems.borrow().clone())
+    }
+
+    /// Something could not be done.
+    pub(super) fn failed(&self, what: &str, class: ErrorClass) {
+        tracing::error!("{what}");
+        let mut problems = self.problems.borrow_mut();
+        if problems.count() < MOST_PROBLEMS {
+            problems.add_words(what, class, None);
+        }
+    }
+
     fn thread<'a>(&'a self, message: &'a IncomingMessage) -> CommandThread<'a> {
         CommandThread { slack: &self.tools.slack, command: message, since: self.tools.now() }
     }
 
     /// Answers; where Slack fails, a few times.
     async fn say(&self, message: &IncomingMessage, reply: &Reply) {
+        self.is_said(message, reply).await;
+    }
+
+    /// The same; whether it was said.
+    async fn is_said(&self, message: &IncomingMessage, reply: &Reply) -> bool {
+        self.send(message, async |thread| thread.answer(reply, &self.tools.permit).await).await
+    }
+
+    async fn send(
+        &self,
+        message: &IncomingMessage,
+        send: impl AsyncFn(&CommandThread<'_>) -> Result<(), ServiceError>,
+    ) -> bool {
         let thread = self.thread(message);
-        for pause in AGAIN.into_iter().map(Some).chain([None]) {
-            match thread.answer(reply, &self.tools.permit).await {
-                Ok(()) => return,
-                Err(error) => tracing::error!("{}: the answer was not sent: {error}", message.key),
-            }
-            if let Some(pause) = pause {
-                self.tools.clock.sleep(pause).await;
-            }
+        let mut pauses = AGAIN.into_iter();
+        loop {
+            let Err(error) = send(&thread).await else { return true };
+            let text = format!("{}: the answer was not sent: {error}", message.key);
+            let Some(pause) = pauses.next() else {
+                self.failed(&text, error.class());
+                return false;
+            };
+            tracing::warn!("{text}");
+            self.tools.clock.sleep(pause).await;
         }
+    }
+
+    /// Says that nothing was run. Whoever catches up later must not run it after all: it may have been written again by then.
+    async fn say_not_taken(&self, message: &IncomingMessage) {
+        let words = "the bot cannot look whether this was handled already, so nothing was run; write it again in a few minutes";
+        self.send(message, async |thread| {
+            thread.post(words, &[], NOT_TAKEN, &self.tools.permit).await.map(drop)
+        })
+        .await;
+    }
+
+    /// Which of these messages, in the form of events, are commands that an instance before this one did not take, and said so.
+    pub(super) fn not_taken(&self, messages: &[Value]) -> BTreeSet<String> {
+        let is_own = |message: &&Value| {
+            let user = message.get("user").and_then(Value::as_str);
+            self.addressee.bot.as_ref().is_some_and(|bot| user == Some(bot.0.as_str()))
+        };
+        let keys = messages.iter().filter(is_own).filter_map(key_of);
+        keys.filter_map(|key| Some(key.strip_suffix(NOT_TAKEN)?.strip_suffix('-')?.to_owned())).collect()
     }
 
     async fn access(&self, user: &UserId, channel: &str, level: Level) -> Access {
@@ -204,13 +265,11 @@ impl Desk {
             })
             .await;
         match taken {
-            Ok(true) => {}
+            Ok(true) => self.taken.update(|count| count + 1),
             Ok(false) => return,
             Err(error) => {
-                tracing::error!("{}: {error}", message.key);
-                let words = "the bot cannot look whether this was handled already, so nothing was run; write it again in \
-                             a few minutes";
-                return self.say(&message, &Reply::Message(words.to_owned())).await;
+                self.failed(&format!("{}: {error}", message.key), error.class());
+                return self.say_not_taken(&message).await;
             }
         }
         match decision {
@@ -370,12 +429,16 @@ impl Desk {
             (None, None) => format!("{name}: failed without a result; the bot's log has the reason"),
         };
         tracing::info!("{key}: {headline}");
-        match consent.asked() {
+        let is_answered = match consent.asked() {
             // The plan is in the thread, and the rest is the same in other words.
-            Asked::Shown => {}
+            Asked::Shown => true,
             Asked::Nothing | Asked::Approved | Asked::Refused => {
-                self.say(&message, &Reply::new(&headline, &text)).await;
+                self.is_said(&message, &Reply::new(&headline, &text)).await
             }
+        };
+        if !is_answered {
+            // It stays written down, so that the next bot says that its result is not known.
+            return consent.asked();
         }
         let ended = self
             .tools
@@ -383,7 +446,8 @@ impl Desk {
             .change("Slack bot: a command has ended", &self.tools.permit, |memory| memory.end(&key))
             .await;
         if let Err(error) = ended {
-            tracing::error!("{key}: that it has ended is not recorded: {error}");
+            let text = format!("{key}: that the command has ended is not recorded: {error}");
+            self.failed(&text, error.class());
         }
         consent.asked()
     }
@@ -471,7 +535,7 @@ impl Desk {
         let open = match self.tools.notebook.read().await {
             Ok(memory) => memory.question(&click.question).cloned(),
             Err(error) => {
-                tracing::error!("a click was lost: {error}");
+                self.failed(&format!("a click was lost: {error}"), error.class());
                 let text = "the bot cannot look at the plan now; click again in a few minutes";
                 return self.say(&at_click, &Reply::Message(text.to_owned())).await;
             }
@@ -532,7 +596,7 @@ impl Desk {
             Ok(ClickMeans::Answered(PlanAnswer::Approve)) => "It was approved.".to_owned(),
             Ok(_) => "It was rejected; nothing was sent.".to_owned(),
             Err(error) => {
-                tracing::error!("a rejection was not recorded: {error}");
+                self.failed(&format!("a rejection was not recorded: {error}"), error.class());
                 let text = "the rejection could not be recorded; click again in a few minutes";
                 return self.say(at_click, &Reply::Message(text.to_owned())).await;
             }
@@ -569,7 +633,7 @@ impl Desk {
             })
             .await;
         if let Err(error) = begun {
-            tracing::error!("{asked}: {error}");
+            self.failed(&format!("{asked}: {error}"), error.class());
             let text = "the approval could not be recorded, so nothing was run; click again in a few minutes";
             return self.say(&message, &Reply::Message(text.to_owned())).await;
         }

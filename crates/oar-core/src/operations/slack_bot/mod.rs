@@ -13,7 +13,7 @@ mod words;
 
 use std::collections::BTreeMap;
 
-pub use bot::{Readiness, SlackBot};
+pub use bot::{Readiness, Round, SlackBot};
 pub use groups::Groups;
 pub use notebook::{Notebook, NotebookError, PATH};
 pub use order::{CommandLines, Order, Output, ReadCommand, Stream, Unusable};

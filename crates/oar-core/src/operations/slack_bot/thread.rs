@@ -9,6 +9,8 @@ use crate::permit::WritePermit;
 
 /// The name of the file with an output.
 const FILE: &str = "output.txt";
+/// The name of the answer among the messages of a thread.
+const ANSWER: &str = "answer";
 
 /// The thread of one command.
 #[derive(Debug, Clone, Copy)]
@@ -29,16 +31,16 @@ impl CommandThread<'_> {
     /// Slack takes nothing, or it is not known whether it took the answer.
     pub async fn answer(&self, reply: &Reply, permit: &WritePermit) -> Result<(), ServiceError> {
         let (comment, content) = match reply {
-            Reply::Message(text) => return self.post(text, &[], "answer", permit).await.map(drop),
+            Reply::Message(text) => return self.post(text, &[], ANSWER, permit).await.map(drop),
             Reply::File { comment, content } => (comment, content),
         };
         if self.upload(comment, content, permit).await? {
             return Ok(());
         }
         let headline = comment.lines().next().unwrap_or_default();
-        self.post(headline, &[], "answer", permit).await?;
+        self.post(headline, &[], ANSWER, permit).await?;
         for (number, page) in pages(content).iter().enumerate() {
-            self.post(page, &[], &format!("answer-{number}"), permit).await?;
+            self.post(page, &[], &format!("{ANSWER}-{number}"), permit).await?;
         }
         Ok(())
     }
@@ -69,6 +71,19 @@ impl CommandThread<'_> {
                 Ok(false)
             }
         }
+    }
+
+    /// Whether Slack certainly has the answer of an instance before this one. One that is a file has no key, and is not found.
+    pub(super) async fn is_answered(&self) -> bool {
+        let key = format!("{}-{ANSWER}", self.command.key);
+        let wanted = Wanted {
+            channel: &self.command.key.channel,
+            thread: Some(self.command.reply_thread()),
+            key: &key,
+            text: "",
+            since: self.since,
+        };
+        matches!(self.slack.find(wanted).await, Lookup::Found(_))
     }
 
     /// Posts a message that an instance before this one may have posted: it is looked for first.

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use crate::scenario::{
-    ERRATA_RELEASE, KONFLUX_RELEASE,
+    ERRATA_RELEASE, KONFLUX_RELEASE, PEOPLE, Person,
     parties::{Action, CONSISTENCY_JOB_ID, TESTED_MINOR},
     release_controller::NEW_NIGHTLY,
 };
@@ -18,6 +18,14 @@ pub(super) enum Step {
     Tick(&'static str),
     /// Another party does something.
     Do(Action),
+    /// `oarctl slack-bot` begins to listen.
+    Listen,
+    /// Somebody mentions the bot with a command, and it answers with these words.
+    Ask(Person, &'static str, &'static str),
+    /// Somebody clicks a button, and the bot answers with these words.
+    Click(Person, &'static str, &'static str),
+    /// The bot is stopped.
+    StopListening,
     /// Time passes.
     Pass(SignedDuration, &'static str),
 }
@@ -112,6 +120,7 @@ fn minutes(count: i64, why: &'static str) -> Step {
 
 fn konflux() -> Vec<Step> {
     let release = Release(KONFLUX_RELEASE);
+    let [lead, other_lead, _, contact, _] = PEOPLE;
     let mut steps = vec![
         Step::Do(Action::ArtAnnounces),
         Step::Say("Cron looks for announced releases that nobody has begun, and begins them."),
@@ -136,7 +145,12 @@ fn konflux() -> Vec<Step> {
             0,
             "issue resolved",
         ),
-        release.oar("push-to-cdn-staging --yes", "In Progress"),
+        Step::Say("From here on the team works in Slack. Only the release leads may, by the configuration."),
+        Step::Listen,
+        Step::Ask(contact, "oar -r 4.19.1 push-to-cdn-staging", "only members of"),
+        Step::Ask(lead, "oar -r 4.19.1 push-to-cdn-staging", "Approve this plan?"),
+        Step::Click(other_lead, "Approve", "oar push-to-cdn-staging: done"),
+        Step::StopListening,
         minutes(60, "the pushes have ended"),
         release.passes("push-to-cdn-staging --yes"),
         release.oar("image-consistency-check", "In Progress"),

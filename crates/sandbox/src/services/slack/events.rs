@@ -17,7 +17,7 @@ pub(super) struct Telling {
 
 impl State {
     /// The bot's user id.
-    fn bot(&self) -> Option<&str> {
+    pub fn bot(&self) -> Option<&str> {
         self.tokens.values().next().map(|token| token.user.as_str())
     }
 

@@ -1,0 +1,72 @@
+//! People in Slack who give the bot commands.
+#![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
+
+use jiff::{SignedDuration, Timestamp};
+use sandbox::services::slack::state::Message;
+use serde_json::{Value, json};
+
+use crate::{Harness, KONFLUX, root};
+
+/// The channel in which commands may be given, without `#`.
+pub const CHANNEL: &str = "qe-demo";
+/// A release lead: may give critical commands.
+pub const LEAD: &str = "U0000LEAD1";
+/// May read and write, and nothing critical.
+pub const WRITER: &str = "U0000QCON1";
+/// The bot.
+pub const BOT: &str = "U0000BOT01";
+
+/// The same sandbox, whose configuration document lets the leads, and [`WRITER`], give commands in [`CHANNEL`].
+///
+/// # Panics
+/// When the document cannot be written.
+pub fn with_permissions(harness: Harness) -> Harness {
+    change(&harness, "group", &json!({"handle": "qe-forum-demo", "users": [WRITER]}));
+    let text = std::fs::read_to_string(root().join("config/config_store.example.json")).unwrap();
+    let mut document: Value = serde_json::from_str(&text).unwrap();
+    let rights = json!({"write": "qe-forum-demo", "critical": "demo-leads-4-19"});
+    document["slack_bot"] = json!({"permissions": {(format!("#{CHANNEL}")): rights}});
+    std::fs::create_dir_all(harness.tools()).unwrap();
+    let (plain, encrypted) = (harness.tools().join("plain.json"), harness.tools().join("store.json"));
+    std::fs::write(&plain, document.to_string()).unwrap();
+    let paths = [plain.to_str().unwrap(), "-o", encrypted.to_str().unwrap()];
+    harness.run("oarctl", ["config", "encrypt"].into_iter().chain(paths)).expect(0);
+    let path = encrypted.to_str().unwrap().to_owned();
+    harness.env("OAR_CONFIG", &path)
+}
+
+/// A change in Slack, as the control interface makes it.
+///
+/// # Panics
+/// When there is no such change.
+pub fn change(harness: &Harness, operation: &str, body: &Value) -> Value {
+    let now = harness.sandbox.clock().now();
+    let changed = harness.sandbox.world().with_service("slack", |slack| slack.change(operation, body, now));
+    changed.unwrap().unwrap()
+}
+
+/// The release lead mentions the bot with a command. Nobody has acknowledged it for a while, so Slack delivers it again to the
+/// next socket.
+pub fn ask(harness: &Harness) {
+    let clock = harness.sandbox.clock();
+    // The bot looks by its own clock for what was written lately.
+    clock.advance(Timestamp::now().duration_since(clock.now()).max(SignedDuration::ZERO));
+    let text = format!("<@{BOT}> oar -r {KONFLUX} issue add \"stage is down\" --task stage-testing");
+    change(harness, "message", &json!({"channel": CHANNEL, "text": text, "user": LEAD}));
+    // Slack's clock may stand still: what is posted while the bot works is not older than its command then.
+    clock.advance(SignedDuration::from_mins(2));
+}
+
+/// Whoever was told that the newest command was not done writes it again, as the bot tells people; whether somebody did.
+pub fn ask_again(harness: &Harness) -> bool {
+    let messages = harness.sandbox.world().slack.lock().messages_in(CHANNEL);
+    let command = messages.iter().rev().find(|message| message.bot_id.is_none()).unwrap();
+    let answers: Vec<&Message> =
+        messages.iter().filter(|message| message.thread_ts.as_ref() == Some(&command.ts)).collect();
+    let is_done = answers.iter().any(|answer| answer.text.contains(": done"));
+    if is_done || answers.is_empty() {
+        return false;
+    }
+    ask(harness);
+    true
+}
