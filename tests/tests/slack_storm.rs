@@ -103,9 +103,9 @@ impl Storm {
         let rights = json!({"critical": "demo-leads-4-19"});
         document["slack_bot"] = json!({"permissions": {(CHANNEL): rights}});
         std::fs::create_dir_all(harness.tools().join("state")).unwrap();
-        let (decrypted, store) = (harness.tools().join("plain.json"), harness.tools().join("store.json"));
-        std::fs::write(&plain, document.to_string()).unwrap();
-        let paths = [plain.to_str().unwrap(), "-o", store.to_str().unwrap()];
+        let (decrypted, store) = (harness.tools().join("decrypted.json"), harness.tools().join("store.json"));
+        std::fs::write(&decrypted, document.to_string()).unwrap();
+        let paths = [decrypted.to_str().unwrap(), "-o", store.to_str().unwrap()];
         harness.run("oarctl", ["config", "encrypt"].into_iter().chain(paths)).expect(0);
         let mut environment: BTreeMap<String, String> = harness.sandbox.environment().into_iter().collect();
         for (name, value) in [
