@@ -67,7 +67,11 @@ impl CommandLines for SessionCommands {
     fn read(&self, program: &str, arguments: &[String]) -> Result<Box<dyn ReadCommand>, Unusable> {
         let line = self.session.command_lines.iter().find(|line| line.program.name() == program);
         let Some(line) = line.copied() else {
-            return Err(Unusable::Refused(format!("{program} is not installed beside the bot")));
+            let own: Vec<_> = self.session.command_lines.iter().map(|line| line.program.name()).collect();
+            let own = own.join(" and ");
+            return Err(Unusable::Refused(format!(
+                "this bot has only the commands of {own}; start it as `release-tests oarctl slack-bot` for those of {program}"
+            )));
         };
         let mut definition = (line.definition)().color(ColorChoice::Never);
         let words = std::iter::once(program).chain(arguments.iter().map(String::as_str));
