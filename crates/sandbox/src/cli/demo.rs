@@ -234,7 +234,7 @@ fn is_log(line: &str) -> bool {
     line.split_once(": ").is_some_and(|(time, _)| time.parse::<jiff::Timestamp>().is_ok())
 }
 
-/// One of the programs, as a separate executable or in the multi-call program.
+/// One of the programs, in the multi-call program or as a separate executable.
 #[derive(Debug)]
 struct Program {
     name: &'static str,
@@ -248,7 +248,8 @@ impl Program {
     fn find(name: &'static str) -> Result<Self, Failure> {
         let own = env::current_exe()?;
         let directory = own.parent().unwrap_or(Path::new("."));
-        for (file, before) in [(name, vec![]), ("release-tests", vec![name])] {
+        // What is installed is the multi-call program; in it the Slack bot has the commands of all.
+        for (file, before) in [("release-tests", vec![name]), (name, vec![])] {
             let path = directory.join(file);
             if path.is_file() {
                 return Ok(Self { name, path, before });
