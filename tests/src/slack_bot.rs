@@ -58,6 +58,10 @@ pub fn ask(harness: &Harness) {
 }
 
 /// Whoever was told that the newest command was not done writes it again, as the bot tells people; whether somebody did.
+///
+/// # Panics
+///
+/// Nobody has written a command.
 pub fn ask_again(harness: &Harness) -> bool {
     let messages = harness.sandbox.world().slack.lock().messages_in(CHANNEL);
     let command = messages.iter().rev().find(|message| message.bot_id.is_none()).unwrap();

@@ -80,7 +80,7 @@ impl Listener {
     }
 
     async fn next(&mut self) -> Envelope {
-        match tokio::time::timeout(Duration::from_secs(60), self.envelopes.recv()).await {
+        match tokio::time::timeout(Duration::from_mins(1), self.envelopes.recv()).await {
             Ok(Some(envelope)) => envelope,
             other => panic!("no envelope came: {other:?}"),
         }
@@ -306,7 +306,7 @@ async fn closing_does_not_wait_for_a_connection_that_slack_leaves_open() {
         said
     };
     assert!(sockets.is_connected() && !said.is_empty());
-    tokio::time::timeout(Duration::from_secs(60), sockets.close()).await.unwrap();
+    tokio::time::timeout(Duration::from_mins(1), sockets.close()).await.unwrap();
     until("Slack knows of no socket", || open(&sandbox) == 0).await;
     assert!(!sockets.is_connected() && sockets.rest().is_empty());
 }

@@ -1,7 +1,12 @@
 //! A storm over the Slack bot: redeliveries, sockets that end in every way, both forms of mentions, and a bot that dies at any
 //! moment. No command is lost, and none runs twice. A hundred envelopes here, a hundred thousand with `make test-deep`, and any
 //! other number with `OAR_TEST_ENVELOPES`; the seed is printed, and `OAR_TEST_SEED` repeats it.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by failing")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests say what they expect by failing, and what the storm was like"
+)]
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -98,9 +103,9 @@ impl Storm {
         let rights = json!({"critical": "demo-leads-4-19"});
         document["slack_bot"] = json!({"permissions": {(CHANNEL): rights}});
         std::fs::create_dir_all(harness.tools().join("state")).unwrap();
-        let (plain, store) = (harness.tools().join("plain.json"), harness.tools().join("store.json"));
-        std::fs::write(&plain, document.to_string()).unwrap();
-        let paths = [plain.to_str().unwrap(), "-o", store.to_str().unwrap()];
+        let (decrypted, store) = (harness.tools().join("decrypted.json"), harness.tools().join("store.json"));
+        std::fs::write(&decrypted, document.to_string()).unwrap();
+        let paths = [decrypted.to_str().unwrap(), "-o", store.to_str().unwrap()];
         harness.run("oarctl", ["config", "encrypt"].into_iter().chain(paths)).expect(0);
         let mut environment: BTreeMap<String, String> = harness.sandbox.environment().into_iter().collect();
         for (name, value) in [
@@ -260,7 +265,7 @@ async fn storm(envelopes: usize, seed: u64) {
     // One more life, which finds whatever the last one left.
     bot.abort();
     let _ = bot.await;
-    let last = storm.bot();
+    let final_bot = storm.bot();
     let lost = |runs: &BTreeMap<String, u32>| -> Vec<String> {
         let told = storm.interrupted();
         let is_lost = |(key, thread): &&(String, String)| !runs.contains_key(key) && !told.contains(thread);
@@ -272,7 +277,7 @@ async fn storm(envelopes: usize, seed: u64) {
             break;
         }
     }
-    assert!(!last.is_finished(), "the bot ended by itself");
+    assert!(!final_bot.is_finished(), "the bot ended by itself");
     let runs = storm.runs.lock().unwrap().clone();
     println!(
         "{} commands, {} deliveries, {kills} kills, {} told of a restart",

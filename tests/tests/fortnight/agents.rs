@@ -108,14 +108,12 @@ impl Process {
             () = ended => None,
         };
         self.sandbox.faults().clear();
-        match whole {
-            Some(problems) => Ended::Whole(problems),
-            None => {
-                self.clients = clients(&self.environment, &self.sandbox);
-                self.settle().await;
-                Ended::Killed
-            }
+        if let Some(problems) = whole {
+            return Ended::Whole(problems);
         }
+        self.clients = clients(&self.environment, &self.sandbox);
+        self.settle().await;
+        Ended::Killed
     }
 
     /// The passes, each with the words of its problem, if it has one.
@@ -161,7 +159,7 @@ impl Process {
     async fn settle(&self) {
         tokio::time::sleep(Duration::from_millis(5)).await;
         for _ in 0..3 {
-            let url = format!("{}/release-controller/amd64/", self.sandbox.base_url());
+            let url = format!("{}/_sandbox/clock", self.sandbox.base_url());
             // Only that it was answered counts.
             drop(reqwest::get(url).await.unwrap());
         }

@@ -86,7 +86,7 @@ struct Bug {
 /// All bugs, and what was seen of them.
 #[derive(Debug)]
 pub(crate) struct Bugs {
-    bugs: Vec<Bug>,
+    all: Vec<Bug>,
     ids: u64,
     /// How often each thing was done.
     pub(crate) seen: BTreeMap<String, usize>,
@@ -190,7 +190,7 @@ impl Bugs {
         }
         // Searches show what was written minutes later.
         jira.search_lag = Some(SignedDuration::from_mins(5));
-        let mut all = Self { bugs: Vec::new(), ids: 17_500_000, seen: BTreeMap::new() };
+        let mut bugs = Self { all: Vec::new(), ids: 17_500_000, seen: BTreeMap::new() };
         let mut pulls = BTreeMap::new();
         for number in 0..count {
             let key = format!("OCPBUGS-{}", 80_000 + number);
@@ -239,17 +239,17 @@ impl Bugs {
             if number % 3 != 0 || !told.is_empty() {
                 let since = now - hours(told.first().map_or(numbers.below(60), |first| first + 30));
                 "ON_QA".clone_into(&mut issue.status);
-                issue.changelog = vec![moved(all.next(), "ON_QA", since)];
+                issue.changelog = vec![moved(bugs.next(), "ON_QA", since)];
                 bug.on_qa = Some(since);
             }
             for ((kind, label, over), before) in KINDS.into_iter().zip(told) {
                 let at = now - hours(*before) + SignedDuration::from_mins(i64::try_from(number).unwrap());
-                issue.comments.push(notice(all.next(), label, over, contact.as_deref().unwrap(), at));
+                issue.comments.push(notice(bugs.next(), label, over, contact.as_deref().unwrap(), at));
                 bug.notices.push((kind, at));
             }
             bug.comments = issue.comments.len();
             jira.issues.insert(key, issue);
-            all.bugs.push(bug);
+            bugs.all.push(bug);
         }
         drop(jira);
         world
@@ -259,7 +259,7 @@ impl Bugs {
             .entry("openshift/demo-operator".to_owned())
             .or_default()
             .extend(pulls);
-        all
+        bugs
     }
 
     fn next(&mut self) -> u64 {
@@ -274,8 +274,8 @@ impl Bugs {
     /// Ten minutes of what people do.
     pub(crate) fn live(&mut self, world: &World, now: Timestamp, numbers: &mut Numbers) {
         let mut jira = world.jira.lock();
-        for place in 0..self.bugs.len() {
-            let waits = self.bugs[place].on_qa.is_some();
+        for place in 0..self.all.len() {
+            let waits = self.all[place].on_qa.is_some();
             match (waits, numbers.below(3600)) {
                 (false, 0..30) => self.moves(&mut jira, place, "ON_QA", now),
                 (true, 0..2) => self.moves(&mut jira, place, "Verified", now),
@@ -288,7 +288,7 @@ impl Bugs {
 
     fn moves(&mut self, jira: &mut State, place: usize, status: &str, now: Timestamp) {
         let entry = moved(self.next(), status, now);
-        let bug = &mut self.bugs[place];
+        let bug = &mut self.all[place];
         bug.on_qa = (status == "ON_QA").then_some(now);
         let issue = jira.issue_mut(&bug.key).unwrap();
         status.clone_into(&mut issue.status);
@@ -299,7 +299,7 @@ impl Bugs {
     /// Everybody who was asked for information answers, and is not asked any more.
     fn answers(&mut self, jira: &mut State, place: usize, now: Timestamp) {
         let (first, second) = (self.next(), self.next());
-        let bug = &mut self.bugs[place];
+        let bug = &mut self.all[place];
         let issue = jira.issue_mut(&bug.key).unwrap();
         issue.comments.push(comment(first, "I am looking at it.", now));
         bug.comments += 1;
@@ -325,7 +325,7 @@ impl Bugs {
     pub(crate) fn compare(&mut self, world: &World, now: Timestamp, whole: bool) {
         let jira = world.jira.lock();
         let mut seen = Vec::new();
-        for bug in &mut self.bugs {
+        for bug in &mut self.all {
             let issue = jira.issue(&bug.key).unwrap();
             let due = bug.due(now);
             let (tell, removes) = match &due {
@@ -373,6 +373,8 @@ impl Bugs {
             );
         }
         drop(jira);
-        seen.iter().for_each(|what| self.count(what));
+        for what in &seen {
+            self.count(what);
+        }
     }
 }

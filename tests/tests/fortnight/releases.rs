@@ -33,7 +33,7 @@ struct Release {
 /// Everything that was announced and rejected so far.
 #[derive(Debug, Default)]
 pub(crate) struct Releases {
-    releases: BTreeMap<String, Release>,
+    announced: BTreeMap<String, Release>,
     builds: BTreeMap<String, Build>,
     /// Prow jobs by the key of their intent.
     jobs: BTreeMap<String, String>,
@@ -47,6 +47,8 @@ impl Releases {
             payload.created = now - SignedDuration::from_hours(40 * 24);
         }
         drop(controller);
+        // Nothing drains while time stands still.
+        harness.sandbox.world().prow.lock().limit.burst = 1000.0;
         put_result(harness, "ocp-test-result-4.21.0-0.nightly-2026-06-01-010000-amd64.json", true, now);
         Self::default()
     }
@@ -54,15 +56,15 @@ impl Releases {
     /// Ten minutes of what ART and others do.
     pub(crate) fn live(&mut self, harness: &Harness, now: Timestamp, numbers: &mut Numbers) {
         for (stream, newest) in STREAMS.into_iter().zip(NEWEST) {
-            let announced = self.releases.keys().filter(|name| name.starts_with(stream)).count();
+            let announced = self.announced.keys().filter(|name| name.starts_with(stream)).count();
             if numbers.below(100) == 0 {
                 let before = newest + u64::try_from(announced).unwrap();
-                for number in 0..1 + numbers.below(2) {
+                for number in 0..=numbers.below(2) {
                     self.announce(harness, stream, (newest, before + number + 1), now);
                 }
             }
         }
-        let next = self.releases.iter_mut().find(|(_, release)| !release.accepted);
+        let next = self.announced.iter_mut().find(|(_, release)| !release.accepted);
         let old = |release: &Release| now.duration_since(release.announced) > SignedDuration::from_hours(2);
         if let Some((name, release)) = next.filter(|(_, release)| old(release))
             && numbers.below(60) == 0
@@ -93,8 +95,7 @@ impl Releases {
         let branch = format!("openshift-{stream}");
         let text = github.text(BUILD_DATA_REPOSITORY, &branch, "releases.yml").unwrap();
         let (before, rest) = text.split_once(&format!("  {stream}.{like}:\n")).unwrap();
-        let entry: String =
-            rest.lines().take_while(|line| line.starts_with("   ")).map(|line| format!("{line}\n")).collect();
+        let entry: String = rest.split_inclusive('\n').take_while(|line| line.starts_with("   ")).collect();
         let text = format!("{before}  {release}:\n{entry}  {stream}.{like}:\n{rest}");
         github.put(BUILD_DATA_REPOSITORY, &branch, "releases.yml", text, "Update releases.yml", now).unwrap();
         let path = format!("_releases/{stream}/{stream}.z.yaml");
@@ -102,7 +103,7 @@ impl Releases {
         let text =
             format!("{text}  {release}:\n    advisories: {{rpm: 1, rhcos: 2}}\n    release_jira: ART-1\n");
         github.put(STATE_REPOSITORY, STATE_BRANCH, &path, text, "Announce releases", now).unwrap();
-        self.releases.insert(release, Release { announced: now, accepted: false });
+        self.announced.insert(release, Release { announced: now, accepted: false });
     }
 
     /// What is true after every pass, also after one that ended in the middle: nothing is there twice.
@@ -123,7 +124,7 @@ impl Releases {
 
     /// What is true after whole passes: every announced release has its StateBox.
     pub(crate) fn all_begun(&self, harness: &Harness) {
-        for (release, Release { announced, .. }) in &self.releases {
+        for (release, Release { announced, .. }) in &self.announced {
             let now = harness.sandbox.clock().now();
             assert!(
                 harness.statebox(release).is_some(),
@@ -153,7 +154,7 @@ impl Releases {
     pub(crate) fn finish(&self, harness: &Harness) -> String {
         let commits = harness.sandbox.world().github.lock().commits(STATE_REPOSITORY, STATE_BRANCH);
         let slack = harness.sandbox.world().slack.lock();
-        for release in self.releases.keys() {
+        for release in self.announced.keys() {
             let title = format!("Initialize StateBox for release {release}");
             let made = commits.iter().filter(|commit| commit.message.lines().next() == Some(&title)).count();
             assert_eq!(made, 1, "{title}");
@@ -164,7 +165,7 @@ impl Releases {
         let accepted = self.builds.values().filter(|build| build.told_accepted).count();
         format!(
             "{} releases, {} rejected builds of which {accepted} were accepted, {} Prow jobs, {} messages",
-            self.releases.len(),
+            self.announced.len(),
             self.builds.len(),
             self.jobs.len(),
             slack.messages.len()

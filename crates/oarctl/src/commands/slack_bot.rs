@@ -12,7 +12,7 @@ use oar_core::permit::WritePermit;
 ///
 /// Listens by Socket Mode, so no port has to be reachable. A message that begins with oar, oarctl, job or jobctl, or that
 /// mentions the bot, is a command of these programs. Who may give which command in which channel stands in
-/// slack_bot.permissions of the configuration document; by default nobody may do anything. Critical commands show their
+/// `slack_bot.permissions` of the configuration document; by default nobody may do anything. Critical commands show their
 /// plan and wait for Approve. Of several replicas one works, and the others stand by.
 ///
 /// With --once it answers the commands of the last ten minutes that have no answer yet, and what Slack delivers meanwhile, and
@@ -111,7 +111,7 @@ fn show(session: &Session, readiness: &Readiness) -> ExitCode {
     let ui = &session.ui;
     if readiness.channels.is_empty() {
         ui.warn(
-            "nobody may do anything: slack_bot.permissions of the configuration document names no channel",
+            "nobody may do anything: `slack_bot.permissions` of the configuration document names no channel",
         );
     }
     for channel in &readiness.channels {

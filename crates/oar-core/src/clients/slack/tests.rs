@@ -411,7 +411,8 @@ async fn a_channel_that_the_bot_is_not_in_is_a_matter_of_configuration_before_on
         .respond_with(ok(json!({"ok": true, "channels": []})))
         .mount(&server)
         .await;
-    let Lookup::Undetermined(reason) = client(&server, Some("t0ken")).find(wanted("#typo", None)).await else {
+    let Lookup::Undetermined(reason) = client(&server, Some("t0ken")).find(wanted("#typo", None)).await
+    else {
         panic!("it was found out")
     };
     assert_eq!(reason.class(), ErrorClass::Configuration);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::agents::result_checker::{Notified, Standing, accepted_mark};
 use crate::clients::Clients;
 use crate::clients::github::{FolderFile, GithubFolder, Repository};
-use crate::clients::slack::{Undetermined, Lookup, SlackClient};
+use crate::clients::slack::{Lookup, SlackClient, Undetermined};
 use crate::config::Credential;
 use crate::error::{Classified as _, ErrorClass};
 use crate::failures::Failures;

@@ -75,7 +75,7 @@ impl Bot {
         let message =
             json!({"channel": CHANNEL, "text": format!("<@{bot}> {text}"), "user": person.slack_id});
         let said = change(world, "message", &message)?;
-        self.thread = said.get("ts").and_then(Value::as_str).unwrap_or_default().to_owned();
+        said.get("ts").and_then(Value::as_str).unwrap_or_default().clone_into(&mut self.thread);
         self.answered(world, words)
     }
 

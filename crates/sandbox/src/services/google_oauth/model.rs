@@ -101,8 +101,7 @@ impl State {
             return Err(refusal(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message, None).into());
         };
         let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
-        let grant =
-            token.and_then(|token| self.tokens.get(token)).filter(|grant| grant.ends > self.now());
+        let grant = token.and_then(|token| self.tokens.get(token)).filter(|grant| grant.ends > self.now());
         let Some(grant) = grant else {
             let message = "Request had invalid authentication credentials. Expected OAuth 2 access token, login \
                 cookie or other valid authentication credential. See \
