@@ -211,15 +211,20 @@ class SocketMode(unittest.TestCase):
             socket.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
         self.requests.put(request)
 
-    def next(self):
-        return self.requests.get(timeout=30)
+    def next(self, ts):
+        """What comes next of a message: the tests before may have left events of others."""
+        while True:
+            request = self.requests.get(timeout=30)
+            message = request.payload.get("event") or request.payload["message"]
+            if message["ts"] == ts:
+                return request
 
     def say(self, text, **more):
         return support.change("slack", "message", channel=CHANNEL, text=text, user="U0000LEAD1", **more)
 
     def test_both_forms_of_a_mention(self):
         said = self.say("<@U0000BOT01> oar -r 4.19.1 status", mention_first=True, client_msg_id="a-1")
-        requests = [self.next(), self.next()]
+        requests = [self.next(said["ts"]), self.next(said["ts"])]
         self.assertEqual([request.type for request in requests], ["events_api", "events_api"])
         events = [request.payload["event"] for request in requests]
         self.assertEqual({event["type"] for event in events}, {"message", "app_mention"})
@@ -230,10 +235,10 @@ class SocketMode(unittest.TestCase):
     def test_what_is_not_acknowledged_comes_again(self):
         self.acknowledges = False
         support.change("slack", "sockets", acknowledged_within=0.2)
-        self.say("oar -r 4.19.1 status")
-        first = self.next()
+        said = self.say("oar -r 4.19.1 status")
+        first = self.next(said["ts"])
         self.acknowledges = True
-        second = self.next()
+        second = self.next(said["ts"])
         self.assertEqual((first.retry_attempt, second.retry_attempt), (0, 1))
         self.assertEqual(second.retry_reason, "timeout")
         self.assertEqual(first.payload["event_id"], second.payload["event_id"])
@@ -242,10 +247,10 @@ class SocketMode(unittest.TestCase):
     def test_a_click(self):
         blocks = [ActionsBlock(block_id="plan", elements=[ButtonElement(text="Approve", action_id="approve", value="1")])]
         posted = self.slack.chat_postMessage(channel=CHANNEL, text="plan", blocks=blocks)
-        self.assertEqual(self.next().payload["event"]["bot_id"], posted["message"]["bot_id"])
+        self.assertEqual(self.next(posted["ts"]).payload["event"]["bot_id"], posted["message"]["bot_id"])
         place = {"channel": posted["channel"], "ts": posted["ts"]}
         support.change("slack", "click", user="U0000LEAD1", action_id="approve", **place)
-        request = self.next()
+        request = self.next(posted["ts"])
         self.assertEqual((request.type, request.payload["type"]), ("interactive", "block_actions"))
         self.assertEqual(request.payload["actions"][0]["value"], "1")
 
@@ -254,8 +259,8 @@ class SocketMode(unittest.TestCase):
         support.change("slack", "sockets", disconnect="refresh_requested")
         while support.snapshot("slack")["sockets"]["open"] in ([], before):
             time.sleep(0.05)
-        self.say("still here")
-        self.assertEqual(self.next().payload["event"]["text"], "still here")
+        said = self.say("still here")
+        self.assertEqual(self.next(said["ts"]).payload["event"]["text"], "still here")
 
     def test_tokens_that_open_nothing(self):
         for token, error in [("xapp-wrong", "invalid_auth"), (support.setting("SLACK_BOT_TOKEN"), "not_allowed_token_type")]:
