@@ -46,6 +46,8 @@ fn every_operation_has_a_line_of_the_matrix_in_each_of_its_flows() {
 fn every_line_of_the_matrix_is_an_operation() {
     for line in table() {
         let rows = TABLE.iter().filter(|row| runs(line.command, row)).count();
-        assert_eq!(rows, 1, "{}: {:?}", line.name, line.command);
+        // The bot is no operation: it runs those that people ask for.
+        let expected = usize::from(line.command.get(1) != Some(&"slack-bot"));
+        assert_eq!(rows, expected, "{}: {:?}", line.name, line.command);
     }
 }

@@ -103,13 +103,14 @@ impl Storm {
         let rights = json!({"critical": "demo-leads-4-19"});
         document["slack_bot"] = json!({"permissions": {(CHANNEL): rights}});
         std::fs::create_dir_all(harness.tools().join("state")).unwrap();
-        let (decrypted, store) = (harness.tools().join("decrypted.json"), harness.tools().join("store.json"));
+        let (decrypted, encrypted) =
+            (harness.tools().join("decrypted.json"), harness.tools().join("encrypted.json"));
         std::fs::write(&decrypted, document.to_string()).unwrap();
-        let paths = [decrypted.to_str().unwrap(), "-o", store.to_str().unwrap()];
+        let paths = [decrypted.to_str().unwrap(), "-o", encrypted.to_str().unwrap()];
         harness.run("oarctl", ["config", "encrypt"].into_iter().chain(paths)).expect(0);
         let mut environment: BTreeMap<String, String> = harness.sandbox.environment().into_iter().collect();
         for (name, value) in [
-            ("OAR_CONFIG", store.to_string_lossy().into_owned()),
+            ("OAR_CONFIG", encrypted.to_string_lossy().into_owned()),
             ("OAR_STATE", format!("local:{}", harness.tools().join("state").display())),
             ("HOME", harness.home().to_string_lossy().into_owned()),
             ("OAR_HTTP_TIMEOUT", "20".to_owned()),
