@@ -1,0 +1,1 @@
+//! The operations for AI agents: MCP over HTTP and stdio.
