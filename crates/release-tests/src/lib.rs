@@ -23,7 +23,7 @@ const BUILD: Build = Build {
     }),
 };
 
-/// The command lines of all programs, whose commands the Slack bot runs.
+/// The command lines of all programs, whose commands the Slack bot and the MCP server run.
 const COMMAND_LINES: &[CommandLine] = &[
     CommandLine::of::<oar::Oar>(Program::Oar),
     CommandLine::of::<oarctl::Oarctl>(Program::Oarctl),
@@ -39,32 +39,65 @@ const fn seconds(text: &str) -> i64 {
     }
 }
 
-/// The definition of a program's command line.
-pub fn definition(program: Program) -> clap::Command {
-    match program {
-        Program::Oar => oar::Oar::command(),
-        Program::Oarctl => oarctl::Oarctl::command(),
-        Program::Job => job::Job::command(),
-        Program::Jobctl => jobctl::Jobctl::command(),
-    }
+/// One of the programs in this executable.
+#[derive(Debug, Clone, Copy)]
+pub struct Binary {
+    /// The name of its link.
+    pub name: &'static str,
+    /// The word after `release-tests`.
+    word: &'static str,
+    /// Its command line.
+    pub definition: fn() -> clap::Command,
+    run: fn(Vec<OsString>) -> ExitCode,
 }
 
-fn run_program(program: Program, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    match program {
-        Program::Oar => oar::run(arguments, BUILD),
-        Program::Oarctl => oarctl::run(arguments, BUILD, COMMAND_LINES),
-        Program::Job => job::run(arguments, BUILD),
-        Program::Jobctl => jobctl::run(arguments, BUILD),
-    }
+/// Every program, in the order of the documentation.
+pub const BINARIES: [Binary; 5] = [
+    Binary {
+        name: "oar",
+        word: "oar",
+        definition: oar::Oar::command,
+        run: |arguments| oar::run(arguments, BUILD),
+    },
+    Binary {
+        name: "oarctl",
+        word: "oarctl",
+        definition: oarctl::Oarctl::command,
+        run: |arguments| oarctl::run(arguments, BUILD, COMMAND_LINES),
+    },
+    Binary {
+        name: "job",
+        word: "job",
+        definition: job::Job::command,
+        run: |arguments| job::run(arguments, BUILD),
+    },
+    Binary {
+        name: "jobctl",
+        word: "jobctl",
+        definition: jobctl::Jobctl::command,
+        run: |arguments| jobctl::run(arguments, BUILD),
+    },
+    Binary {
+        name: "release-tests-mcp",
+        word: "mcp",
+        definition: mcp_server::Mcp::command,
+        run: |arguments| mcp_server::run(arguments, BUILD, COMMAND_LINES),
+    },
+];
+
+/// The program with this link or word.
+fn binary(name: &str) -> Option<Binary> {
+    BINARIES.into_iter().find(|binary| binary.name == name || binary.word == name)
 }
 
 /// The program by the name of the executable.
-fn called_by(path: &OsStr) -> Option<Program> {
-    Path::new(path).file_stem()?.to_str().and_then(Program::of_name)
+fn called_by(path: &OsStr) -> Option<Binary> {
+    let name = Path::new(path).file_stem()?.to_str()?;
+    BINARIES.into_iter().find(|binary| binary.name == name)
 }
 
-fn program(name: &str) -> Result<Program, String> {
-    Program::of_name(name).ok_or_else(|| "expected oar, oarctl, job or jobctl".to_owned())
+fn program(name: &str) -> Result<Binary, String> {
+    binary(name).ok_or_else(|| "expected oar, oarctl, job, jobctl or release-tests-mcp".to_owned())
 }
 
 /// All programs of the release tooling in one executable.
@@ -92,11 +125,14 @@ enum Command {
     /// The job controller and the test result aggregator
     #[command(disable_help_flag = true)]
     Jobctl(Passed),
+    /// The operations for AI agents: MCP over HTTP and stdio
+    #[command(disable_help_flag = true)]
+    Mcp(Passed),
     /// Print the completion script of a program for a shell
     Completions {
-        /// The program to complete: oar, oarctl, job or jobctl
+        /// The program to complete: oar, oarctl, job, jobctl or release-tests-mcp
         #[arg(value_parser = program)]
-        program: Program,
+        program: Binary,
         /// The shell: bash, elvish, fish, powershell or zsh
         shell: String,
     },
@@ -122,19 +158,19 @@ struct Passed {
 /// Runs the program that is named by the executable's file name or by the first word.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    if let Some(program) = arguments.first().and_then(|path| called_by(path)) {
-        return run_program(program, arguments);
+    if let Some(binary) = arguments.first().and_then(|path| called_by(path)) {
+        return (binary.run)(arguments);
     }
     // A program's own arguments must reach its own parser untouched.
-    if let Some(program) = arguments.get(1).and_then(|word| Program::of_name(word.to_str()?)) {
-        return run_program(program, arguments.into_iter().skip(1));
+    if let Some(binary) = arguments.get(1).and_then(|word| binary(word.to_str()?)) {
+        return (binary.run)(arguments.into_iter().skip(1).collect());
     }
     let ui = Ui::new(OutputFormat::Text, Redactor::default());
     let definition = ReleaseTests::command().version(BUILD.version());
     let parsed = definition.try_get_matches_from(arguments);
     match parsed.and_then(|matches| ReleaseTests::from_arg_matches(&matches)) {
         Ok(ReleaseTests { command: Command::Completions { program, shell }, .. }) => {
-            match complete::script(&shell, program.name()) {
+            match complete::script(&shell, program.name) {
                 Ok(script) => {
                     ui.raw(script);
                     ui.settle(ExitCode::Done)
@@ -174,15 +210,15 @@ mod tests {
     #[test]
     fn definitions_are_consistent() {
         ReleaseTests::command().debug_assert();
-        for program in Program::ALL {
-            definition(program).debug_assert();
+        for binary in BINARIES {
+            (binary.definition)().debug_assert();
         }
     }
 
     #[test]
     fn every_command_stands_in_a_group_of_the_help() {
-        for program in Program::ALL {
-            let mut definition = definition(program);
+        for binary in BINARIES {
+            let mut definition = (binary.definition)();
             let help = definition.render_long_help().to_string();
             assert!(!help.contains("Other commands:"), "{help}");
             for command in definition.get_subcommands().filter(|command| !command.is_hide_set()) {
@@ -194,8 +230,11 @@ mod tests {
 
     #[test]
     fn a_link_selects_its_program() {
-        assert_eq!(called_by(OsStr::new("/usr/bin/jobctl")), Some(Program::Jobctl));
-        assert_eq!(called_by(OsStr::new("./release-tests")), None);
-        assert_eq!(called_by(OsStr::new("oar2")), None);
+        let name = |path| called_by(OsStr::new(path)).map(|binary| binary.name);
+        assert_eq!(name("/usr/bin/jobctl"), Some("jobctl"));
+        assert_eq!(name("/usr/bin/release-tests-mcp"), Some("release-tests-mcp"));
+        assert_eq!(name("./release-tests"), None);
+        assert_eq!(name("mcp"), None);
+        assert_eq!(name("oar2"), None);
     }
 }

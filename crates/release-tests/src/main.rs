@@ -1,4 +1,4 @@
-//! All programs in one executable: run as `oar`, `oarctl`, `job` or `jobctl` (by a link), or as
+//! All programs in one executable: run as `oar`, `oarctl`, `job`, `jobctl` or `release-tests-mcp` (by a link), or as
 //! `release-tests <program> …`.
 
 use std::process::ExitCode;

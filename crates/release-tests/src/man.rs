@@ -3,14 +3,12 @@
 use std::io;
 use std::path::Path;
 
-use oar_core::operations::Program;
-
-use crate::definition;
+use crate::BINARIES;
 
 /// Writes a page for every program and command (`oar.1`, `oar-task-set.1`) into `directory`.
 pub(crate) fn write(directory: &Path) -> io::Result<()> {
-    for program in Program::ALL {
-        clap_mangen::generate_to(definition(program).disable_help_subcommand(true), directory)?;
+    for binary in BINARIES {
+        clap_mangen::generate_to((binary.definition)().disable_help_subcommand(true), directory)?;
     }
     Ok(())
 }

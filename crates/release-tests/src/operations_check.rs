@@ -7,8 +7,6 @@ use clap::Command;
 use oar_core::config::AGENT_COMMANDS;
 use oar_core::operations::{Effect, Program, Row, Scope, TABLE, row};
 
-use crate::definition;
-
 /// Commands that are not operations, and why.
 const LOCAL: &[(&str, &str)] = &[
     (
@@ -70,7 +68,8 @@ fn all_leaves() -> BTreeMap<(Program, String), Command> {
     }
     let mut all = BTreeMap::new();
     for program in Program::ALL {
-        below(program, "", &definition(program), &mut all);
+        let binary = crate::binary(program.name()).unwrap();
+        below(program, "", &(binary.definition)(), &mut all);
     }
     all
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::{fs, io};
 
 use oar_core::config::environment;
-use oar_core::operations::{Effect, Interruption, Program, Row, TABLE};
+use oar_core::operations::{Effect, Interruption, Row, TABLE};
 
-use crate::definition;
+use crate::BINARIES;
 
 /// The page with the reference, relative to the root of the working tree.
 const REFERENCE: &str = "docs/reference.md";
@@ -23,10 +23,10 @@ pub fn markdown() -> String {
         "# Reference\n\nThe help texts of all programs, generated from their definitions by `make reference`; do not \
          edit. The environment variables are in [Configuration](configuration.md#environment-variables).\n",
     );
-    for program in Program::ALL {
-        let mut definition = definition(program).term_width(100);
+    for binary in BINARIES {
+        let mut definition = (binary.definition)().term_width(100);
         definition.build();
-        command(&mut text, &definition, program.name(), 2);
+        command(&mut text, &definition, binary.name, 2);
     }
     text.push_str(&effects());
     text

@@ -5,12 +5,28 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
+use tempfile::TempDir;
+
 fn sandbox() -> Command {
     Command::new(env!("CARGO_BIN_EXE_oar-sandbox"))
+}
+
+/// A program that this process has written itself can be "busy": a child that another test has just forked still has the
+/// file open for writing. So another process writes it.
+fn copy_program(from: &Path, to: &Path) {
+    assert!(Command::new("cp").args([from, to]).status().unwrap().success());
+}
+
+/// A copy of the sandbox in a directory of its own.
+fn copied_alone() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let copy = directory.path().join("oar-sandbox");
+    copy_program(Path::new(env!("CARGO_BIN_EXE_oar-sandbox")), &copy);
+    (directory, copy)
 }
 
 fn run(options: &[&str], script: &str) -> Output {
@@ -85,10 +101,7 @@ fn bad_fault_rules_and_directories_are_refused() {
 
 #[test]
 fn demo_names_the_programs_it_does_not_find() {
-    // A copy alone in a directory has no other programs beside it.
-    let directory = tempfile::tempdir().unwrap();
-    let copy = directory.path().join("oar-sandbox");
-    fs::copy(Path::new(env!("CARGO_BIN_EXE_oar-sandbox")), &copy).unwrap();
+    let (_directory, copy) = copied_alone();
     let output = Command::new(&copy).arg("demo").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(
@@ -100,17 +113,16 @@ fn demo_names_the_programs_it_does_not_find() {
 
 #[test]
 fn demo_runs_every_step_and_fails_with_the_first_that_fails() {
-    let directory = tempfile::tempdir().unwrap();
-    let copy = directory.path().join("oar-sandbox");
-    fs::copy(Path::new(env!("CARGO_BIN_EXE_oar-sandbox")), &copy).unwrap();
+    let (directory, copy) = copied_alone();
     for name in ["oar", "oarctl", "jobctl"] {
-        let program = directory.path().join(name);
         let script = "#!/bin/sh\n\
                       test \"$1\" = start-release-detector && echo \"4.19.1: created\"\n\
                       echo \"$3 of $2: Pass\"\n\
                       test \"$3\" != take-ownership\n";
-        fs::write(&program, script).unwrap();
-        fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let written = directory.path().join("script");
+        fs::write(&written, script).unwrap();
+        fs::set_permissions(&written, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        copy_program(&written, &directory.path().join(name));
     }
     let output = Command::new(&copy).arg("demo").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -145,9 +157,7 @@ fn serve_prints_the_environment_for_a_shell_and_ends_on_a_signal() {
 #[test]
 fn a_sandbox_without_a_configuration_document_says_so() {
     // A copy alone in a directory has no document beside it or above it.
-    let directory = tempfile::tempdir().unwrap();
-    let copy = directory.path().join("oar-sandbox");
-    fs::copy(Path::new(env!("CARGO_BIN_EXE_oar-sandbox")), &copy).unwrap();
+    let (directory, copy) = copied_alone();
     let said = |options: &[&str]| {
         let mut start = Command::new(&copy);
         let started = start.arg("start").args(options).current_dir(directory.path()).output().unwrap();
