@@ -347,6 +347,38 @@ fn a_claim_holds_as_long_as_its_lease_and_no_longer() {
 }
 
 #[test]
+fn a_comment_that_jira_refuses_fails_at_every_pass_and_is_written_when_jira_takes_it() {
+    let harness = one(|_| ());
+    let path = format!("/rest/api/2/issue/{BUG}/comment");
+    let comment = |kind| Fault::on("jira", kind).method("POST").path(&path).forever();
+    harness.sandbox.faults().add(comment(status(403)));
+    for _ in 0..3 {
+        let failed = run(&harness, &[]).expect(1);
+        assert!(failed.stderr.contains(&format!("error: {BUG}: could not tell")), "{failed:?}");
+    }
+    assert_eq!((told(&harness, BUG).len(), issue(&harness, BUG).properties.len()), (0, 0));
+    harness.sandbox.faults().clear();
+    run(&harness, &[]).expect(0);
+    assert_eq!(told(&harness, BUG), ["QA Contact"]);
+    assert_eq!(issue(&harness, BUG).properties.len(), 1, "the claim of a comment stays behind");
+}
+
+#[test]
+fn a_claim_that_cannot_be_given_back_holds_the_step_back() {
+    let harness = one(|_| ());
+    let forbidden =
+        |method: &str, path: String| Fault::on("jira", status(403)).method(method).path(&path).forever();
+    let faults = harness.sandbox.faults();
+    faults.add(forbidden("POST", format!("/rest/api/2/issue/{BUG}/comment")));
+    faults.add(forbidden("DELETE", format!("/rest/api/2/issue/{BUG}/properties/*")));
+    run(&harness, &[]).expect(1);
+    faults.clear();
+    let held = run(&harness, &[]).expect(0).stdout;
+    assert!(held.contains("did not tell the QA contact: it was begun at"), "{held}");
+    assert!(told(&harness, BUG).is_empty());
+}
+
+#[test]
 fn a_step_that_was_begun_many_times_in_vain_is_tried_once_a_day() {
     let since = ago(hours(20 * 24));
     let begun = |last: SignedDuration| {

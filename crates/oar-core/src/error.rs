@@ -138,6 +138,11 @@ impl ServiceError {
         }
     }
 
+    /// Whether the service certainly did not do what it was asked for: it refused, or the request never reached it.
+    pub fn did_not_act(&self) -> bool {
+        !matches!(self.kind, ServiceErrorKind::Unclear | ServiceErrorKind::Malformed)
+    }
+
     /// The same failure with its subject.
     #[must_use]
     pub fn about(mut self, subject: impl Into<String>) -> Self {

@@ -99,8 +99,8 @@ impl Applier<'_> {
         let step_of = |result| StepReport::new(Action::Tell, result).to(notice.kind);
         let Notificator { jira, clock, claim_lease, who, .. } = self.notificator;
         let now = clock.now();
-        let until = match claim(jira, fresh, step, since, (now, *claim_lease, who), self.permit).await {
-            Ok(Claim::Ours(until)) => until,
+        let own = match claim(jira, fresh, step, since, (now, *claim_lease, who), self.permit).await {
+            Ok(Claim::Ours(own)) => own,
             Ok(Claim::Begun(begun)) => {
                 report.steps.push(step_of(StepResult::HeldBack).because(begun.to_string()));
                 return report;
@@ -116,9 +116,12 @@ impl Applier<'_> {
                 return report;
             }
         };
-        match self.comment(issue, &notice, until).await {
+        match self.comment(issue, &notice, own.until).await {
             Ok(()) => report.steps.push(step_of(StepResult::Done)),
             Err(error) => {
+                if error.did_not_act() {
+                    own.give_back(jira, &issue.key, self.permit).await;
+                }
                 report.steps.push(StepReport::failed(Action::Tell, &error).to(notice.kind));
                 return report;
             }

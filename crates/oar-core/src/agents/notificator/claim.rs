@@ -9,8 +9,9 @@
 //! claim stays behind: whoever read the issue before the comment was written and comes later finds it. A program that ended
 //! between claim and comment is known by a claim that is older than the lease while the comment is missing; the next
 //! claim has the next number. After many of them it is tried once a day: what keeps the comment from being written may last
-//! for days, and when it is gone nobody has to clean up. Whoever holds a claim sends nothing after half of the lease, and an answer to a claim that
-//! never came counts as nobody's: the comment then comes a lease later, and not twice.
+//! for days, and when it is gone nobody has to clean up. A claim whose comment Jira refused is given back. Whoever holds a
+//! claim sends nothing after half of the lease, and an answer to a claim that never came counts as nobody's: the comment
+//! then comes a lease later, and not twice.
 
 use std::fmt;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use serde_json::json;
 
 use super::issue::claimed_at;
 use super::ladder::Step;
-use crate::clients::jira::{Issue, JiraClient};
+use crate::clients::jira::{Issue, IssueKey, JiraClient};
 use crate::clock::stamp;
 use crate::error::ServiceError;
 use crate::permit::WritePermit;
@@ -32,12 +33,30 @@ const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 /// What became of a claim.
 #[derive(Debug)]
 pub(super) enum Claim {
-    /// This program may write, and nothing after this time.
-    Ours(Option<Timestamp>),
+    /// This program may write.
+    Ours(OwnClaim),
     /// It was begun, and is somebody's until a time.
     Begun(Begun),
     /// It was claimed many times, the last time within a day, and nobody wrote.
     GivenUp,
+}
+
+/// A claim of this program.
+#[derive(Debug)]
+pub(super) struct OwnClaim {
+    /// The time after which nothing may be written for it; `None` where nobody else works.
+    pub(super) until: Option<Timestamp>,
+    property: String,
+}
+
+impl OwnClaim {
+    /// Gives the claim back, because Jira refused what it was for: otherwise the next pass would hold the step back, and
+    /// not say that it fails. After [`OwnClaim::until`] it stays: somebody may have the next one by then.
+    pub(super) async fn give_back(self, jira: &JiraClient, issue: &IssueKey, permit: &WritePermit) {
+        if let Err(error) = jira.remove_property(issue, &self.property, self.until, permit).await {
+            tracing::warn!("{issue}: a claim stays until its lease ends: {error}");
+        }
+    }
 }
 
 /// A step that a program began, this one perhaps, and left to nobody else yet.
@@ -116,5 +135,9 @@ pub(super) async fn claim(
     let name = name(step, on_qa_since, attempt);
     let created = jira.set_property(&issue.key, &name, &value, last, permit).await?;
     let until = now.saturating_add(lease).unwrap_or(now);
-    Ok(if created { Claim::Ours(last) } else { Claim::Begun(Begun { at: now, until }) })
+    Ok(if created {
+        Claim::Ours(OwnClaim { until: last, property: name })
+    } else {
+        Claim::Begun(Begun { at: now, until })
+    })
 }

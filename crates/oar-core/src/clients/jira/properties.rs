@@ -10,7 +10,7 @@ use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
 use super::{Issue, IssueKey, JiraClient, body, unexpected};
-use crate::error::ServiceError;
+use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 
 impl JiraClient {
@@ -51,6 +51,26 @@ impl JiraClient {
             StatusCode::CREATED => Ok(true),
             StatusCode::OK => Ok(false),
             _ => Err(unexpected(&reply)),
+        }
+    }
+
+    /// Removes the property `name`; one that is not there is removed already. The request is not sent after `not_after`.
+    pub async fn remove_property(
+        &self,
+        key: &IssueKey,
+        name: &str,
+        not_after: Option<Timestamp>,
+        _permit: &WritePermit,
+    ) -> Result<(), ServiceError> {
+        let call = self
+            .call("remove a property", Method::DELETE, &format!("/issue/{key}/properties/{name}"))?
+            .about(key.as_str())
+            .not_after(not_after);
+        match self.send(call).await {
+            Ok(reply) if reply.status == StatusCode::NO_CONTENT => Ok(()),
+            Ok(reply) => Err(unexpected(&reply)),
+            Err(error) if error.kind == ServiceErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }
