@@ -347,6 +347,20 @@ fn a_claim_holds_as_long_as_its_lease_and_no_longer() {
 }
 
 #[test]
+fn a_limit_of_writes_to_one_bug_holds_up_that_bug_alone() {
+    let directory = Directory::start(&PEOPLE);
+    let harness = directory.asked_by(many());
+    let limited = keys(Shape::TellQaContact)[3].clone();
+    let path = format!("/rest/api/2/issue/{limited}/comment");
+    let busy = FaultKind::RateLimited { retry_after: 1 };
+    harness.sandbox.faults().add(Fault::on("jira", busy).method("POST").path(&path).times(1));
+    run(&harness, &[]).expect(0);
+    for key in keys(Shape::TellQaContact) {
+        assert_eq!(told(&harness, &key), ["QA Contact"], "{key}");
+    }
+}
+
+#[test]
 fn a_comment_that_jira_refuses_fails_at_every_pass_and_is_written_when_jira_takes_it() {
     let harness = one(|_| ());
     let path = format!("/rest/api/2/issue/{BUG}/comment");

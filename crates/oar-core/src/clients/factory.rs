@@ -419,9 +419,19 @@ impl Clients {
         Ok(Some(ClusterAccess::in_cluster(&address.host, &address.port, &files)?))
     }
 
+    /// Checks that there is a Kerberos ticket that has not expired, within `limit`.
+    pub async fn check_ticket(&self, limit: Duration) -> Result<(), ServiceError> {
+        self.negotiate(Service::Errata).time_limit(limit).check_ticket().await
+    }
+
     fn ticket(&self, service: Service) -> Arc<Negotiate> {
-        let negotiate = Negotiate::new(service).cache_setting(self.settings.kerberos_cache());
-        Arc::new(negotiate.configuration_setting(self.settings.kerberos_configuration()))
+        Arc::new(self.negotiate(service))
+    }
+
+    fn negotiate(&self, service: Service) -> Negotiate {
+        Negotiate::new(service)
+            .cache_setting(self.settings.kerberos_cache())
+            .configuration_setting(self.settings.kerberos_configuration())
     }
 
     /// The Google account whose key file is at `path`, which `variable` names.

@@ -73,25 +73,44 @@ impl Negotiate {
         self.token(url).await.map(drop)
     }
 
+    /// Checks that there is a ticket that has not expired, without asking a server for anything.
+    pub async fn check_ticket(&self) -> Result<(), ServiceError> {
+        let (cache, configuration) = (self.cache.clone(), self.configuration.clone());
+        self.apart("", move || {
+            let lifetime = acquired(cache.as_deref(), configuration.as_deref())?.lifetime().map_err(problem)?;
+            if lifetime.is_zero() { Err(Problem::Expired) } else { Ok(()) }
+        })
+        .await
+    }
+
     async fn token(&self, url: &Url) -> Result<Vec<u8>, ServiceError> {
         let Some(host) = url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned()) else {
             return Err(self.error(&Problem::Other("the URL has no host".to_owned()), ""));
         };
-        let (sender, receiver) = oneshot::channel();
         let (target, cache, configuration) = (host.clone(), self.cache.clone(), self.configuration.clone());
+        self.apart(&host, move || negotiate_token(&target, cache.as_deref(), configuration.as_deref())).await
+    }
+
+    /// Runs `work`, which blocks, within the time limit.
+    async fn apart<T: Send + 'static>(
+        &self,
+        host: &str,
+        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let (sender, receiver) = oneshot::channel();
         // A separate thread and not the runtime's pool: the runtime waits for its pool when it ends, and the
         // Kerberos library may wait for a KDC longer than a user does.
         let thread = std::thread::Builder::new().name("kerberos".to_owned()).spawn(move || {
             // The receiver is gone when the time limit has passed.
-            let _ = sender.send(negotiate_token(&target, cache.as_deref(), configuration.as_deref()));
+            let _ = sender.send(work());
         });
         if let Err(error) = thread {
-            return Err(self.error(&Problem::Other(format!("cannot start a thread: {error}")), &host));
+            return Err(self.error(&Problem::Other(format!("cannot start a thread: {error}")), host));
         }
         match tokio::time::timeout(self.time_limit, receiver).await {
-            Ok(Ok(outcome)) => outcome.map_err(|problem| self.error(&problem, &host)),
-            Ok(Err(_)) => Err(self.error(&Problem::Other("the Kerberos library gave up".to_owned()), &host)),
-            Err(_) => Err(self.error(&Problem::Late(self.time_limit), &host)),
+            Ok(Ok(outcome)) => outcome.map_err(|problem| self.error(&problem, host)),
+            Ok(Err(_)) => Err(self.error(&Problem::Other("the Kerberos library gave up".to_owned()), host)),
+            Err(_) => Err(self.error(&Problem::Late(self.time_limit), host)),
         }
     }
 
@@ -120,12 +139,7 @@ impl Authorize for Negotiate {
 ///
 /// Blocks: the library reads files and may contact a KDC.
 fn negotiate_token(host: &str, cache: Option<&str>, configuration: Option<&str>) -> Result<Vec<u8>, Problem> {
-    ticket_cache::check(cache, configuration).map_err(Problem::Cache)?;
-    // The Kerberos credential is acquired by name: for a missing ticket SPNEGO only reports that it cannot
-    // find a mechanism.
-    let mut mechanisms = OidSet::new();
-    mechanisms.add(GSS_MECH_KRB5).map_err(problem)?;
-    let credential = Cred::acquire(None, None, CredUsage::Initiate, Some(&mechanisms)).map_err(problem)?;
+    let credential = acquired(cache, configuration)?;
     let target =
         Name::new(format!("HTTP@{host}").as_bytes(), Some(GSS_NT_HOSTBASED_SERVICE)).map_err(problem)?;
     // The flags of the Python tooling (spec 02 §1.1): no mutual authentication, no delegation.
@@ -135,6 +149,17 @@ fn negotiate_token(host: &str, cache: Option<&str>, configuration: Option<&str>)
         Some(token) => Ok(token.to_vec()),
         None => Err(Problem::Other("the Kerberos library returned no token".to_owned())),
     }
+}
+
+/// The user's Kerberos credential.
+///
+/// Blocks: the library reads files.
+fn acquired(cache: Option<&str>, configuration: Option<&str>) -> Result<Cred, Problem> {
+    ticket_cache::check(cache, configuration).map_err(Problem::Cache)?;
+    // Acquired by name: for a missing ticket SPNEGO only reports that it cannot find a mechanism.
+    let mut mechanisms = OidSet::new();
+    mechanisms.add(GSS_MECH_KRB5).map_err(problem)?;
+    Cred::acquire(None, None, CredUsage::Initiate, Some(&mechanisms)).map_err(problem)
 }
 
 /// Why no token can be made.
