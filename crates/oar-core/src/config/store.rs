@@ -1,7 +1,7 @@
 //! [`ConfigStore`]: everything that is known about one release before its first task.
 
-use http::header::{ETAG, HeaderValue, IF_NONE_MATCH};
 use http::StatusCode;
+use http::header::{ETAG, HeaderValue, IF_NONE_MATCH};
 use indexmap::IndexMap;
 use serde::Serialize;
 use url::Url;

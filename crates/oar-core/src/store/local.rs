@@ -84,12 +84,7 @@ impl LocalStore {
 /// The most files that [`LocalStore::marks`] gives.
 const MOST_MARKS: usize = 10_000;
 
-fn mark(
-    path: &Path,
-    name: &str,
-    depth: usize,
-    found: &mut Vec<(String, String)>,
-) -> Result<(), StoreError> {
+fn mark(path: &Path, name: &str, depth: usize, found: &mut Vec<(String, String)>) -> Result<(), StoreError> {
     let failed = |source| StoreError::Io { path: path.to_owned(), action: "list", source };
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,

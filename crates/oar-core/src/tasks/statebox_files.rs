@@ -174,9 +174,8 @@ impl StateBoxFiles {
         if releases.is_empty() {
             return Ok(Vec::new());
         }
-        let entry = |release: &&ReleaseVersion| {
-            Some(((*release).clone(), listing.get(*release)?.entry.clone()?))
-        };
+        let entry =
+            |release: &&ReleaseVersion| Some(((*release).clone(), listing.get(*release)?.entry.clone()?));
         let entries: Vec<(ReleaseVersion, TreeEntry)> = releases.iter().filter_map(entry).collect();
         if entries.len() == releases.len() {
             let state = self.clients.settings().state();
