@@ -245,6 +245,7 @@ impl Content {
                 (address::LOG, name) => name == "release" || name == "run",
                 _ => false,
             },
+            _ => false,
         };
         if !is_known {
             return Err(ErrorData::invalid_params("there is no such argument to complete", None));

@@ -36,6 +36,8 @@ pub struct DocumentAnswer {
     pub document: Value,
     /// Whether the tool did what it was asked for; otherwise the document has the keys of a failure.
     pub ok: bool,
+    /// The class of the failure, when it did not.
+    pub class: Option<ErrorClass>,
     /// Whether it contains text that others wrote.
     pub untrusted: bool,
 }
@@ -119,13 +121,13 @@ impl Documents {
         let release = arguments.0.get("release").and_then(Value::as_str).map(str::to_owned);
         // Boxed, because the future of all clients is too large for a caller's stack.
         let outcome = Box::pin(self.outcome(tool, arguments, call)).await;
-        let ok = outcome.is_ok();
+        let class = outcome.as_ref().err().map(|failure| failure.class);
         let mut document = match outcome {
             Ok(document) => document,
             Err(failure) => failed(tool, release.as_deref(), arguments, &failure),
         };
         bounds::redact(&mut document, &redactor);
-        DocumentAnswer { document, ok, untrusted: is_untrusted(tool) }
+        DocumentAnswer { document, ok: class.is_none(), class, untrusted: is_untrusted(tool) }
     }
 
     async fn outcome(&self, tool: DocumentTool, arguments: &Arguments, call: Call) -> Outcome {
