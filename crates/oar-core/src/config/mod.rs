@@ -60,6 +60,6 @@ pub(crate) use release_keys::armored_key;
 pub use settings::{LogFormat, Settings, default_release};
 pub use slack_bot::ChannelGroups;
 pub use state::{StateLocation, StateSettings};
-pub use store::{ConfigStore, Flow, Metadata};
+pub use store::{BuildDataFile, ConfigStore, Flow, Metadata};
 pub use versions::SupportedVersions;
 pub use wait::WaitPolicy;

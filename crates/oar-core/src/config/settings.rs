@@ -16,11 +16,11 @@ use super::network;
 use super::notificator::NotificatorSettings;
 use super::prow::ProwSettings;
 use super::state::StateSettings;
-use super::store::ConfigStore;
+use super::store::{BuildDataFile, ConfigStore};
 use super::versions::SupportedVersions;
 use crate::http::{Http, HttpSettings};
 use crate::redact::Redactor;
-use crate::version::ReleaseVersion;
+use crate::version::{ReleaseVersion, YStream};
 
 /// The GitLab project to which ART brings the shipments (spec 03 §1.3).
 const SHIPMENT_PROJECT: &str = "hybrid-platforms/art/ocp-shipment-data";
@@ -240,6 +240,25 @@ impl Settings {
     /// Downloads the build data (one request) and reads the facts of `release`.
     pub async fn release(&self, release: &ReleaseVersion, http: &Http) -> Result<ConfigStore, ConfigError> {
         ConfigStore::download(self.clone(), release, http).await
+    }
+
+    /// The build data of a y-stream (one request), conditionally when it is known.
+    pub async fn build_data(
+        &self,
+        stream: YStream,
+        known: Option<&BuildDataFile>,
+        http: &Http,
+    ) -> Result<BuildDataFile, ConfigError> {
+        BuildDataFile::download(self, stream, known, http).await
+    }
+
+    /// A release of build data that was read before.
+    pub fn release_in(
+        &self,
+        release: &ReleaseVersion,
+        file: &BuildDataFile,
+    ) -> Result<ConfigStore, ConfigError> {
+        ConfigStore::of_file(self.clone(), release, file)
     }
 }
 

@@ -1,5 +1,7 @@
 //! [`ConfigStore`]: everything that is known about one release before its first task.
 
+use http::StatusCode;
+use http::header::{ETAG, HeaderValue, IF_NONE_MATCH};
 use indexmap::IndexMap;
 use serde::Serialize;
 use url::Url;
@@ -81,10 +83,27 @@ impl ConfigStore {
         http: &Http,
     ) -> Result<Self, ConfigError> {
         settings.versions().check(release)?;
-        settings.document()?;
-        let url = settings.endpoints().build_data(release.y_stream())?;
-        let text = read(&url, release.y_stream(), http).await?;
-        Self::of_text(settings, release, &text, url.as_str())
+        let file = BuildDataFile::download(&settings, release.y_stream(), None, http).await?;
+        Self::of_file(settings, release, &file)
+    }
+
+    pub(super) fn of_file(
+        settings: Settings,
+        release: &ReleaseVersion,
+        file: &BuildDataFile,
+    ) -> Result<Self, ConfigError> {
+        settings.versions().check(release)?;
+        let wrong = |source| ConfigError::BuildData { location: file.location.to_string(), source };
+        let Some(assembly) = file.data.release(release).map_err(wrong)? else {
+            return Err(ConfigError::ReleaseNotReady {
+                release: release.clone(),
+                assembly: release.assembly(),
+                location: file.location.to_string(),
+                closest: file.data.closest(release),
+            });
+        };
+        let facts = ReleaseFacts::of(&assembly).map_err(wrong)?;
+        Ok(Self { settings, release: release.clone(), facts, build_data: Arc::clone(&file.data) })
     }
 
     /// The settings of the branch's `group.yml` for the release, with its assembly merged over them (one
@@ -110,18 +129,8 @@ impl ConfigStore {
         build_data: &str,
         location: &str,
     ) -> Result<Self, ConfigError> {
-        let wrong = |source| ConfigError::BuildData { location: location.into(), source };
-        let data = BuildData::parse(build_data).map_err(wrong)?;
-        let Some(assembly) = data.release(release).map_err(wrong)? else {
-            return Err(ConfigError::ReleaseNotReady {
-                release: release.clone(),
-                assembly: release.assembly(),
-                location: location.into(),
-                closest: data.closest(release),
-            });
-        };
-        let facts = ReleaseFacts::of(&assembly).map_err(wrong)?;
-        Ok(Self { settings, release: release.clone(), facts, build_data: Arc::new(data) })
+        let file = BuildDataFile::of_text(release.y_stream(), build_data, location)?;
+        Self::of_file(settings, release, &file)
     }
 
     /// The release.
@@ -236,16 +245,87 @@ impl ConfigStore {
     }
 }
 
-async fn read(url: &Url, stream: YStream, http: &Http) -> Result<String, ConfigError> {
-    if url.scheme() == "file" { read_file(url, stream) } else { fetch(url, stream, http).await }
+/// The build data of one y-stream as it was read, for any of its releases. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct BuildDataFile {
+    stream: YStream,
+    location: Arc<str>,
+    data: Arc<BuildData>,
+    etag: Option<HeaderValue>,
 }
 
-async fn fetch(url: &Url, stream: YStream, http: &Http) -> Result<String, ConfigError> {
-    let call = Call::get(Service::GithubRaw, "read the build data", url.clone())
+impl BuildDataFile {
+    /// Build data that was read elsewhere; `location` names its source in errors.
+    pub fn of_text(stream: YStream, text: &str, location: &str) -> Result<Self, ConfigError> {
+        let data = BuildData::parse(text)
+            .map_err(|source| ConfigError::BuildData { location: location.into(), source })?;
+        Ok(Self { stream, location: location.into(), data: Arc::new(data), etag: None })
+    }
+
+    /// Whether both are the same text of the same file: a read that found nothing new gives what was known.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.data, &other.data)
+    }
+
+    /// Reads it, conditionally when it is known: an unchanged file is answered without a body, and stays what it was.
+    pub(super) async fn download(
+        settings: &Settings,
+        stream: YStream,
+        known: Option<&Self>,
+        http: &Http,
+    ) -> Result<Self, ConfigError> {
+        settings.versions().check_stream(stream)?;
+        settings.document()?;
+        let url = settings.endpoints().build_data(stream)?;
+        let known = known.filter(|known| known.stream == stream && *known.location == *url.as_str());
+        let etag = known.and_then(|known| known.etag.as_ref());
+        match (look(&url, stream, etag, http).await?, known) {
+            (None, Some(known)) => Ok(known.clone()),
+            (None, None) => Err(ConfigError::BuildDataNotFound { stream, location: url.into() }),
+            (Some(fetched), _) => {
+                let file = Self::of_text(stream, &fetched.text, url.as_str())?;
+                Ok(Self { etag: fetched.etag, ..file })
+            }
+        }
+    }
+}
+
+/// A file as it was read.
+struct Fetched {
+    text: String,
+    etag: Option<HeaderValue>,
+}
+
+async fn read(url: &Url, stream: YStream, http: &Http) -> Result<String, ConfigError> {
+    let fetched = look(url, stream, None, http).await?;
+    let absent = || ConfigError::BuildDataNotFound { stream, location: url.to_string() };
+    fetched.map(|fetched| fetched.text).ok_or_else(absent)
+}
+
+/// Reads the file at `url`; `None` when it is still the one with this entity tag.
+async fn look(
+    url: &Url,
+    stream: YStream,
+    etag: Option<&HeaderValue>,
+    http: &Http,
+) -> Result<Option<Fetched>, ConfigError> {
+    if url.scheme() == "file" {
+        return Ok(Some(Fetched { text: read_file(url, stream)?, etag: None }));
+    }
+    let mut call = Call::get(Service::GithubRaw, "read the build data", url.clone())
         .about(format!("openshift-{stream}"));
+    if let Some(etag) = etag {
+        call = call.header(IF_NONE_MATCH, etag.clone());
+    }
     let reply = http.send(call).await?;
+    if etag.is_some() && reply.status == StatusCode::NOT_MODIFIED {
+        return Ok(None);
+    }
     match reply.failure_kind() {
-        None => Ok(reply.text()?.to_owned()),
+        None => {
+            let etag = reply.headers.get(ETAG).cloned();
+            Ok(Some(Fetched { text: reply.text()?.to_owned(), etag }))
+        }
         Some(ServiceErrorKind::NotFound) => {
             Err(ConfigError::BuildDataNotFound { stream, location: url.to_string() })
         }
@@ -283,7 +363,7 @@ mod tests {
     use serde_json::json;
     use std::path::Path;
     use std::time::Duration;
-    use wiremock::matchers::{method, path};
+    use wiremock::matchers::{header, method, path};
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     const KEY: &str = "oar-demo-key-16b";
@@ -361,6 +441,42 @@ releases:
         assert_eq!(store.release_leads().unwrap(), "demo-leads-4-19");
         assert_eq!(store.slack_channel(SlackTeam::QeRelease).unwrap(), "#demo");
         assert!(!format!("{store:?}").contains("lead@example.com"));
+    }
+
+    #[tokio::test]
+    async fn build_data_that_is_known_is_read_conditionally_and_stays_when_it_is_unchanged() {
+        let server = MockServer::start().await;
+        Mock::given(header("if-none-match", "\"one\""))
+            .respond_with(ResponseTemplate::new(304))
+            .up_to_n_times(1)
+            .expect(1)
+            .mount(&server)
+            .await;
+        let changed = BUILD_DATA.replace("ART-1", "ART-2");
+        Mock::given(header("if-none-match", "\"one\""))
+            .respond_with(ResponseTemplate::new(200).set_body_string(changed))
+            .expect(1)
+            .mount(&server)
+            .await;
+        let first = ResponseTemplate::new(200).insert_header("etag", "\"one\"").set_body_string(BUILD_DATA);
+        Mock::given(method("GET")).respond_with(first).expect(1).mount(&server).await;
+        let directory = tempfile::tempdir().unwrap();
+        let base = format!("{}/raw", server.uri());
+        let environment = environment(directory.path(), &[("OAR_ENDPOINT_GITHUB_RAW", &base)], DOCUMENT);
+        let settings = Settings::load(&environment).unwrap();
+        let (stream, http) = (YStream::new(4, 19), http());
+        let known = settings.build_data(stream, None, &http).await.unwrap();
+        let same = settings.build_data(stream, Some(&known), &http).await.unwrap();
+        assert!(same.is_same(&known));
+        let other = settings.build_data(stream, Some(&same), &http).await.unwrap();
+        assert!(!other.is_same(&known));
+        let ticket = |file: &BuildDataFile| {
+            let config = settings.release_in(&"4.19.1".parse().unwrap(), file).unwrap();
+            config.jira_ticket().unwrap().to_string()
+        };
+        assert_eq!((ticket(&known).as_str(), ticket(&other).as_str()), ("ART-1", "ART-2"));
+        let absent = settings.release_in(&"4.19.9".parse().unwrap(), &known).unwrap_err();
+        assert!(matches!(absent, ConfigError::ReleaseNotReady { .. }), "{absent}");
     }
 
     #[tokio::test]

@@ -252,6 +252,7 @@ mod tests {
             by: "tester".to_owned(),
             reason: format!("for the test: {status}"),
             at: now(),
+            result: None,
             force: true,
         };
         let _ = state.set_task(task, &manual).unwrap();

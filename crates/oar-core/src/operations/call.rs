@@ -73,6 +73,8 @@ impl Consent for NoConsent {
 pub struct Call {
     clients: Clients,
     release: Option<ReleaseVersion>,
+    /// The release's configuration, when the caller knows it.
+    config: Option<ConfigStore>,
     user: String,
     permit: Option<Arc<WritePermit>>,
     consent: Arc<dyn Consent>,
@@ -98,6 +100,7 @@ impl Call {
         Self {
             clients,
             release: None,
+            config: None,
             user,
             permit: None,
             consent: Arc::new(NoConsent),
@@ -121,6 +124,17 @@ impl Call {
     pub fn about(mut self, release: ReleaseVersion) -> Result<Self, ConfigError> {
         self.settings().versions().check(&release)?;
         self.release = Some(release);
+        Ok(self)
+    }
+
+    /// The same call about the release of `config`, which its caller read before; nothing is read again.
+    ///
+    /// # Errors
+    ///
+    /// The release's y-stream is not supported.
+    pub fn configured(mut self, config: ConfigStore) -> Result<Self, ConfigError> {
+        self = self.about(config.release().clone())?;
+        self.config = Some(config);
         Ok(self)
     }
 
@@ -308,14 +322,18 @@ impl Call {
         })
     }
 
-    /// The release's configuration (one request).
+    /// The release's configuration (one request, unless the caller knew it).
     pub async fn config(&self) -> Result<ConfigStore, TaskError> {
-        Ok(self.settings().release(self.release()?, self.http()).await?)
+        let release = self.release()?;
+        match self.config.as_ref().filter(|known| known.release() == release) {
+            Some(known) => Ok(known.clone()),
+            None => Ok(self.settings().release(release, self.http()).await?),
+        }
     }
 
-    /// The context of the release's tasks (one request, for the configuration).
+    /// The context of the release's tasks (one request, for the configuration, unless the caller knew it).
     pub async fn services(&self) -> Result<ReleaseContext, TaskError> {
-        let context = ReleaseContext::open(self.clients.clone(), self.release()?).await?;
+        let context = ReleaseContext::new(self.clients.clone(), self.config().await?)?;
         Ok(context.in_thread(self.thread.clone()))
     }
 

@@ -61,6 +61,9 @@ pub struct Changed {
     /// Whether the file differs from the request.
     #[serde(skip)]
     pub differs: bool,
+    /// The whole issue as it is stored now; `None` of a dry run that would add it.
+    #[serde(skip)]
+    pub stored: Option<IssueView>,
 }
 
 /// The issues of a release.
@@ -137,14 +140,17 @@ async fn update(
     let _hold = call.interrupt().hold();
     // Shown as stored, because the typed text may contain an address or a token.
     let issue = call.redactor().redact(&shown(&state)).into_owned();
-    let change = if dry_run {
+    let (change, state) = if dry_run {
         // The same rules apply, on a copy that is discarded.
-        apply(&mut state.clone())?
+        (apply(&mut state.clone())?, state)
     } else {
-        statebox.update(call.permit()?, message, apply).await?.change
+        let updated = statebox.update(call.permit()?, message, apply).await?;
+        (updated.change, updated.state)
     };
     let differs = change == Change::Changed;
-    Ok(Changed { release: call.release()?.clone(), issue, changed: differs && !dry_run, dry_run, differs })
+    let release = call.release()?.clone();
+    let stored = state.issue_with(&issue);
+    Ok(Changed { release, issue, changed: differs && !dry_run, dry_run, differs, stored })
 }
 
 /// The excerpt of a text for a commit message (spec 01 §2.3).

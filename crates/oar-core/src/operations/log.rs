@@ -62,7 +62,7 @@ impl Operation for Log {
 
 impl StoredLog {
     /// The stored log of `task`, or what is stored of its run `id`.
-    fn of(state: &State, task: TaskName, id: Option<&str>) -> Result<Self, Refusal> {
+    pub fn of(state: &State, task: TaskName, id: Option<&str>) -> Result<Self, Refusal> {
         let view = state.task(task);
         let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
         let history = view.as_ref().map(|view| view.history.as_slice()).unwrap_or_default();
@@ -151,6 +151,7 @@ mod tests {
             by: "tester".into(),
             status: TaskStatus::Pass,
             reason: "it is".into(),
+            result: None,
             force: false,
         };
         let _ = state.set_task(TASK, &by_hand).unwrap();

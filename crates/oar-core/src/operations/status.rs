@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::call::Call;
 use super::row::{About, Conclusion, Operation};
+use crate::clients::sheets::Worksheet;
 use crate::config::ConfigError;
 use crate::flow::outcome::TaskError;
+use crate::operators::worksheet::ReleaseWorksheet;
 use crate::statebox::{StateBox, StateBoxError};
 use crate::tasks::status::{StatusReport, StatusRow};
 use crate::version::ReleaseVersion;
@@ -64,19 +66,22 @@ impl Operation for Status {
     }
 }
 
+/// The worksheet of the call's release; `None` when it has none, or its y-stream has no spreadsheet.
+pub async fn worksheet_of(call: &Call) -> Result<Option<(ReleaseWorksheet, Worksheet)>, TaskError> {
+    let services = call.services().await?;
+    let Some(worksheets) = services.worksheet()? else { return Ok(None) };
+    let found = worksheets.find().await?;
+    Ok(found.map(|sheet| (worksheets, sheet)))
+}
+
 /// A release without a StateBox may have been started with a worksheet, which then has its status.
 async fn worksheet(
     call: &Call,
     statebox: &StateBox,
     absent: StateBoxError,
 ) -> Result<WorksheetStatus, TaskError> {
-    let find = async {
-        let services = call.services().await?;
-        let Some(worksheets) = services.worksheet()? else { return Ok(None) };
-        worksheets.find().await.map_err(TaskError::from)
-    };
-    match find.await {
-        Ok(Some(worksheet)) => Ok(WorksheetStatus {
+    match worksheet_of(call).await {
+        Ok(Some((_, worksheet))) => Ok(WorksheetStatus {
             release: call.release()?.clone(),
             statebox: None,
             worksheet: worksheet.url,

@@ -19,6 +19,9 @@ pub struct TaskSet {
     pub status: TaskStatus,
     /// Why it is set by hand
     pub reason: String,
+    /// What is stored as the task's result; only callers within the program give one.
+    #[serde(skip)]
+    pub result: Option<String>,
     /// Allow changing a Pass
     #[serde(default)]
     pub force: bool,
@@ -58,7 +61,7 @@ impl Operation for TaskSet {
     type Answer = Answer;
 
     async fn run(self, call: &Call) -> Result<Answer, TaskError> {
-        let Self { name, status, reason, force, dry_run } = self;
+        let Self { name, status, reason, result, force, dry_run } = self;
         if reason.trim().is_empty() {
             let message = "--reason is empty; expected why the status is set by hand";
             return Err(Refusal::new(ErrorClass::Usage, message).into());
@@ -72,6 +75,7 @@ impl Operation for TaskSet {
             reason,
             by: call.user().to_owned(),
             at: call.clock().now(),
+            result,
             force,
         };
         let _hold = call.interrupt().hold();

@@ -187,6 +187,13 @@ impl StateBox {
         Self { release, path, store, clock, redactor, policy, copy: None, memory, carried, earlier }
     }
 
+    /// The release whose state the file at `path` of a store is; `None` for every other file.
+    pub fn release_of(path: &str) -> Option<ReleaseVersion> {
+        let (stream, name) = path.strip_prefix("_releases/")?.split_once("/statebox/")?;
+        let release: ReleaseVersion = name.strip_suffix(".yaml")?.parse().ok()?;
+        (release.y_stream().to_string() == stream).then_some(release)
+    }
+
     /// The same handle with other limits for its transactions.
     #[must_use]
     pub fn with_policy(mut self, policy: Policy) -> Self {

@@ -192,6 +192,16 @@ impl State {
         self.issues().into_iter().filter(meets).collect()
     }
 
+    /// The issue whose text is `text` (whatever its case and the blanks around it): the open one, or else the newest.
+    pub fn issue_with(&self, text: &str) -> Option<IssueView> {
+        let wanted = normalised(text);
+        let mut issues = self.issues();
+        issues.retain(|issue| normalised(&issue.issue) == wanted);
+        let open = issues.iter().position(|issue| !issue.resolved);
+        let index = open.or(issues.len().checked_sub(1))?;
+        Some(issues.swap_remove(index))
+    }
+
     /// The first open blocker that names `task`.
     pub fn task_blocker(&self, task: TaskName) -> Option<IssueView> {
         let filter = IssueFilter { open: Some(true), blocker: Some(true), task: Some(task) };

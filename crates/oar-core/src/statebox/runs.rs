@@ -80,6 +80,8 @@ pub struct ManualStatus {
     pub status: TaskStatus,
     /// Why.
     pub reason: String,
+    /// What is stored as the task's result in place of the present one.
+    pub result: Option<String>,
     /// Whether a passed task may lose its Pass.
     pub force: bool,
 }
@@ -181,6 +183,8 @@ impl State {
     pub fn set_task(&mut self, task: TaskName, manual: &ManualStatus) -> Result<Change, StateError> {
         let by = self.mask(&manual.by);
         let reason = self.mask(manual.reason.trim());
+        let result = manual.result.as_deref().map(|result| bounded(&self.mask(result)));
+        let result = result.filter(|result| !result.is_empty());
         let outcome = RunOutcome::from(manual.status);
         if let Some(view) = self.task(task) {
             let repeated = view.last_run().is_some_and(|last| {
@@ -188,6 +192,7 @@ impl State {
                     && last.outcome == Some(outcome)
                     && last.reason.as_deref().unwrap_or_default() == reason
                     && view.status == manual.status
+                    && result.as_ref().is_none_or(|result| view.result.as_ref() == Some(result))
             });
             if repeated || view.history.iter().any(|run| run.id == manual.id) {
                 return Ok(Change::Unchanged);
@@ -216,6 +221,9 @@ impl State {
                     decide(fields, manual.status, manual.at, manual.at);
                 }
                 status => fields.set("status", Node::text(status.text())),
+            }
+            if let Some(result) = result {
+                fields.set("result", Node::text(result));
             }
         }))
     }

@@ -96,6 +96,11 @@ impl State {
         validate::newer_schema(&self.root)
     }
 
+    /// The file's schema version, as it says.
+    pub fn schema_version(&self) -> Option<&str> {
+        self.root.text("schema_version")
+    }
+
     /// The release that the file names.
     pub fn release(&self) -> Option<&str> {
         self.root.text("release")

@@ -2,8 +2,9 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
 
@@ -38,6 +39,22 @@ impl LocalStore {
         if self.root.is_dir() { Ok(()) } else { Err(StoreError::NoFolder { path: self.root.clone() }) }
     }
 
+    /// The files below `folder`, at most `depth` folders deep, by their paths in the store, each with a mark that
+    /// changes whenever the file is written. Nothing is read.
+    pub async fn marks(&self, folder: &str, depth: usize) -> Result<Vec<(String, String)>, StoreError> {
+        let path = self.resolve(folder)?;
+        self.check()?;
+        let folder = folder.to_owned();
+        let look = tokio::task::spawn_blocking(move || {
+            let mut found = Vec::new();
+            mark(&path, &folder, depth, &mut found).map(|()| found)
+        });
+        look.await.unwrap_or_else(|error| {
+            let source = io::Error::other(error);
+            Err(StoreError::Io { path: self.root.clone(), action: "list", source })
+        })
+    }
+
     fn resolve(&self, path: &str) -> Result<PathBuf, StoreError> {
         // Names that start with a dot are reserved for the store.
         let proper =
@@ -62,6 +79,36 @@ impl LocalStore {
             Err(LockError::Io(action, source)) => Err(StoreError::Io { path, action, source }),
         }
     }
+}
+
+/// The most files that [`LocalStore::marks`] gives.
+const MOST_MARKS: usize = 10_000;
+
+fn mark(path: &Path, name: &str, depth: usize, found: &mut Vec<(String, String)>) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Io { path: path.to_owned(), action: "list", source };
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(failed(source)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let file = entry.file_name().to_string_lossy().into_owned();
+        // One that was removed meanwhile is as good as not there.
+        let Ok(data) = fs::metadata(entry.path()) else { continue };
+        if file.starts_with('.') || found.len() >= MOST_MARKS {
+            continue;
+        }
+        let name = format!("{name}/{file}");
+        if data.is_file() {
+            let written = data.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            let nanos = written.map_or(0, |written| written.as_nanos());
+            found.push((name, format!("{nanos}-{}-{}", data.len(), data.ino())));
+        } else if data.is_dir() && depth > 0 {
+            mark(&entry.path(), &name, depth - 1, found)?;
+        }
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -217,6 +264,21 @@ mod tests {
         assert_eq!(store.read(PATH).await.unwrap(), Some(Stored { text: "a: 2\n".into(), revision: second }));
         assert_eq!(store.list("_releases/4.19/statebox").await.unwrap(), ["4.19.1.yaml"]);
         assert!(store.list("_releases/4.18/statebox").await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_mark_changes_with_each_write_and_deeper_folders_are_left_out() {
+        let (_folder, store) = store();
+        assert_eq!(store.marks("_releases", 2).await.unwrap(), []);
+        let first = store.write(PATH, "a: 1\n", None, "create", &permit()).await.unwrap();
+        let before = store.marks("_releases", 2).await.unwrap();
+        assert_eq!(before.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), [PATH]);
+        assert_eq!(store.marks("_releases", 2).await.unwrap(), before);
+        store.write(PATH, "a: 2\n", Some(&first), "change", &permit()).await.unwrap();
+        let after = store.marks("_releases", 2).await.unwrap();
+        assert!(after != before && after.len() == 1, "{after:?}");
+        assert_eq!(store.marks("_releases", 1).await.unwrap(), []);
+        assert!(store.marks("../x", 2).await.is_err());
     }
 
     #[tokio::test]

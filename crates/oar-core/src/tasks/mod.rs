@@ -20,6 +20,7 @@ mod python_checker;
 mod signatures;
 mod stage_release;
 pub mod stage_testing;
+pub mod statebox_files;
 pub mod status;
 pub mod take_ownership;
 pub mod update_bug_list;

@@ -36,7 +36,9 @@ enum Command {
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Command::Set { name, status, reason, force, change } = args.command;
-    let answer = release.perform(TaskSet { name, status, reason, force, dry_run: change.dry_run }).await?;
+    let answer = release
+        .perform(TaskSet { name, status, reason, result: None, force, dry_run: change.dry_run })
+        .await?;
     let words = match (answer.dry_run, answer.differs) {
         (true, true) => "would be set",
         (true, false) => "would stay",

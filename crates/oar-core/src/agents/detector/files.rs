@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clients::github::TreeEntry;
+use crate::statebox::StateBox;
 use crate::version::{ReleaseVersion, YStream};
 
 /// The tracking files and the releases with a StateBox, of all y-streams.
@@ -26,9 +27,7 @@ impl ReleaseFiles {
                 found.tracking.insert(stream, file);
                 continue;
             }
-            let release = name.strip_prefix("statebox/").and_then(|name| name.strip_suffix(".yaml"));
-            let release = release.and_then(|release| release.parse::<ReleaseVersion>().ok());
-            found.with_statebox.extend(release.filter(|release| release.y_stream() == stream));
+            found.with_statebox.extend(StateBox::release_of(&format!("_releases/{}", file.name)));
         }
         found
     }

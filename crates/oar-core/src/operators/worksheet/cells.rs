@@ -43,6 +43,16 @@ pub(super) fn task_row(task: TaskName, flow: Flow) -> Option<usize> {
     }
 }
 
+/// The overall status and those of the tasks as `column`, which is [`STATUSES`], shows them; what is empty is left out.
+pub(super) fn shown(flow: Flow, column: &Rows) -> (Option<String>, Vec<(TaskName, String)>) {
+    let at = |row: usize| {
+        let cell = column.get(row - 1)?.first()?.trim();
+        (!cell.is_empty()).then(|| cell.to_owned())
+    };
+    let tasks = TaskName::ALL.into_iter().filter_map(|task| Some((task, at(task_row(task, flow)?)?)));
+    (at(1), tasks.collect())
+}
+
 /// The cells that give `task` its status and keep the overall one right. `column` is [`STATUSES`] as it shows.
 pub(super) fn status_cells(task: TaskName, flow: Flow, status: TaskStatus, column: &Rows) -> Vec<CellWrite> {
     let Some(row) = task_row(task, flow) else { return Vec::new() };
@@ -97,6 +107,21 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn a_worksheet_shows_the_statuses_of_its_flow() {
+        let mut column: Rows = vec![Vec::new(); 19];
+        column[0] = vec![" Red ".to_owned()];
+        column[7] = vec!["Pass".to_owned()];
+        column[13] = vec!["Fail".to_owned()];
+        let (overall, errata) = shown(Flow::Errata, &column);
+        assert_eq!(overall.as_deref(), Some("Red"));
+        let pass = (TaskName::TakeOwnership, "Pass".to_owned());
+        let fail = |task| (task, "Fail".to_owned());
+        assert_eq!(errata, [pass.clone(), fail(TaskName::CheckCveTrackerBug)]);
+        assert_eq!(shown(Flow::Konflux, &column).1, [pass, fail(TaskName::PushToCdnStaging)]);
+        assert_eq!(shown(Flow::Errata, &Rows::new()), (None, Vec::new()));
+    }
 
     #[test]
     fn each_task_has_its_own_row_in_both_flows() {

@@ -11,6 +11,7 @@ use crate::clients::sheets::{CellWrite, SheetsClient, Worksheet};
 use crate::config::Flow;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
+use crate::statebox::TaskName;
 
 pub use entry::Entry;
 
@@ -21,6 +22,15 @@ pub struct ReleaseWorksheet {
     spreadsheet: String,
     release: String,
     flow: Flow,
+}
+
+/// What a worksheet shows of its release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownStatus {
+    /// The overall status: `Green` or `Red`.
+    pub overall: Option<String>,
+    /// The status of each task that has one.
+    pub tasks: Vec<(TaskName, String)>,
 }
 
 /// The worksheet cannot be read or written.
@@ -62,6 +72,13 @@ impl ReleaseWorksheet {
     /// The worksheet; `None` when the release has none.
     pub async fn find(&self) -> Result<Option<Worksheet>, WorksheetError> {
         Ok(self.client.worksheet(&self.spreadsheet, &self.release).await?)
+    }
+
+    /// The statuses that `sheet` shows (one request).
+    pub async fn statuses(&self, sheet: &Worksheet) -> Result<ShownStatus, WorksheetError> {
+        let blocks = self.client.read(sheet, &[cells::STATUSES]).await?;
+        let (overall, tasks) = cells::shown(self.flow, blocks.first().unwrap_or(&Vec::new()));
+        Ok(ShownStatus { overall, tasks })
     }
 
     /// What `entry` would change in `sheet`.

@@ -35,6 +35,7 @@ fn unknown_keys_and_the_order_of_all_keys_survive_a_change() {
                 by: "lead".into(),
                 status: TaskStatus::Fail,
                 reason: String::new(),
+                result: None,
                 force: false,
             },
         )

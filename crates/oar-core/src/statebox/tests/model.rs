@@ -17,6 +17,7 @@ fn manual(id: &str, status: TaskStatus, time: &str) -> ManualStatus {
         by: "lead".into(),
         status,
         reason: "seen by hand".into(),
+        result: None,
         force: false,
     }
 }
@@ -215,6 +216,39 @@ fn a_status_set_by_hand_says_who_and_why_and_respects_a_pass() {
     let reset = manual("d", TaskStatus::NotStarted, "13:00:00");
     assert_eq!(state.set_task(name, &reset), Ok(Change::Changed));
     assert_eq!(task(&state, name).completed_at.as_deref(), Some("2026-07-02T12:00:00Z"));
+}
+
+#[test]
+fn a_status_that_is_set_may_bring_its_result() {
+    let mut state = fresh();
+    let name = TaskName::AnalyzeCandidateBuild;
+    let with = |id: &str, result: &str| ManualStatus {
+        result: Some(result.into()),
+        ..manual(id, TaskStatus::Pass, "10:00:00")
+    };
+    assert_eq!(state.set_task(name, &with("a", "two jobs failed, both waived\n")), Ok(Change::Changed));
+    assert_eq!(task(&state, name).result.as_deref(), Some("two jobs failed, both waived"));
+    assert_eq!(state.set_task(name, &with("b", "two jobs failed, both waived")), Ok(Change::Unchanged));
+    assert_eq!(state.set_task(name, &with("c", "\n")), Ok(Change::Unchanged), "an empty one is none");
+    assert_eq!(state.set_task(name, &with("d", "all passed")), Ok(Change::Changed));
+    assert_eq!(task(&state, name).result.as_deref(), Some("all passed"));
+}
+
+#[test]
+fn an_issue_is_found_by_its_text_and_the_open_one_comes_first() {
+    let mut state = fresh();
+    let issue = |text: &str, time: &str| NewIssue {
+        text: text.into(),
+        blocker: false,
+        related_tasks: Vec::new(),
+        at: at(time),
+    };
+    let _ = state.add_issue(&issue("A bug", "10:00:00")).unwrap();
+    let _ = state.resolve_issue("A bug", "fixed", at("10:01:00")).unwrap();
+    assert!(state.issue_with("a bug ").unwrap().resolved);
+    let _ = state.add_issue(&issue("a bug", "10:02:00")).unwrap();
+    assert!(!state.issue_with("A bug").unwrap().resolved);
+    assert_eq!(state.issue_with("bug"), None);
 }
 
 #[test]
