@@ -66,7 +66,10 @@ impl Audit {
             entry.outcome.name(),
             entry.duration.as_secs_f64(),
         );
-        let rest = [("run", entry.run.map(word)), ("trace", entry.traceparent.and_then(trace_id).map(str::to_owned))];
+        let rest = [
+            ("run", entry.run.map(word)),
+            ("trace", entry.traceparent.and_then(trace_id).map(str::to_owned)),
+        ];
         for (name, value) in rest {
             if let Some(value) = value {
                 // Writing to a text cannot fail.
@@ -167,7 +170,8 @@ mod tests {
     #[test]
     fn no_secret_and_no_address_is_written_even_where_a_text_is_cut() {
         let cut = format!("{}planted-secret-1", "x".repeat(LONGEST_TEXT - 8));
-        let arguments = json!({"email": "someone@example.com", "note": cut, "deep": {"token": ["planted-secret-1"]}});
+        let arguments =
+            json!({"email": "someone@example.com", "note": cut, "deep": {"token": ["planted-secret-1"]}});
         let text = line("oar_add_issue", &arguments, None);
         assert!(!text.contains("planted") && !text.contains("someone@"), "{text}");
     }
@@ -176,7 +180,9 @@ mod tests {
     fn long_arguments_are_shortened() {
         let many: Vec<String> = (0..1000).map(|number| format!("value {number}")).collect();
         let nested = (0..50).fold(json!("inner"), |value, _| json!({ "in": value }));
-        for arguments in [json!({"issue": "word ".repeat(10_000)}), json!({ "many": many }), json!({ "nested": nested })] {
+        for arguments in
+            [json!({"issue": "word ".repeat(10_000)}), json!({ "many": many }), json!({ "nested": nested })]
+        {
             let text = line("oar_add_issue", &arguments, None);
             assert!(text.chars().count() < LONGEST + 200 && text.contains('…'), "{text}");
         }
@@ -184,7 +190,8 @@ mod tests {
 
     #[test]
     fn a_caller_cannot_write_a_second_line_or_word() {
-        let text = line("x outcome=done\naudit: caller=boss", &json!({"a\nb": "c\nd"}), Some("00-evil\n-0-0"));
+        let text =
+            line("x outcome=done\naudit: caller=boss", &json!({"a\nb": "c\nd"}), Some("00-evil\n-0-0"));
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(text.contains("tool=x?outcome?done?audit:?caller?boss "), "{text}");
         assert!(!text.contains("trace="), "{text}");
@@ -193,7 +200,9 @@ mod tests {
     #[test]
     fn only_a_whole_traceparent_names_a_trace() {
         assert_eq!(trace_id(TRACE), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
-        for bad in ["", "00", "00-4bf92f3577b34da6a3ce929d0e0e4736", &TRACE.replace("4bf", "xyz"), &TRACE[3..]] {
+        for bad in
+            ["", "00", "00-4bf92f3577b34da6a3ce929d0e0e4736", &TRACE.replace("4bf", "xyz"), &TRACE[3..]]
+        {
             assert_eq!(trace_id(bad), None, "{bad}");
         }
     }

@@ -126,7 +126,11 @@ impl AllowedOrigin {
         let url = Url::parse(text).map_err(|error| error.to_string())?;
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or("it names no host")?;
         let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-        if !matches!(url.scheme(), "http" | "https") || !is_bare || has_credentials(&url) || text.ends_with('/') {
+        if !matches!(url.scheme(), "http" | "https")
+            || !is_bare
+            || has_credentials(&url)
+            || text.ends_with('/')
+        {
             return Err("an origin is `https://host`, `https://host:port` or `https://host:*`".to_owned());
         }
         let port = if any_port { None } else { url.port_or_known_default() };
@@ -198,7 +202,8 @@ impl Settings {
         for name in options.tools.iter().flatten() {
             check_tool(name, "--tools", &is_tool)?;
         }
-        let callers = callers.iter().map(|caller| token_of(caller, &is_tool)).collect::<Result<Vec<_>, _>>()?;
+        let callers =
+            callers.iter().map(|caller| token_of(caller, &is_tool)).collect::<Result<Vec<_>, _>>()?;
         check_distinct(&callers)?;
         let anonymous = callers.is_empty().then(|| Arc::new(Caller::local()));
         let switches =
@@ -273,7 +278,10 @@ fn check_time_limit(options: &ServerOptions) -> Result<(), CliError> {
     }
     Err(refused(
         format!("a time limit of {} s per call cannot be used", options.time_limit.as_secs()),
-        format!("Give one below the {} s after which a silent session ends.", options.limits.session_time.as_secs()),
+        format!(
+            "Give one below the {} s after which a silent session ends.",
+            options.limits.session_time.as_secs()
+        ),
     ))
 }
 
@@ -302,7 +310,8 @@ fn hosts(options: &ServerOptions, is_local: bool) -> Result<Vec<String>, CliErro
     for host in &options.hosts {
         // A name, or a name and a port.
         let is_name = Host::parse(host).is_ok();
-        let with_port = host.parse::<http::uri::Authority>().is_ok_and(|authority| authority.port_u16().is_some());
+        let with_port =
+            host.parse::<http::uri::Authority>().is_ok_and(|authority| authority.port_u16().is_some());
         if !(is_name || with_port) || host.contains('@') {
             return Err(refused(
                 format!("`{}` is no name of a host", host.escape_debug()),
@@ -327,7 +336,10 @@ fn origins(options: &ServerOptions) -> Result<Vec<AllowedOrigin>, CliError> {
 }
 
 fn token_of(caller: &McpCaller, is_tool: &impl Fn(&str) -> bool) -> Result<TokenOf, CliError> {
-    let place = format!("the caller `{}` in the section `mcp` of the configuration document", caller.name.escape_debug());
+    let place = format!(
+        "the caller `{}` in the section `mcp` of the configuration document",
+        caller.name.escape_debug()
+    );
     let wrong = |what: String, hint: &str| refused(format!("{place}: {what}"), hint);
     if caller.name.is_empty() || caller.name == Caller::LOCAL {
         return Err(wrong("this name is reserved".to_owned(), "Give each caller a name of its own."));
@@ -341,12 +353,18 @@ fn token_of(caller: &McpCaller, is_tool: &impl Fn(&str) -> bool) -> Result<Token
     let scopes = caller.scopes.iter().map(|name| {
         AccessScope::of_name(name).ok_or_else(|| {
             let known = AccessScope::ALL.map(AccessScope::name).join(", ");
-            wrong(format!("the scope `{}` does not exist", name.escape_debug()), &format!("The scopes are {known}."))
+            wrong(
+                format!("the scope `{}` does not exist", name.escape_debug()),
+                &format!("The scopes are {known}."),
+            )
         })
     });
     let scopes = scopes.collect::<Result<BTreeSet<_>, _>>()?;
     let profile: Profile = caller.profile.parse().map_err(|why| {
-        wrong(format!("its profile cannot be used: {why}"), "Give `reference`, `daily`, or names of tools with commas.")
+        wrong(
+            format!("its profile cannot be used: {why}"),
+            "Give `reference`, `daily`, or names of tools with commas.",
+        )
     })?;
     let named = match &profile {
         Profile::Only(names) => names.iter().collect::<Vec<_>>(),
@@ -383,7 +401,10 @@ fn check_distinct(callers: &[TokenOf]) -> Result<(), CliError> {
     for TokenOf { hash, caller, .. } in callers {
         if !names.insert(&caller.name) || !hashes.insert(hash) {
             return Err(refused(
-                format!("the caller `{}` has the name or the token of another one", caller.name.escape_debug()),
+                format!(
+                    "the caller `{}` has the name or the token of another one",
+                    caller.name.escape_debug()
+                ),
                 "Give each caller in the section `mcp` of the configuration document a name and a token of its own.",
             ));
         }
@@ -508,7 +529,9 @@ pub(crate) mod tests {
         let shown: Vec<String> = allowed.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["https://a.example:443", "http://b.example:8080", "http://localhost:*"]);
         let passes = |origin: &str| allowed.iter().any(|allowed| allowed.matches(origin));
-        for good in ["https://a.example", "https://A.example:443", "http://b.example:8080", "http://localhost:6274"] {
+        for good in
+            ["https://a.example", "https://A.example:443", "http://b.example:8080", "http://localhost:6274"]
+        {
             assert!(passes(good), "{good}");
         }
         for bad in [
@@ -523,7 +546,9 @@ pub(crate) mod tests {
         ] {
             assert!(!passes(bad), "{bad}");
         }
-        for bad in ["a.example", "null", "*", "ftp://a", "https://a/", "https://a/b", "https://u:p@a", "https://"] {
+        for bad in
+            ["a.example", "null", "*", "ftp://a", "https://a/", "https://a/b", "https://u:p@a", "https://"]
+        {
             let options = ServerOptions { origins: vec![bad.into()], ..local_options() };
             assert!(settings(&options, &[]).is_err(), "{bad}");
         }

@@ -47,7 +47,8 @@ pub(super) fn caller(
         let same: Choice = known.hash.ct_eq(&hash);
         found.conditional_assign(&number, same);
     }
-    let known = usize::try_from(found).ok().and_then(|number| settings.callers.get(number)).ok_or_else(unknown)?;
+    let known =
+        usize::try_from(found).ok().and_then(|number| settings.callers.get(number)).ok_or_else(unknown)?;
     let today = now.to_zoned(TimeZone::UTC).date();
     if known.expires.is_some_and(|last| today > last) {
         return Err(invalid(Reason::ExpiredToken, "the token has expired"));
@@ -133,10 +134,16 @@ mod tests {
         assert_eq!(outcome(&[], now), Err(Reason::NoToken));
         let hash = &configured("ci", "token-ci", &[]).token_sha256;
         let long = format!("Bearer {}", "x".repeat(LONGEST + 1));
-        for value in ["Bearer token-c", "Bearer token-cii", "Basic token-ci", "token-ci", "Bearer ", "", &long] {
+        for value in
+            ["Bearer token-c", "Bearer token-cii", "Basic token-ci", "token-ci", "Bearer ", "", &long]
+        {
             assert_eq!(outcome(&[value], now), Err(Reason::WrongToken), "{value}");
         }
-        assert_eq!(outcome(&[&format!("Bearer {hash}")], now), Err(Reason::WrongToken), "the hash is no token");
+        assert_eq!(
+            outcome(&[&format!("Bearer {hash}")], now),
+            Err(Reason::WrongToken),
+            "the hash is no token"
+        );
         assert_eq!(outcome(&["Bearer token-ci", "Bearer token-ci"], now), Err(Reason::WrongToken));
     }
 

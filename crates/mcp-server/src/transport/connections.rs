@@ -294,7 +294,11 @@ impl AsyncRead for Watched {
 }
 
 impl AsyncWrite for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -342,7 +346,11 @@ mod tests {
         activity.read();
         tokio::time::advance(Duration::from_secs(4)).await;
         activity.read();
-        assert_eq!(due(&activity), Some(limits.head_time - Duration::from_secs(4)), "more bytes give no more time");
+        assert_eq!(
+            due(&activity),
+            Some(limits.head_time - Duration::from_secs(4)),
+            "more bytes give no more time"
+        );
         let (first, second) = (activity.begin(), activity.begin());
         activity.read();
         drop(first);

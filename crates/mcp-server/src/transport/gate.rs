@@ -77,8 +77,11 @@ enum Kind {
 impl Message {
     fn of(body: &[u8]) -> Self {
         // What cannot be read is treated as a call; the protocol refuses it.
-        serde_json::from_slice(body)
-            .unwrap_or_else(|_| Self { method: Some(String::new()), id: Some(Value::Null), params: None })
+        serde_json::from_slice(body).unwrap_or_else(|_| Self {
+            method: Some(String::new()),
+            id: Some(Value::Null),
+            params: None,
+        })
     }
 
     fn kind(&self) -> Kind {
@@ -134,9 +137,6 @@ impl Gate {
         self.limits.request(&caller.name)?;
         self.check_session(request.headers(), &caller)?;
         let (mut request, message, kind) = self.read(request).await?;
-        if kind != Kind::Passing && self.stopping.is_cancelled() {
-            return Err(Refusal::new(Reason::Stopping).of(message.id.as_ref()).retry_after(RESTARTED));
-        }
         self.check_scope(&message, &caller)?;
         let with_id = |refusal: Refusal| refusal.of(message.id.as_ref());
         let turn = match kind {
@@ -144,6 +144,10 @@ impl Gate {
             Kind::Stream => Some(self.limits.stream(&caller.name).map_err(with_id)?),
             Kind::Passing => None,
         };
+        // After the wait for its turn, so that none begins that waited when the server was told to stop.
+        if turn.is_some() && self.stopping.is_cancelled() {
+            return Err(with_id(Refusal::new(Reason::Stopping).retry_after(RESTARTED)));
+        }
         let place = match kind {
             Kind::Opening => Some(self.limits.session(&caller.name).map_err(with_id)?),
             Kind::Call | Kind::Stream | Kind::Passing => None,
@@ -199,14 +203,16 @@ impl Gate {
         }
         let limits = &self.settings.limits;
         let (parts, body) = request.into_parts();
-        let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let length =
+            parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if length.is_some_and(|length| length > limits.body) {
             return Err(Refusal::new(Reason::LargeBody));
         }
         let body: Bytes = match tokio::time::timeout(limits.body_time, to_bytes(body, limits.body)).await {
             Ok(Ok(body)) => body,
             Ok(Err(error)) => {
-                let is_large = std::error::Error::source(&error).is_some_and(|error| error.is::<LengthLimitError>());
+                let is_large =
+                    std::error::Error::source(&error).is_some_and(|error| error.is::<LengthLimitError>());
                 return Err(Refusal::new(if is_large { Reason::LargeBody } else { Reason::BrokenBody }));
             }
             Err(_) => return Err(Refusal::new(Reason::SlowBody)),
@@ -243,7 +249,10 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x"}}"#, Kind::Call),
             (r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#, Kind::Opening),
             (r#"{"jsonrpc":"2.0","id":"a","method":"subscriptions/listen"}"#, Kind::Stream),
-            (r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#, Kind::Passing),
+            (
+                r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#,
+                Kind::Passing,
+            ),
             (r#"{"jsonrpc":"2.0","id":1,"result":{"action":"accept"}}"#, Kind::Passing),
             (r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":""}}"#, Kind::Passing),
             // What is no message may wait its turn.
@@ -259,7 +268,10 @@ mod tests {
     #[test]
     fn only_calls_of_tools_name_a_tool() {
         let tool = |body: &str| Message::of(body.as_bytes()).tool().map(str::to_owned);
-        assert_eq!(tool(r#"{"id":1,"method":"tools/call","params":{"name":"x","arguments":{}}}"#), Some("x".into()));
+        assert_eq!(
+            tool(r#"{"id":1,"method":"tools/call","params":{"name":"x","arguments":{}}}"#),
+            Some("x".into())
+        );
         assert_eq!(tool(r#"{"id":1,"method":"prompts/get","params":{"name":"x"}}"#), None);
         assert_eq!(tool(r#"{"id":1,"method":"tools/call","params":{"name":["x"]}}"#), None);
         assert_eq!(tool(r#"{"id":1,"method":"tools/call"}"#), None);

@@ -248,7 +248,13 @@ pub(super) mod tests {
             tools: ToolCounts { total: 36, cli: 24, api: 12 },
             environment: EnvironmentReport::default(),
             kerberos: TicketStatus::Valid,
-            cache: CacheReport { enabled: true, size: 1, max_size: 50, hit_rate: "50.00%".into(), ttl_days: 7 },
+            cache: CacheReport {
+                enabled: true,
+                size: 1,
+                max_size: 50,
+                hit_rate: "50.00%".into(),
+                ttl_days: 7,
+            },
             thread_pool: ThreadPool { size: 4, cpu_count: 2 },
         }
     }
@@ -269,7 +275,8 @@ pub(super) mod tests {
 
     #[test]
     fn a_missing_variable_or_ticket_makes_it_degraded() {
-        let environment = EnvironmentReport { missing_required: vec!["JIRA_TOKEN".into()], ..Default::default() };
+        let environment =
+            EnvironmentReport { missing_required: vec!["JIRA_TOKEN".into()], ..Default::default() };
         let optional = EnvironmentReport { missing_optional: vec!["APITOKEN".into()], ..Default::default() };
         assert!(HealthReport { environment: optional, ..healthy() }.is_healthy());
         assert!(!HealthReport { environment, ..healthy() }.is_healthy());

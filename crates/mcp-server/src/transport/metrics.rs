@@ -100,11 +100,20 @@ impl Metrics {
         let calls = Family::default();
         registry.register("calls", "Calls of tools, by how they ended", calls.clone());
         let durations = Durations::new_with_constructor(|| Histogram::new(SECONDS));
-        registry.register_with_unit("call_duration", "Duration of calls of tools", Unit::Seconds, durations.clone());
+        registry.register_with_unit(
+            "call_duration",
+            "Duration of calls of tools",
+            Unit::Seconds,
+            durations.clone(),
+        );
         let requests = Family::default();
         registry.register("requests", "Requests, by the status of the answer", requests.clone());
         let refused = ByLabel::default();
-        registry.register("refused", "Requests and connections that were refused, by reason", refused.clone());
+        registry.register(
+            "refused",
+            "Requests and connections that were refused, by reason",
+            refused.clone(),
+        );
         let sessions = Gauge::default();
         registry.register("sessions", "Open sessions", sessions.clone());
         let connections = Gauge::default();

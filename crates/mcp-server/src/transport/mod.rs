@@ -32,7 +32,8 @@ mod stdio;
 mod tests;
 
 pub use health::{
-    CacheReport, EnvironmentReport, HealthReport, HealthSource, Readiness, ThreadPool, TicketStatus, ToolCounts,
+    CacheReport, EnvironmentReport, HealthReport, HealthSource, Readiness, ThreadPool, TicketStatus,
+    ToolCounts,
 };
 pub use metrics::{Metrics, Outcome};
 pub use stdio::serve_stdio;
@@ -120,7 +121,9 @@ where
 {
     let server = Server::bind(settings, state).await?;
     let address = server.address();
-    tracing::info!("MCP: http://{address}{PATH}; health: http://{address}/health, /livez, /readyz and /metrics");
+    tracing::info!(
+        "MCP: http://{address}{PATH}; health: http://{address}/health, /livez, /readyz and /metrics"
+    );
     server.run(handler_factory, stop).await;
     Ok(())
 }
@@ -181,7 +184,10 @@ impl Server {
         connections.drain.cancel();
         let limit = settings.limits.drain_time;
         if tokio::time::timeout(limit, gate.limits.calls_ended()).await.is_err() {
-            tracing::warn!("calls still ran {} s after the server was told to stop; they are cancelled", limit.as_secs());
+            tracing::warn!(
+                "calls still ran {} s after the server was told to stop; they are cancelled",
+                limit.as_secs()
+            );
         }
         streams.cancel();
         if tokio::time::timeout(END, connections.ended()).await.is_err() {

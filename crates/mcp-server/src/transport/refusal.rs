@@ -90,9 +90,10 @@ impl Reason {
                 "this name of the server is not accepted",
                 "Call the server at its own address; a proxy's name is given with --host.",
             ),
-            Self::Origin => {
-                ("pages of this origin may not call the server", "Name the origin with --origin if it is yours.")
-            }
+            Self::Origin => (
+                "pages of this origin may not call the server",
+                "Name the origin with --origin if it is yours.",
+            ),
             Self::NoToken => ("the request has no token", "Send `Authorization: Bearer <token>`."),
             Self::WrongToken => ("the token is not known", "Ask the owner of the server for a token."),
             Self::ExpiredToken => ("the token has expired", "Ask the owner of the server for a new token."),
@@ -102,10 +103,15 @@ impl Reason {
             // As for a session that does not exist.
             Self::ForeignSession => ("there is no such session", "Open a new session with `initialize`."),
             Self::LargeBody => ("the body of the request is too large", "Send less in one request."),
-            Self::SlowBody => ("the body of the request did not arrive in time", "Send it again in one piece."),
+            Self::SlowBody => {
+                ("the body of the request did not arrive in time", "Send it again in one piece.")
+            }
             Self::BrokenBody => ("the body of the request could not be read", "Send it again."),
             Self::Rate => ("this caller sends too many requests", "Wait, then send it again."),
-            Self::Queue => ("too many calls of this caller run and wait", "Wait until one has ended, then send it again."),
+            Self::Queue => (
+                "too many calls of this caller run and wait",
+                "Wait until one has ended, then send it again.",
+            ),
             Self::Streams => ("this caller has too many open streams", "Close one, then try again."),
             Self::Sessions => (
                 "too many sessions are open",
@@ -177,7 +183,8 @@ impl Refusal {
         if let Some(challenge) = self.challenge.and_then(|challenge| HeaderValue::from_str(&challenge).ok()) {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
-        if matches!(self.reason, Reason::LargeBody | Reason::SlowBody | Reason::BrokenBody | Reason::Stopping) {
+        if matches!(self.reason, Reason::LargeBody | Reason::SlowBody | Reason::BrokenBody | Reason::Stopping)
+        {
             // The rest of the body is not read.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }

@@ -65,7 +65,9 @@ where
         }
         ended = ended.as_mut() => ended,
     };
-    ended.map(drop).map_err(|error| CliError::new(ErrorClass::Failed, format!("the server ended early: {error}")))
+    ended
+        .map(drop)
+        .map_err(|error| CliError::new(ErrorClass::Failed, format!("the server ended early: {error}")))
 }
 
 /// Input of which no line is longer than [`LONGEST`].
