@@ -439,7 +439,7 @@ pub(crate) mod tests {
         let digest = Sha256::digest(token);
         McpCaller {
             name: name.to_owned(),
-            token_sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            token_sha256: format!("{digest:x}"),
             scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
             profile: "daily".to_owned(),
             standing_consent: Vec::new(),
@@ -452,8 +452,8 @@ pub(crate) mod tests {
         Settings::new(options, callers, |name| name == "oar_drop_bugs")
     }
 
-    fn url(text: &str) -> Option<Url> {
-        Some(Url::parse(text).unwrap())
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
     }
 
     fn ci() -> McpCaller {
@@ -468,8 +468,9 @@ pub(crate) mod tests {
         assert!(with_callers.anonymous.is_none());
 
         let open = ServerOptions { listen: "0.0.0.0:8000".parse().unwrap(), ..local_options() };
-        let proxied = ServerOptions { public_url: url("https://mcp.example.com"), ..open.clone() };
-        let local_proxied = ServerOptions { public_url: url("https://mcp.example.com"), ..local_options() };
+        let proxied = ServerOptions { public_url: Some(url("https://mcp.example.com")), ..open.clone() };
+        let local_proxied =
+            ServerOptions { public_url: Some(url("https://mcp.example.com")), ..local_options() };
         for (options, callers) in [
             (&open, vec![]),
             (&open, vec![ci()]),
@@ -495,7 +496,7 @@ pub(crate) mod tests {
             "https://mcp.example.com/?a=b",
             "data:text/plain,x",
         ] {
-            let options = ServerOptions { public_url: url(bad), ..local_options() };
+            let options = ServerOptions { public_url: Some(url(bad)), ..local_options() };
             let error = settings(&options, &[ci()]).unwrap_err();
             assert_eq!(error.code, ExitCode::Configuration, "{bad}");
             assert!(!error.message.contains("secret-word"), "{}", error.message);
@@ -508,7 +509,7 @@ pub(crate) mod tests {
         assert_eq!(local.hosts, ["localhost", "127.0.0.1", "::1"]);
         let options = ServerOptions {
             listen: "10.0.0.1:80".parse().unwrap(),
-            public_url: url("https://mcp.example.com"),
+            public_url: Some(url("https://mcp.example.com")),
             hosts: vec!["mcp.internal:8443".into()],
             ..local_options()
         };

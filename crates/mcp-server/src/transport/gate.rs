@@ -211,8 +211,8 @@ impl Gate {
         let body: Bytes = match tokio::time::timeout(limits.body_time, to_bytes(body, limits.body)).await {
             Ok(Ok(body)) => body,
             Ok(Err(error)) => {
-                let is_large =
-                    std::error::Error::source(&error).is_some_and(|error| error.is::<LengthLimitError>());
+                let is_large = std::error::Error::source(&error)
+                    .is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
                 return Err(Refusal::new(if is_large { Reason::LargeBody } else { Reason::BrokenBody }));
             }
             Err(_) => return Err(Refusal::new(Reason::SlowBody)),

@@ -180,7 +180,9 @@ impl Readiness {
 
 /// The last result of the check.
 #[derive(Debug, Clone, Default)]
-pub(super) struct LastCheck(Arc<tokio::sync::Mutex<Option<(Instant, Result<HealthReport, String>)>>>);
+pub(super) struct LastCheck(Arc<tokio::sync::Mutex<Option<Checked>>>);
+
+type Checked = (Instant, Result<HealthReport, String>);
 
 impl LastCheck {
     async fn get(&self, source: &dyn HealthSource) -> Result<HealthReport, String> {

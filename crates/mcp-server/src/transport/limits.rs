@@ -105,18 +105,12 @@ impl CallerLimits {
         let full = || Refusal::new(Reason::Sessions).retry_after(LATER);
         let of_caller = Arc::clone(&self.of(caller)?.sessions).try_acquire_owned().map_err(|_| full())?;
         let of_all = Arc::clone(&self.all_sessions).try_acquire_owned().map_err(|_| full())?;
-        Ok(Place { owner: caller.to_owned(), of_caller, of_all })
+        Ok(Place { owner: caller.to_owned(), _permits: [of_caller, of_all] })
     }
 
     /// Waits until no call runs any more.
     pub(super) async fn calls_ended(&self) {
         self.running.close();
         self.running.wait().await;
-    }
-
-    /// The calls that run and wait, for tests.
-    #[cfg(test)]
-    pub(super) fn running(&self) -> usize {
-        self.running.len()
     }
 }

@@ -23,8 +23,8 @@ tokio::task_local! {
 /// The place of one session in the caps. It is free again when this is dropped.
 pub(super) struct Place {
     pub(super) owner: String,
-    pub(super) of_caller: OwnedSemaphorePermit,
-    pub(super) of_all: OwnedSemaphorePermit,
+    /// In the caller's cap and in that of all callers.
+    pub(super) _permits: [OwnedSemaphorePermit; 2],
 }
 
 struct Open {

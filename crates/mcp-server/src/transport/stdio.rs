@@ -116,7 +116,7 @@ mod tests {
         let (client, server) = tokio::io::duplex(64 * 1024);
         let (input, output) = tokio::io::split(server);
         let (sender, stop) = Interrupt::channel();
-        let served = tokio::spawn(serve(Echo::default(), input, output, stop));
+        let task = tokio::spawn(serve(Echo::default(), input, output, stop));
         let (read, mut write) = tokio::io::split(client);
         write.write_all(format!("{INITIALIZE}\n").as_bytes()).await.unwrap();
         let mut lines = BufReader::new(read).lines();
@@ -124,7 +124,7 @@ mod tests {
         assert!(answer.contains("\"protocolVersion\":\"2025-11-25\""), "{answer}");
         write.write_all(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n").await.unwrap();
         sender.send(Signal::Terminate);
-        served.await.unwrap().unwrap();
+        task.await.unwrap().unwrap();
     }
 
     #[tokio::test]
