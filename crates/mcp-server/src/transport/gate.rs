@@ -135,8 +135,8 @@ impl Gate {
         let now = self.state.clock.now();
         let caller = authorisation::caller(&self.settings, request.headers(), &self.metadata, now)?;
         self.limits.request(&caller.name)?;
-        self.check_session(request.headers(), &caller)?;
-        let (mut request, message, kind) = self.read(request).await?;
+        self.check_session(request.method(), request.headers(), &caller)?;
+        let (mut request, message, kind) = self.read(request, &caller).await?;
         self.check_scope(&message, &caller)?;
         let with_id = |refusal: Refusal| refusal.of(message.id.as_ref());
         let turn = match kind {
@@ -177,9 +177,15 @@ impl Gate {
         Ok(())
     }
 
-    fn check_session(&self, headers: &HeaderMap, caller: &Caller) -> Result<(), Refusal> {
+    fn check_session(&self, method: &Method, headers: &HeaderMap, caller: &Caller) -> Result<(), Refusal> {
         let mut ids = headers.get_all(SESSION).iter().filter_map(|id| id.to_str().ok());
-        if ids.any(|id| self.sessions.is_foreign(id, &caller.name)) {
+        let is_refused = |id: &str| match self.sessions.owned_by(id, &caller.name) {
+            Some(is_own) => !is_own,
+            // The protocol library refuses others itself, but accepts the end of a session that does not exist: the
+            // difference would tell which sessions exist.
+            None => *method == Method::DELETE,
+        };
+        if ids.any(is_refused) {
             return Err(Refusal::new(Reason::ForeignSession));
         }
         Ok(())
@@ -195,7 +201,7 @@ impl Gate {
     }
 
     /// Reads the body within its limits.
-    async fn read(&self, request: Request) -> Result<(Request, Message, Kind), Refusal> {
+    async fn read(&self, request: Request, caller: &Caller) -> Result<(Request, Message, Kind), Refusal> {
         match *request.method() {
             Method::POST => {}
             Method::GET => return Ok((request, Message::default(), Kind::Stream)),
@@ -208,6 +214,7 @@ impl Gate {
         if length.is_some_and(|length| length > limits.body) {
             return Err(Refusal::new(Reason::LargeBody));
         }
+        let _reading = self.limits.reading(&caller.name).await?;
         let body: Bytes = match tokio::time::timeout(limits.body_time, to_bytes(body, limits.body)).await {
             Ok(Ok(body)) => body,
             Ok(Err(error)) => {

@@ -32,6 +32,8 @@ struct OfCaller {
     /// Those that run and those that wait.
     admitted: Arc<Semaphore>,
     running: Arc<Semaphore>,
+    /// Those whose body is read.
+    reading: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     sessions: Arc<Semaphore>,
 }
@@ -42,6 +44,7 @@ impl OfCaller {
             rate: RateLimiter::direct(Quota::per_minute(limits.requests_per_minute)),
             admitted: Arc::new(Semaphore::new(limits.calls.saturating_add(limits.queue))),
             running: Arc::new(Semaphore::new(limits.calls)),
+            reading: Arc::new(Semaphore::new(limits.calls.saturating_add(limits.queue))),
             streams: Arc::new(Semaphore::new(limits.sessions)),
             sessions: Arc::new(Semaphore::new(limits.sessions)),
         }
@@ -106,6 +109,16 @@ impl CallerLimits {
         let of_caller = Arc::clone(&self.of(caller)?.sessions).try_acquire_owned().map_err(|_| full())?;
         let of_all = Arc::clone(&self.all_sessions).try_acquire_owned().map_err(|_| full())?;
         Ok(Place { owner: caller.to_owned(), _permits: [of_caller, of_all] })
+    }
+
+    /// Waits until a body may be read, so that one caller's bodies take bounded memory.
+    pub(super) async fn reading(&self, caller: &str) -> Result<OwnedSemaphorePermit, Refusal> {
+        let turn = Arc::clone(&self.of(caller)?.reading).acquire_owned();
+        match tokio::time::timeout(self.queue_time, turn).await {
+            Ok(Ok(permit)) => Ok(permit),
+            // The semaphore is never closed.
+            Ok(Err(_)) | Err(_) => Err(Refusal::new(Reason::Queue).retry_after(SOON)),
+        }
     }
 
     /// Waits until no call runs any more.

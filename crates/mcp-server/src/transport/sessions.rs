@@ -60,9 +60,9 @@ impl Sessions {
         PLACE.scope(Mutex::new(place), answer).await
     }
 
-    /// Whether the session is open and another caller's.
-    pub(super) fn is_foreign(&self, id: &str, caller: &str) -> bool {
-        self.opened().get(id).is_some_and(|open| open.place.owner != caller)
+    /// Whether the session is the caller's; `None` when there is no such session.
+    pub(super) fn owned_by(&self, id: &str, caller: &str) -> Option<bool> {
+        self.opened().get(id).map(|open| open.place.owner == caller)
     }
 
     fn opened(&self) -> MutexGuard<'_, HashMap<SessionId, Open>> {

@@ -236,9 +236,9 @@ async fn closed(mut stream: TcpStream) -> Answer {
 /// Limits with short times.
 fn quick() -> Limits {
     Limits {
-        head_time: Duration::from_millis(300),
-        body_time: Duration::from_millis(300),
-        idle_time: Duration::from_millis(300),
+        head_time: Duration::from_millis(500),
+        body_time: Duration::from_millis(500),
+        idle_time: Duration::from_millis(500),
         ..Limits::default()
     }
 }
@@ -443,7 +443,7 @@ async fn a_session_belongs_to_the_caller_that_opened_it() {
         let unknown = server.send(method, "/mcp", &of(bot, "no-such-session"), body).await;
         assert_eq!((foreign.status, unknown.status), (404, 404), "{method}: {foreign:?} {unknown:?}");
     }
-    assert_eq!(server.refused("foreign-session"), 3);
+    assert_eq!(server.refused("foreign-session"), 4);
     let own = server.send("POST", "/mcp", &of(ci, &session), &body).await;
     assert!(own.status == 200 && own.body.contains("called by ci"), "{own:?}");
 }
@@ -528,6 +528,24 @@ async fn a_caller_that_is_gone_frees_its_turn() {
         until(|| server.handler.cancelled.load(Ordering::SeqCst) == number).await;
         until(|| server.gauge("connections") == 0).await;
     }
+    assert_eq!(server.call("who", &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn bodies_that_are_read_at_the_same_time_are_bounded() {
+    let limits = Limits { calls: 1, queue: 1, queue_time: Duration::from_millis(200), ..Limits::default() };
+    let server = local(limits).await;
+    let half = server.wire("POST", "/mcp", &[("Content-Length", "100000")], "{");
+    let mut streams = Vec::new();
+    for _ in 0..5 {
+        let mut stream = server.connect().await;
+        stream.write_all(half.as_bytes()).await.unwrap();
+        streams.push(stream);
+    }
+    // Two are read; the others are refused.
+    until(|| server.refused("queue") == 3).await;
+    drop(streams);
+    until(|| server.gauge("connections") == 0).await;
     assert_eq!(server.call("who", &[]).await.status, 200);
 }
 
