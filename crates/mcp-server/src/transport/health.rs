@@ -1,0 +1,336 @@
+//! `/health`, `/livez`, `/readyz` and `/metrics`.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::ServerState;
+use super::metrics::OPENMETRICS;
+
+/// The server's name in `/health` (`interop-exact`, spec 05 §7.2).
+const NAME: &str = "release-tests-mcp";
+/// How long the check may take.
+const CHECK_LIMIT: Duration = Duration::from_secs(5);
+/// How long a result of the check is used again, so that nobody can make the server check without end.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// Finds out how the server is.
+#[async_trait]
+pub trait HealthSource: Send + Sync {
+    /// How it is; an error when the check itself fails.
+    async fn check(&self) -> Result<HealthReport, String>;
+}
+
+/// How the server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthReport {
+    /// How many tools it offers.
+    pub tools: ToolCounts,
+    /// What of the environment is missing.
+    pub environment: EnvironmentReport,
+    /// The Kerberos ticket.
+    pub kerberos: TicketStatus,
+    /// The cache.
+    pub cache: CacheReport,
+    /// The threads.
+    pub thread_pool: ThreadPool,
+}
+
+/// How many tools the server offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ToolCounts {
+    /// All.
+    pub total: usize,
+    /// Those that run a command line.
+    pub cli: usize,
+    /// Those that answer with a document.
+    pub api: usize,
+}
+
+/// The variables of the environment that are missing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EnvironmentReport {
+    /// Without these the server is degraded.
+    pub missing_required: Vec<String>,
+    /// Without these only some tools fail.
+    pub missing_optional: Vec<String>,
+}
+
+/// The state of the Kerberos ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TicketStatus {
+    /// There is a ticket that has not expired.
+    Valid,
+    /// There is none.
+    NoTicket,
+    /// Nothing here can look at tickets.
+    CannotLook,
+    /// It took too long to find out.
+    TimedOut,
+    /// It cannot be determined, and why.
+    Error(String),
+}
+
+impl TicketStatus {
+    fn text(&self) -> String {
+        match self {
+            Self::Valid => "valid".to_owned(),
+            Self::NoTicket => "no_ticket".to_owned(),
+            Self::CannotLook => "klist_not_found".to_owned(),
+            Self::TimedOut => "timeout".to_owned(),
+            Self::Error(why) => format!("error: {why}"),
+        }
+    }
+}
+
+/// The cache.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CacheReport {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// Its entries.
+    pub size: u64,
+    /// The most entries.
+    pub max_size: u64,
+    /// The share of hits, as `12.50%`.
+    pub hit_rate: String,
+    /// How long an entry is kept.
+    pub ttl_days: u64,
+}
+
+/// The threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ThreadPool {
+    /// Those that run calls.
+    pub size: usize,
+    /// The processors.
+    pub cpu_count: usize,
+}
+
+impl HealthReport {
+    fn is_healthy(&self) -> bool {
+        self.environment.missing_required.is_empty() && self.kerberos == TicketStatus::Valid
+    }
+
+    fn document(&self, version: &str, now: &str) -> Value {
+        json!({
+            "status": if self.is_healthy() { "healthy" } else { "degraded" },
+            "server": NAME,
+            "version": version,
+            "transport": "http",
+            "tools": self.tools,
+            "environment": {
+                "valid": self.environment.missing_required.is_empty(),
+                "missing_required": self.environment.missing_required,
+                "missing_optional": self.environment.missing_optional,
+            },
+            "kerberos": {"valid": self.kerberos == TicketStatus::Valid, "status": self.kerberos.text()},
+            "cache": self.cache,
+            "thread_pool": self.thread_pool,
+            "timestamp": now,
+        })
+    }
+}
+
+/// Whether the server is ready for calls. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Readiness(Arc<Mutex<Ready>>);
+
+#[derive(Debug, Default)]
+enum Ready {
+    #[default]
+    Starting,
+    Yes,
+    No(String),
+    Stopping,
+}
+
+impl Readiness {
+    /// The server has found out whether it can answer calls; an error says why not.
+    pub fn found(&self, result: Result<(), String>) {
+        let mut ready = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(*ready, Ready::Stopping) {
+            *ready = result.map_or_else(Ready::No, |()| Ready::Yes);
+        }
+    }
+
+    /// The server was told to stop.
+    pub(super) fn stop(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Ready::Stopping;
+    }
+
+    fn words(&self) -> Result<(), String> {
+        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Ready::Yes => Ok(()),
+            Ready::Starting => Err("starting".to_owned()),
+            Ready::No(why) => Err(why.clone()),
+            Ready::Stopping => Err("stopping".to_owned()),
+        }
+    }
+}
+
+/// The last result of the check.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LastCheck(Arc<tokio::sync::Mutex<Option<Checked>>>);
+
+type Checked = (Instant, Result<HealthReport, String>);
+
+impl LastCheck {
+    async fn get(&self, source: &dyn HealthSource) -> Result<HealthReport, String> {
+        let mut last = self.0.lock().await;
+        if let Some((when, result)) = last.as_ref()
+            && when.elapsed() < FRESH
+        {
+            return result.clone();
+        }
+        let result = match tokio::time::timeout(CHECK_LIMIT, source.check()).await {
+            Ok(result) => result,
+            Err(_) => Err(format!("the check took longer than {} s", CHECK_LIMIT.as_secs())),
+        };
+        *last = Some((Instant::now(), result.clone()));
+        result
+    }
+}
+
+pub(super) async fn health(State(state): State<ServerState>) -> Response {
+    let now = state.clock.stamp();
+    match state.last_check.get(state.health.as_ref()).await {
+        Ok(report) => {
+            let status = if report.is_healthy() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            (status, Json(report.document(state.version, &now))).into_response()
+        }
+        Err(error) => {
+            let error = state.redactor.redact(&error).into_owned();
+            let document = json!({"status": "unhealthy", "error": error, "timestamp": now});
+            (StatusCode::INTERNAL_SERVER_ERROR, Json(document)).into_response()
+        }
+    }
+}
+
+/// It answers, so it lives. A missing ticket is no reason to restart it.
+pub(super) async fn lives() -> &'static str {
+    "ok\n"
+}
+
+pub(super) async fn ready(State(state): State<ServerState>) -> Response {
+    match state.readiness.words() {
+        Ok(()) => (StatusCode::OK, "ok\n").into_response(),
+        Err(why) => {
+            let why = state.redactor.redact(&why).into_owned();
+            (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response()
+        }
+    }
+}
+
+pub(super) async fn metrics(State(state): State<ServerState>) -> Response {
+    match state.metrics.text() {
+        Ok(text) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// A report of a server to which nothing is missing.
+    pub(crate) fn healthy() -> HealthReport {
+        HealthReport {
+            tools: ToolCounts { total: 36, cli: 24, api: 12 },
+            environment: EnvironmentReport::default(),
+            kerberos: TicketStatus::Valid,
+            cache: CacheReport {
+                enabled: true,
+                size: 1,
+                max_size: 50,
+                hit_rate: "50.00%".into(),
+                ttl_days: 7,
+            },
+            thread_pool: ThreadPool { size: 4, cpu_count: 2 },
+        }
+    }
+
+    #[test]
+    fn the_document_has_the_keys_of_the_contract() {
+        let expected = json!({
+            "status": "healthy", "server": "release-tests-mcp", "version": "1.2.3", "transport": "http",
+            "tools": {"total": 36, "cli": 24, "api": 12},
+            "environment": {"valid": true, "missing_required": [], "missing_optional": []},
+            "kerberos": {"valid": true, "status": "valid"},
+            "cache": {"enabled": true, "size": 1, "max_size": 50, "hit_rate": "50.00%", "ttl_days": 7},
+            "thread_pool": {"size": 4, "cpu_count": 2},
+            "timestamp": "now",
+        });
+        assert_eq!(healthy().document("1.2.3", "now").to_string(), expected.to_string());
+    }
+
+    #[test]
+    fn a_missing_variable_or_ticket_makes_it_degraded() {
+        let environment =
+            EnvironmentReport { missing_required: vec!["JIRA_TOKEN".into()], ..Default::default() };
+        let optional = EnvironmentReport { missing_optional: vec!["APITOKEN".into()], ..Default::default() };
+        assert!(HealthReport { environment: optional, ..healthy() }.is_healthy());
+        assert!(!HealthReport { environment, ..healthy() }.is_healthy());
+        for (kerberos, text) in [
+            (TicketStatus::NoTicket, "no_ticket"),
+            (TicketStatus::CannotLook, "klist_not_found"),
+            (TicketStatus::TimedOut, "timeout"),
+            (TicketStatus::Error("x".into()), "error: x"),
+        ] {
+            let document = HealthReport { kerberos, ..healthy() }.document("1", "now");
+            assert_eq!(document["status"], "degraded");
+            assert_eq!(document["kerberos"], json!({"valid": false, "status": text}));
+        }
+    }
+
+    struct Counting(AtomicUsize, bool);
+
+    #[async_trait]
+    impl HealthSource for Counting {
+        async fn check(&self) -> Result<HealthReport, String> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            if self.1 {
+                std::future::pending::<()>().await;
+            }
+            Ok(healthy())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_check_is_bounded_in_time_and_number() {
+        let (last, source) = (LastCheck::default(), Counting(AtomicUsize::new(0), false));
+        for _ in 0..100 {
+            last.get(&source).await.unwrap();
+        }
+        assert_eq!(source.0.load(Ordering::SeqCst), 1);
+        tokio::time::advance(FRESH).await;
+        last.get(&source).await.unwrap();
+        assert_eq!(source.0.load(Ordering::SeqCst), 2);
+        let hanging = Counting(AtomicUsize::new(0), true);
+        assert!(LastCheck::default().get(&hanging).await.unwrap_err().contains("5 s"));
+    }
+
+    #[test]
+    fn what_stops_does_not_become_ready_again() {
+        let readiness = Readiness::default();
+        assert_eq!(readiness.words(), Err("starting".to_owned()));
+        readiness.found(Err("JIRA_TOKEN is missing".to_owned()));
+        assert_eq!(readiness.words(), Err("JIRA_TOKEN is missing".to_owned()));
+        readiness.found(Ok(()));
+        assert_eq!(readiness.words(), Ok(()));
+        readiness.stop();
+        readiness.found(Ok(()));
+        assert_eq!(readiness.words(), Err("stopping".to_owned()));
+    }
+}
