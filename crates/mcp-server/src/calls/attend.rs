@@ -63,12 +63,7 @@ fn goes_on(tool: &Tool, run: &Run, redactor: &Redactor) -> Answer {
 
 /// Waits for the end of a run; `None` when it goes on. A cancellation stops the run where it is `own`, and otherwise only
 /// the waiting.
-async fn wait(
-    run: &Arc<Run>,
-    context: &CallContext,
-    own: bool,
-    redactor: &Redactor,
-) -> Option<Arc<Answer>> {
+async fn wait(run: &Arc<Run>, context: &CallContext, own: bool, redactor: &Redactor) -> Option<Arc<Answer>> {
     let mut reporter = Reporter::new(context.progress.clone(), redactor.clone());
     let until = Instant::now() + PATIENCE;
     let end = run.end();
@@ -126,11 +121,11 @@ pub(super) async fn follow(
         },
         None => {
             let newest: Vec<_> = run.newest().into_iter().filter(|text| !text.is_empty()).collect();
-            let newest = if newest.is_empty() { "nothing was reported yet".to_owned() } else { newest.join("\n") };
+            let newest =
+                if newest.is_empty() { "nothing was reported yet".to_owned() } else { newest.join("\n") };
             let text = format!("… {} still runs. So far:\n{newest}", run.tool);
             let text = redactor.redact(&text).into_owned();
             Answer::Run { run: run.id.clone(), is_finished: false, text, ok: true, untrusted }
         }
     }
 }
-

@@ -96,7 +96,10 @@ fn generic_words(tool: &Tool, program: Program, arguments: &Arguments) -> Result
             ErrorClass::Blocked,
             what(),
             format!("`{}` gives consent, which only a person can do", shown(word)),
-            format!("Leave it out: the answer is the plan of {} then, for a person to look at.", program.name()),
+            format!(
+                "Leave it out: the answer is the plan of {} then, for a person to look at.",
+                program.name()
+            ),
         ));
     }
     Ok(words)
@@ -104,7 +107,8 @@ fn generic_words(tool: &Tool, program: Program, arguments: &Arguments) -> Result
 
 /// Whether a word is the option that gives consent beforehand. It would have no effect: consent is asked for all the same.
 fn gives_consent(word: &str) -> bool {
-    let is_cluster = |letters: &str| letters.len() <= 4 && letters.chars().all(|letter| letter.is_ascii_lowercase());
+    let is_cluster =
+        |letters: &str| letters.len() <= 4 && letters.chars().all(|letter| letter.is_ascii_lowercase());
     word == "--yes"
         || word.starts_with("--yes=")
         || word.strip_prefix('-').is_some_and(|letters| letters.contains('y') && is_cluster(letters))
@@ -125,7 +129,8 @@ fn starts_jobs(row: &'static Row) -> bool {
     let is_of_a_tool = |tool: &Tool| {
         tool.starts_jobs.is_some() && tool.operation().is_some_and(|other| std::ptr::eq(other, row))
     };
-    (row.about.program == Program::Job && row.about.effect == Effect::Writes) || catalogue().iter().any(is_of_a_tool)
+    (row.about.program == Program::Job && row.about.effect == Effect::Writes)
+        || catalogue().iter().any(is_of_a_tool)
 }
 
 /// What the program says instead of running.
@@ -151,7 +156,12 @@ pub(super) fn help(inner: &Inner, arguments: &Arguments) -> Answer {
     let mut words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
     if let Some(option) = words.iter().find(|word| word.starts_with('-')) {
         let why = format!("`{}` is an option", shown(option));
-        return ToolFailure::usage("there is no help of that", why, "Give the words of a command: `issue list`.").into();
+        return ToolFailure::usage(
+            "there is no help of that",
+            why,
+            "Give the words of a command: `issue list`.",
+        )
+        .into();
     }
     words.push("--help".to_owned());
     match SessionCommands::new(inner.session.clone()).read(program, &words) {
@@ -166,7 +176,8 @@ pub(super) fn help(inner: &Inner, arguments: &Arguments) -> Answer {
         }
         Ok(_) => {
             let why = "it was read as a command, which was not run";
-            ToolFailure::usage("there is no help of that", why, "Give the words of a command: `issue list`.").into()
+            ToolFailure::usage("there is no help of that", why, "Give the words of a command: `issue list`.")
+                .into()
         }
     }
 }
@@ -252,7 +263,8 @@ async fn may_start(
         return Ok(());
     }
     let name = format!("{} {}", line.program.name(), row.about.command);
-    let why = match consent.said(&format!("{plan}\n\nStart these test jobs ({name})? They cost money.")).await {
+    let why = match consent.said(&format!("{plan}\n\nStart these test jobs ({name})? They cost money.")).await
+    {
         Said::Yes => return Ok(()),
         Said::No => "a person declined it".to_owned(),
         Said::NotAsked(why) => {
@@ -276,12 +288,12 @@ async fn would_start(
     let what = || format!("{} was not run", row.about.command);
     let Some(release) = line.release.clone() else { return Ok(true) };
     let call = Call::new(inner.clients.clone(), run.interrupt.clone()).by(user(&run.caller)).about(release);
-    let call = call.map_err(|error| {
-        Box::new(ToolFailure::new(error.class(), what(), error.to_string(), "").into())
-    })?;
+    let failed =
+        |class, why: String, next: String| Box::new(Answer::from(ToolFailure::new(class, what(), why, next)));
+    let call = call.map_err(|error| failed(error.class(), error.to_string(), String::new()))?;
     let outcome = row.perform(json!({ "dry_run": true }), &call).await.map_err(|error| {
         let next = error.inner().hint().unwrap_or_default();
-        Box::new(ToolFailure::new(error.inner().class(), what(), error.inner().to_string(), next).into())
+        failed(error.inner().class(), error.inner().to_string(), next)
     })?;
     let steps = outcome.document.pointer("/plan/steps").and_then(Value::as_array);
     Ok(steps.is_none_or(|steps| !steps.is_empty()))
@@ -303,8 +315,11 @@ fn finished(inner: &Inner, run: &Run, line: &CommandLine, code: u8) -> Answer {
     }
     let text = if body.is_empty() { head } else { format!("{head}\n\n{body}") };
     let text = inner.redacted(&text);
-    let where_to =
-        line.release.as_ref().map(|release| format!("read release://{release}/log/{}", run.id)).unwrap_or_default();
+    let where_to = line
+        .release
+        .as_ref()
+        .map(|release| format!("read release://{release}/log/{}", run.id))
+        .unwrap_or_default();
     Answer::Text {
         text: bounded(text, LONGEST_RESULT, &where_to),
         ok: code == 0,

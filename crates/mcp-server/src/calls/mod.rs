@@ -148,19 +148,25 @@ impl Calls {
     }
 
     /// A run of this tool, and the right to wait for a place.
-    fn begin(&self, tool: &'static Tool, caller: &Caller) -> Result<(Arc<Run>, Ticket), ToolFailure> {
+    fn begin(&self, tool: &'static Tool, context: &CallContext) -> Result<(Arc<Run>, Ticket), ToolFailure> {
+        let caller = &context.caller;
         let ticket = self.0.places.enter(&caller.name)?;
-        Ok((self.0.runs.begin(tool.name, &caller.name, tool.is_untrusted)?, ticket))
+        let run = self.0.runs.begin(tool.name, &caller.name, tool.is_untrusted)?;
+        let trace = context.trace.as_deref().unwrap_or("none");
+        tracing::debug!("{}: run {} of {}, trace {trace}", tool.name, run.id, caller.name);
+        Ok((run, ticket))
     }
 
     async fn command(&self, line: CommandLine, context: CallContext) -> Answer {
         let tool = line.tool;
-        let (run, ticket) = match self.begin(tool, &context.caller) {
+        let (run, ticket) = match self.begin(tool, &context) {
             Ok(begun) => begun,
             Err(failure) => return failure.into(),
         };
         let started = self.0.workers.start({
-            let (inner, run, context) = (Arc::clone(&self.0), Arc::clone(&run), context.clone());
+            let (inner, run) = (Arc::clone(&self.0), Arc::clone(&run));
+            // Progress is told by who waits.
+            let context = CallContext { progress: None, ..context.clone() };
             move || async move {
                 let work = || command::run(Arc::clone(&inner), Arc::clone(&run), line, context);
                 let answer = carry_out(&run, ticket, inner.settings.time_limit, TO_STOP, work).await;
@@ -186,7 +192,7 @@ impl Calls {
         arguments: Arguments,
         context: CallContext,
     ) -> Answer {
-        let (run, ticket) = match self.begin(tool, &context.caller) {
+        let (run, ticket) = match self.begin(tool, &context) {
             Ok(begun) => begun,
             Err(failure) => return failure.into(),
         };
@@ -236,7 +242,8 @@ async fn document_of(
             Err(error) => {
                 let why = inner.redacted(&error.to_string());
                 let next = error.hint().unwrap_or_default();
-                return ToolFailure::new(error.class(), format!("{} was not called", tool.name), why, next).into();
+                return ToolFailure::new(error.class(), format!("{} was not called", tool.name), why, next)
+                    .into();
             }
         };
     }
@@ -261,5 +268,14 @@ async fn document_of(
             let (what, why, next) = (inner.redacted(&what), inner.redacted(&why), inner.redacted(&next));
             ToolFailure { what, why, next, class }.into()
         }
+    }
+}
+
+/// A run that nobody carries out.
+#[cfg(test)]
+pub(crate) fn run_for_tests() -> Arc<Run> {
+    match Runs::default().begin("oar_change_advisory_status", "model", false) {
+        Ok(run) => run,
+        Err(failure) => panic!("{failure}"),
     }
 }

@@ -33,12 +33,12 @@ const LONGEST_KEPT: usize = 64 * 1024;
 
 /// One run.
 pub(super) struct Run {
-    pub(super) id: String,
+    pub(crate) id: String,
     pub(super) tool: &'static str,
     pub(super) caller: String,
     pub(super) interrupt: Interrupt,
     /// What it writes.
-    pub(super) output: Output,
+    pub(crate) output: Output,
     /// What it logs.
     pub(super) log: LogCapture,
     is_untrusted: bool,

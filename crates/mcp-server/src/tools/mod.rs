@@ -45,7 +45,10 @@ pub fn nearest_tool(name: &str) -> Option<&'static str> {
 }
 
 /// The tools that are offered to a caller: those of their profile that their scopes allow and that are switched on.
-pub fn offered<'a>(caller: &'a Caller, switches: &'a Switches) -> impl Iterator<Item = &'static Tool> + use<'a> {
+pub fn offered<'a>(
+    caller: &'a Caller,
+    switches: &'a Switches,
+) -> impl Iterator<Item = &'static Tool> + use<'a> {
     catalogue().iter().filter(move |tool| is_offered(tool, caller, switches))
 }
 
@@ -242,7 +245,8 @@ impl Tool {
     /// Its description: the operation's summary and hints.
     pub fn description(&self) -> String {
         let operation = self.operation().map(|row| &row.about);
-        let summary = self.own.map(|(_, text)| text).or(operation.map(|about| about.summary)).unwrap_or_default();
+        let summary =
+            self.own.map(|(_, text)| text).or(operation.map(|about| about.summary)).unwrap_or_default();
         let mut text = format!("{summary}.");
         for hint in operation.map(|about| about.hints).unwrap_or_default() {
             text.push(' ');
@@ -317,7 +321,9 @@ impl Tool {
     pub fn fits(&self, result: &Value) -> Result<(), String> {
         let compiled = || {
             let compiled = jsonschema::validator_for(&Value::Object(self.output_schema()));
-            compiled.inspect_err(|error| tracing::error!("{}: its output schema is wrong: {error}", self.name)).ok()
+            compiled
+                .inspect_err(|error| tracing::error!("{}: its output schema is wrong: {error}", self.name))
+                .ok()
         };
         match self.validator.get_or_init(compiled) {
             Some(validator) => validator.validate(result).map_err(|error| {
@@ -335,7 +341,11 @@ impl Tool {
     pub fn check(&self, arguments: Option<JsonObject>) -> Result<Arguments, ToolFailure> {
         let mut given = arguments.unwrap_or_default();
         let refused = |why: String, next: String| {
-            Err(ToolFailure::usage(format!("{} was called wrongly, so nothing was done", self.name), why, next))
+            Err(ToolFailure::usage(
+                format!("{} was called wrongly, so nothing was done", self.name),
+                why,
+                next,
+            ))
         };
         let known = || self.parameters.iter().map(|parameter| parameter.name);
         if let Some(unknown) = given.keys().find(|name| known().all(|known| known != name.as_str())) {
@@ -351,13 +361,19 @@ impl Tool {
             let name = parameter.name;
             let value = match given.remove(name) {
                 None if parameter.unset == Unset::Required => {
-                    return refused(format!("`{name}` is missing"), format!("Give it: {}.", self.describe(parameter)));
+                    return refused(
+                        format!("`{name}` is missing"),
+                        format!("Give it: {}.", self.describe(parameter)),
+                    );
                 }
                 None => None,
                 Some(value) => match parameter.check(&value) {
                     Ok(value) => value,
                     Err(why) => {
-                        return refused(format!("`{name}`: {why}"), format!("`{name}` is: {}.", self.describe(parameter)));
+                        return refused(
+                            format!("`{name}`: {why}"),
+                            format!("`{name}` is: {}.", self.describe(parameter)),
+                        );
                     }
                 },
             };

@@ -161,7 +161,9 @@ impl Parameter {
     /// What was expected, with an example.
     pub(super) fn check(&self, value: &Value) -> Result<Option<Value>, String> {
         match value {
-            Value::Null if self.unset == Unset::Required => Err(format!("it is null; {}", self.values.expected())),
+            Value::Null if self.unset == Unset::Required => {
+                Err(format!("it is null; {}", self.values.expected()))
+            }
             Value::Null => Ok(None),
             Value::Bool(_) if self.values == Values::Flag => Ok(Some(value.clone())),
             Value::String(text) if self.values != Values::Flag => {
@@ -210,7 +212,8 @@ impl Values {
             Self::Release => "expected a release such as 4.19.1".to_owned(),
             Self::YStream => "expected a minor version such as 4.19".to_owned(),
             Self::Build => {
-                "expected a build's whole name, such as 4.20.27 or 4.20.0-0.nightly-2026-07-01-161907".to_owned()
+                "expected a build's whole name, such as 4.20.27 or 4.20.0-0.nightly-2026-07-01-161907"
+                    .to_owned()
             }
             Self::Task => format!("expected a task such as {}", TaskName::StageTesting),
             Self::Day => "expected a day such as 2026-06-01".to_owned(),
@@ -232,7 +235,11 @@ impl Values {
             Self::Day => text.parse::<jiff::civil::Date>().map(drop).map_err(|_| self.not(text)),
             Self::Number => text.parse::<std::num::NonZeroU64>().map(drop).map_err(|_| self.not(text)),
             Self::Status | Self::Program => {
-                if self.all().unwrap_or_default().contains(&text) { Ok(()) } else { Err(self.not(text)) }
+                if self.all().unwrap_or_default().contains(&text) {
+                    Ok(())
+                } else {
+                    Err(self.not(text))
+                }
             }
         }
     }

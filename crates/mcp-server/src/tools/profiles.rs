@@ -48,7 +48,9 @@ impl Profile {
 
 /// A profile that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is neither a profile nor a tool{near}; expected `reference`, `daily`, or names of tools with commas")]
+#[error(
+    "`{name}` is neither a profile nor a tool{near}; expected `reference`, `daily`, or names of tools with commas"
+)]
 pub struct UnknownProfile {
     name: String,
     near: String,

@@ -4,7 +4,7 @@
 use oar_core::operations::Program;
 
 use super::output::{Shape, key, maybe};
-use super::parameters::{Described, PROGRAMS, Parameter, Unset, Values, Word};
+use super::parameters::{Described, Parameter, Unset, Values, Word};
 use super::{DocumentTool, Hints, Kind, Tool};
 use crate::caller::AccessScope;
 
@@ -42,7 +42,11 @@ fn notify(default: bool, described: &'static str) -> Parameter {
 
 fn words_of_command() -> [Parameter; 2] {
     [
-        Parameter::required("command", Values::Text, By("The command, such as `issue list`; get_command_help explains it")),
+        Parameter::required(
+            "command",
+            Values::Text,
+            By("The command, such as `issue list`; get_command_help explains it"),
+        ),
         Parameter::or("args", Values::Text, Unset::Text(""), By("Its arguments, quoted as for a shell")),
     ]
 }
@@ -63,7 +67,8 @@ fn of_releases() -> Vec<Tool> {
         Tool::command("oar_check_cve_tracker_bug", Oar, "check-cve-tracker-bug", Write, CHANGES)
             .taking([release(), notify(false, "Whether ART is notified of missing trackers in Slack")])
             .untrusted(),
-        Tool::command("oar_image_signed_check", Oar, "image-signed-check", Write, CHANGES).taking([release()]),
+        Tool::command("oar_image_signed_check", Oar, "image-signed-check", Write, CHANGES)
+            .taking([release()]),
         Tool::command("oar_image_consistency_check", Oar, "image-consistency-check", Write, CHANGES)
             .taking([
                 release(),
@@ -127,8 +132,13 @@ fn of_jobs() -> Vec<Tool> {
                     By("Whether nightly builds are checked, or stable ones"),
                 )
                 .as_word(Word::Unless("--no-nightly")),
-                Parameter::or("trigger_prow_job", Values::Flag, Unset::Flag(true), ByArgument("trigger_prow_job"))
-                    .as_word(Word::Option("--trigger-prow-job")),
+                Parameter::or(
+                    "trigger_prow_job",
+                    Values::Flag,
+                    Unset::Flag(true),
+                    ByArgument("trigger_prow_job"),
+                )
+                .as_word(Word::Option("--trigger-prow-job")),
                 arch(),
             ])
             .starting_jobs(""),
@@ -140,16 +150,17 @@ fn of_jobs() -> Vec<Tool> {
             .starting_jobs(""),
         Tool::command("jobctl_promote_test_results", Jobctl, "promote-test-results", Jobs, DESTROYS)
             .taking([build(), arch()]),
-        Tool::command("jobctl_update_retried_job_run", Jobctl, "update-retried-job-run", Jobs, DESTROYS).taking([
-            build(),
-            Parameter::required("job_name", Values::Text, ByArgument("job_name"))
-                .as_word(Word::Option("--job-name")),
-            Parameter::required("current_job_id", Values::Text, ByArgument("current_job_id"))
-                .as_word(Word::Option("--current-job-id")),
-            Parameter::required("new_job_id", Values::Text, ByArgument("new_job_id"))
-                .as_word(Word::Option("--new-job-id")),
-            arch(),
-        ]),
+        Tool::command("jobctl_update_retried_job_run", Jobctl, "update-retried-job-run", Jobs, DESTROYS)
+            .taking([
+                build(),
+                Parameter::required("job_name", Values::Text, ByArgument("job_name"))
+                    .as_word(Word::Option("--job-name")),
+                Parameter::required("current_job_id", Values::Text, ByArgument("current_job_id"))
+                    .as_word(Word::Option("--current-job-id")),
+                Parameter::required("new_job_id", Values::Text, ByArgument("new_job_id"))
+                    .as_word(Word::Option("--new-job-id")),
+                arch(),
+            ]),
     ]
 }
 
@@ -334,6 +345,6 @@ mod tests {
     #[test]
     fn every_program_has_help() {
         let names: Vec<_> = oar_core::operations::Program::ALL.iter().map(|program| program.name()).collect();
-        assert_eq!(names, super::PROGRAMS);
+        assert_eq!(names, crate::tools::parameters::PROGRAMS);
     }
 }

@@ -21,7 +21,12 @@ const REFERENCE: &[(&str, &[&str])] = &[
     ("job_run", &["job_name: string", "payload: string"]),
     (
         "jobctl_start_controller",
-        &["release: string", "nightly: bool = true", "trigger_prow_job: bool = true", "arch: string = \"amd64\""],
+        &[
+            "release: string",
+            "nightly: bool = true",
+            "trigger_prow_job: bool = true",
+            "arch: string = \"amd64\"",
+        ],
     ),
     ("jobctl_trigger_jobs_for_build", &["build: string", "arch: string = \"amd64\""]),
     ("jobctl_start_aggregator", &["arch: string = \"amd64\""]),
@@ -278,18 +283,38 @@ fn wrong_arguments_are_refused_with_what_was_expected() {
     for (name, arguments, expected) in [
         ("oar_stage_testing", json!({}), "`release` is missing"),
         ("oar_stage_testing", json!({ "release": null }), "it is null; expected a release such as 4.19.1"),
-        ("oar_stage_testing", json!({ "release": 4.19 }), "it is a number; expected a release such as 4.19.1"),
+        (
+            "oar_stage_testing",
+            json!({ "release": 4.19 }),
+            "it is a number; expected a release such as 4.19.1",
+        ),
         ("oar_stage_testing", json!({ "release": "4.19" }), "4.19.1 or 4.22.0-rc.0"),
         ("oar_stage_testing", json!({ "release": "" }), "it is empty"),
         ("oar_stage_testing", json!({ "release": "../4.19.1" }), "a release version"),
         ("oar_stage_testing", json!({ "realese": release }), "Did you mean `release`?"),
-        ("oar_stage_testing", json!({ "release": release, "zzzzzzzz": 1 }), "Its parameters are release, build_number"),
-        ("oar_stage_testing", json!({ "release": release, "build_number": "" }), "leave it out where none is meant"),
+        (
+            "oar_stage_testing",
+            json!({ "release": release, "zzzzzzzz": 1 }),
+            "Its parameters are release, build_number",
+        ),
+        (
+            "oar_stage_testing",
+            json!({ "release": release, "build_number": "" }),
+            "leave it out where none is meant",
+        ),
         ("oar_stage_testing", json!({ "release": release, "build_number": "  " }), "it is empty"),
-        ("oar_stage_testing", json!({ "release": release, "build_number": "12a" }), "expected the number of a build"),
+        (
+            "oar_stage_testing",
+            json!({ "release": release, "build_number": "12a" }),
+            "expected the number of a build",
+        ),
         ("oar_stage_testing", json!({ "release": release, "build_number": 12 }), "it is a number"),
         ("oar_image_consistency_check", json!({ "release": release, "job_id": "" }), "it is empty"),
-        ("oar_check_cve_tracker_bug", json!({ "release": release, "notify": "yes" }), "expected true or false"),
+        (
+            "oar_check_cve_tracker_bug",
+            json!({ "release": release, "notify": "yes" }),
+            "expected true or false",
+        ),
         ("oar_take_ownership", json!({ "release": release, "email": "a\u{0}b" }), "control character"),
         ("oar_take_ownership", json!({ "release": release, "email": "x".repeat(9000) }), "at most 8192"),
         ("jobctl_start_aggregator", json!({ "arch": "amd46" }), "amd64"),
@@ -324,7 +349,10 @@ fn defaults_are_filled_in_and_null_is_not_given() {
     for arguments in [json!({ "release": "4.19.1" }), json!({ "release": "4.19.1", "job_id": null })] {
         let checked = check("oar_image_consistency_check", arguments).unwrap();
         assert_eq!(checked.text("job_id"), None);
-        assert_eq!(named("oar_image_consistency_check").words(&checked), ["--release=4.19.1", "image-consistency-check"]);
+        assert_eq!(
+            named("oar_image_consistency_check").words(&checked),
+            ["--release=4.19.1", "image-consistency-check"]
+        );
     }
     let checked = check("oar_update_bug_list", json!({ "release": "4.19.1" })).unwrap();
     assert!(checked.flag("notify"));
@@ -339,7 +367,11 @@ fn arguments_become_words_that_are_never_read_as_options() {
     let words = |name: &str, arguments: Value| named(name).words(&check(name, arguments).unwrap());
     let release = "4.19.1";
     for (name, arguments, expected) in [
-        ("oar_check_cve_tracker_bug", json!({ "release": release }), "--release=4.19.1 check-cve-tracker-bug --no-notify"),
+        (
+            "oar_check_cve_tracker_bug",
+            json!({ "release": release }),
+            "--release=4.19.1 check-cve-tracker-bug --no-notify",
+        ),
         (
             "oar_check_cve_tracker_bug",
             json!({ "release": release, "notify": true }),
@@ -367,7 +399,11 @@ fn arguments_become_words_that_are_never_read_as_options() {
             json!({ "from_date": "2026-06-01" }),
             "jira-notificator --from-date=2026-06-01",
         ),
-        ("oar_change_advisory_status", json!({ "release": release }), "--release=4.19.1 change-advisory-status"),
+        (
+            "oar_change_advisory_status",
+            json!({ "release": release }),
+            "--release=4.19.1 change-advisory-status",
+        ),
     ] {
         assert_eq!(words(name, arguments).join(" "), expected);
     }
