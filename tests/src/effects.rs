@@ -251,6 +251,10 @@ impl Effects {
             self.stands(format!("{name} status"), task["status"].as_str().unwrap());
             self.stands(format!("{name} waits"), (!task["wait"].is_null()).to_string());
             self.stands(format!("{name} has a job"), (!task["job"].is_null()).to_string());
+            let consents = task["consents"].as_sequence().into_iter().flatten();
+            for consent in consents.filter(|consent| consent["withdrawn"].is_null()) {
+                self.happened(format!("{name} consent to {}", consent["command"].as_str().unwrap()), 1);
+            }
             if !task["bugs"].is_null() {
                 self.stands(format!("{name} bugs"), serde_yaml::to_string(&task["bugs"]).unwrap());
             }

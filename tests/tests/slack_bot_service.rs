@@ -265,6 +265,34 @@ fn a_critical_plan_is_approved_or_rejected_once() {
     harness.sandbox.assert_no_unexpected();
 }
 
+#[test]
+fn a_person_records_a_consent_in_a_conversation() {
+    let harness = with_permissions();
+    let bot = Bot::start(&harness);
+    let command = format!("oar -r {KONFLUX} consent push-to-cdn-staging");
+    let refused = say(&harness, WRITER, &command);
+    answer(&harness, &refused, "may give critical commands");
+    let thread = say(&harness, LEAD, &command);
+    let shown = answer(&harness, &thread, "Consent to this plan of push-to-cdn-staging for 24 hours?");
+    assert!(!shown.text.contains("undone"), "{}", shown.text);
+    settled(&harness);
+    let click = json!({"channel": CHANNEL, "ts": shown.ts, "user": SECOND, "action_id": "approve"});
+    change(&harness, "click", &click);
+    answer(&harness, &thread, "Approved by <@U0000LEAD2>");
+    let done = answer(&harness, &thread, "oar consent: done");
+    assert!(done.text.contains("is recorded: for one run with this plan"), "{}", done.text);
+    settled(&harness);
+    let history = harness.run("oar", ["-r", KONFLUX, "history", "--output", "json"]).expect(0).json();
+    let consent = &history["consents"][0];
+    assert_eq!(consent["consent"]["by"], "second-lead", "who consented counts: {history:#}");
+    assert!(consent["standing"].as_str().unwrap().starts_with("valid until "), "{history:#}");
+    assert!(harness.sandbox.world().errata.lock().advisory(150_001).unwrap().push_jobs.is_empty());
+    let withdraw = say(&harness, LEAD, &format!("{command} --withdraw"));
+    answer(&harness, &withdraw, "is withdrawn");
+    bot.stopped();
+    harness.sandbox.assert_no_unexpected();
+}
+
 /// Writes what the bot remembers anew.
 fn remember(harness: &Harness, change: impl FnOnce(&mut Value)) {
     let mut memory = memory(harness);

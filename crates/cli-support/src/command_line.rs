@@ -54,12 +54,20 @@ fn start<P: crate::Program + 'static>(matches: &ArgMatches, session: Session) ->
 #[derive(Debug)]
 pub struct SessionCommands {
     session: Session,
+    includes_those_for_people: bool,
 }
 
 impl SessionCommands {
     /// The commands of all programs that the session knows; each runs with a session of its own.
     pub fn new(session: Session) -> Self {
-        Self { session }
+        Self { session, includes_those_for_people: true }
+    }
+
+    /// The same for callers that are no people: without the commands by which a person decides something
+    /// ([`About::for_people`](oar_core::operations::About::for_people)), whatever way leads to them.
+    #[must_use]
+    pub fn without_those_for_people(self) -> Self {
+        Self { includes_those_for_people: false, ..self }
     }
 }
 
@@ -70,7 +78,7 @@ impl CommandLines for SessionCommands {
             let own: Vec<_> = self.session.command_lines.iter().map(|line| line.program.name()).collect();
             let own = own.join(" and ");
             return Err(Unusable::Refused(format!(
-                "this bot has only the commands of {own}; start it as `release-tests oarctl slack-bot` for those of {program}"
+                "this program has only the commands of {own}; start it through `release-tests` to have those of {program}"
             )));
         };
         let mut definition = (line.definition)().color(ColorChoice::Never);
@@ -80,6 +88,12 @@ impl CommandLines for SessionCommands {
             if error.use_stderr() { Unusable::Wrong(text) } else { Unusable::Help(text) }
         })?;
         let row = operation(line.program, &definition, &matches)?;
+        if row.about.for_people && !self.includes_those_for_people {
+            return Err(Unusable::Refused(format!(
+                "{program} {} is for people: a person runs it at a terminal or in Slack",
+                row.about.command
+            )));
+        }
         Ok(Box::new(SessionCommand { row, line, matches, session: self.session.clone() }))
     }
 }
@@ -113,7 +127,7 @@ fn operation(program: Program, definition: &Command, matches: &ArgMatches) -> Re
             .map_or_else(|| argument.get_id().as_str().to_uppercase(), |long| format!("--{long}"));
         if is_file {
             return Err(Unusable::Refused(format!(
-                "{name} reads or writes a file ({option}), and files of the bot's machine are nobody's here"
+                "{name} reads or writes a file ({option}), and files of the machine that runs it are not available here"
             )));
         }
         if argument.is_hide_set() || OF_A_SERVICE.contains(&argument.get_id().as_str()) {

@@ -10,6 +10,7 @@ use clap_complete::ArgValueCandidates;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::Shells;
 use oar_core::config::{Environment, RecentReleases, SupportedVersions, find_document};
+use oar_core::operations::consent::CriticalTask;
 use oar_core::statebox::{TaskName, TaskStatus};
 
 use crate::{CliError, ExitCode, OutputFormat, Ui};
@@ -87,6 +88,13 @@ pub fn y_streams() -> ArgValueCandidates {
 /// The names of tasks.
 pub fn tasks() -> ArgValueCandidates {
     ArgValueCandidates::new(|| TaskName::ALL.map(|task| CompletionCandidate::new(task.id())).into())
+}
+
+/// The names of the tasks whose plans need consent.
+pub fn critical_tasks() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        CriticalTask::all().map(|task| CompletionCandidate::new(task.command())).collect()
+    })
 }
 
 /// The statuses of tasks, as one word each.

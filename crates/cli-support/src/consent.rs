@@ -41,28 +41,26 @@ impl Consent for AskUser {
     }
 
     async fn ask_anew(&self, question: Question<'_>) -> Result<(), Refusal> {
-        let Question { command, release, plan } = question;
+        let (command, release, otherwise) = (question.command_line(), question.release, question.otherwise());
         self.ui.note(shown(question));
         if !self.ui.is_interactive() {
             return Err(Refusal::blocked(format!(
-                "{command} cannot be undone and needs your consent, and there is no terminal to ask on; nothing was sent"
+                "{}, and there is no terminal to ask on; {otherwise}",
+                question.why()
             ))
             .with_hint(format!(
                 "See the plan (`oar -r {release} {command} --dry-run`), then call it with `--yes`."
             )));
         }
-        let noun = if plan.steps.len() == 1 {
-            "this change".to_owned()
-        } else {
-            format!("these {} changes", plan.steps.len())
-        };
-        self.ui.ask(format!("{} {noun} to {release}? [y/N] ", TextStyle::Strong.paint("Make")));
+        let text = question.text();
+        let (verb, rest) = text.split_once(' ').unwrap_or((&text, ""));
+        self.ui.ask(format!("{} {rest} [y/N] ", TextStyle::Strong.paint(verb)));
         match tokio::time::timeout(ANSWER_TIMEOUT, tokio::task::spawn_blocking(answer)).await {
             Ok(Ok(true)) => Ok(()),
-            Ok(_) => Err(Refusal::blocked(format!("{command} was not confirmed; nothing was sent"))
+            Ok(_) => Err(Refusal::blocked(format!("{command} was not confirmed; {otherwise}"))
                 .with_hint("Answer `y` to continue, or run the command with `--yes`.")),
             Err(_) => Err(Refusal::blocked(format!(
-                "nobody answered within {} minutes; nothing was sent",
+                "nobody answered within {} minutes; {otherwise}",
                 ANSWER_TIMEOUT.as_secs() / 60
             ))
             .with_hint("Run the command again: it makes a new plan.")),
@@ -84,7 +82,7 @@ fn is_yes(answer: &str) -> bool {
 }
 
 fn shown(question: Question<'_>) -> String {
-    let Question { command, release, plan } = question;
+    let Question { command, release, plan, .. } = question;
     let mut lines = checks(&plan.checks);
     lines.push(format!("{command} of {release} will:"));
     lines.extend(steps(&plan.steps));
@@ -95,7 +93,9 @@ fn shown(question: Question<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use oar_core::flow::consent::Allows;
     use oar_core::flow::outcome::{PlanSummary, Step};
+    use oar_core::statebox::TaskName;
 
     #[test]
     fn only_a_clear_yes_is_consent() {
@@ -115,7 +115,8 @@ mod tests {
             notes: vec!["advisory 140003 is dropped".to_owned()],
         };
         let release = "4.14.60".parse().unwrap();
-        let text = shown(Question { command: "push-to-cdn-staging", release: &release, plan: &plan });
+        let (command, task) = ("push-to-cdn-staging", TaskName::PushToCdnStaging);
+        let text = shown(Question { command, task, release: &release, plan: &plan, allows: Allows::Changes });
         assert_eq!(
             crate::plain(&text),
             "  ok       no blocker is open\npush-to-cdn-staging of 4.14.60 will:\n  1. push advisory 140001 (rpm): FAILED -> cdn_stage\n\

@@ -73,13 +73,15 @@ impl Session {
         Ok(Clients::new(settings, http))
     }
 
-    /// The session of a command that somebody gave elsewhere: it has their name, their conversation, their consent and a
-    /// stop of its own.
+    /// The session of a command that somebody gave elsewhere: it has their name, their conversation if there is one (never
+    /// that of this process), their consent and a stop of its own.
     pub(crate) fn on_behalf_of(self, order: &Order) -> Self {
+        let thread = order.thread.as_ref();
+        let (channel, ts) = thread.map_or(("", ""), |thread| (thread.channel.as_str(), thread.ts.as_str()));
         let environment = self.environment.with_values([
             (environment::OAR_USER.name, order.user.as_str()),
-            (environment::OAR_SLACK_CHANNEL.name, &order.thread.channel),
-            (environment::OAR_SLACK_THREAD.name, &order.thread.ts),
+            (environment::OAR_SLACK_CHANNEL.name, channel),
+            (environment::OAR_SLACK_THREAD.name, ts),
         ]);
         let behalf = Behalf { consent: Arc::clone(&order.consent), run: order.run.clone() };
         Self { environment, interrupt: order.interrupt.clone(), behalf: Some(behalf), ..self }

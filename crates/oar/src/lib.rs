@@ -33,7 +33,7 @@ const GROUPS: &[help::Group] = &[
             "change-advisory-status",
         ],
     ),
-    ("State", &["task", "issue"]),
+    ("State", &["consent", "task", "issue"]),
     ("Information", &["status", "history", "log", "metadata", "is-shipped"]),
 ];
 
@@ -79,6 +79,7 @@ enum Command {
     DropBugs(commands::drop_bugs::Args),
     AddQeApproval(commands::add_qe_approval::Args),
     ChangeAdvisoryStatus(commands::change_advisory_status::Args),
+    Consent(commands::consent::Args),
     Task(commands::task::Args),
     Issue(commands::issue::Args),
     Status(commands::status::Args),
@@ -134,6 +135,7 @@ impl Command {
             Self::Status(args) => commands::status::run(args, release).await,
             Self::Log(args) => commands::log::run(args, release).await,
             Self::History(args) => commands::history::run(args, release).await,
+            Self::Consent(args) => commands::consent::run(args, release).await,
             Self::Task(args) => commands::task::run(args, release).await,
             Self::Issue(args) => commands::issue::run(args, release).await,
             Self::Metadata(args) => commands::metadata::run(args, release).await,

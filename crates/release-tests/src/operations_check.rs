@@ -4,8 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use clap::Command;
-use oar_core::config::AGENT_COMMANDS;
+use cli_support::{OutputFormat, Session, SessionCommands, Ui};
+use oar_core::clock::Clock;
+use oar_core::config::{AGENT_COMMANDS, Environment};
+use oar_core::flow::interrupt::Interrupt;
+use oar_core::operations::slack_bot::{CommandLines as _, Unusable};
 use oar_core::operations::{Effect, Program, Row, Scope, TABLE, row};
+use oar_core::redact::Redactor;
 
 use crate::definition;
 
@@ -165,6 +170,40 @@ fn commands_of_one_release_are_oar_s() {
     for row in TABLE {
         assert_eq!(row.about.scope == Scope::Release, row.about.program == Program::Oar, "{:?}", row.about);
     }
+}
+
+fn session() -> Session {
+    let (redactor, (_, interrupt)) = (Redactor::default(), Interrupt::channel());
+    Session {
+        ui: Ui::new(OutputFormat::Text, redactor.clone()),
+        environment: Environment::default(),
+        clock: Clock::system(),
+        redactor,
+        interrupt,
+        command_lines: crate::COMMAND_LINES,
+        behalf: None,
+    }
+}
+
+#[test]
+fn who_acts_for_a_model_reaches_nothing_that_is_for_people() {
+    let (people, models) =
+        (SessionCommands::new(session()), SessionCommands::new(session()).without_those_for_people());
+    let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    for line in [
+        "-r 4.19.1 consent drop-bugs",
+        "-r 4.19.1 consent drop-bugs --withdraw",
+        "--output json consent -r 4.19.1 push-to-cdn-staging --yes",
+    ] {
+        assert!(people.read("oar", &words(line)).is_ok_and(|read| read.row().about.for_people), "{line}");
+        let refused = models.read("oar", &words(line)).err();
+        let Some(Unusable::Refused(why)) = refused else { panic!("{line}: {refused:?}") };
+        assert!(why.contains("oar consent is for people"), "{why}");
+    }
+    assert!(models.read("oar", &words("-r 4.19.1 drop-bugs --dry-run")).is_ok());
+    let for_people: Vec<_> =
+        TABLE.iter().filter(|row| row.about.for_people).map(|row| row.about.id()).collect();
+    assert_eq!(for_people, ["oar_consent"]);
 }
 
 /// The page of `docs/` that describes a command.

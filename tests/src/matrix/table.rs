@@ -86,6 +86,7 @@ const BUGS: &[&str] = &["update-bug-list"];
 const GREENWAVE: &[&str] = &["check-greenwave-cvp-tests"];
 const CVE: &[&str] = &["check-cve-tracker-bug"];
 const PUSH: &[&str] = &["push-to-cdn-staging", "--yes"];
+const CONSENT: &[&str] = &["consent", "push-to-cdn-staging", "--yes"];
 const CONSISTENCY: &[&str] = &["image-consistency-check"];
 const STAGE: &[&str] = &["stage-testing"];
 const SIGNED: &[&str] = &["image-signed-check"];
@@ -162,6 +163,8 @@ fn checks() -> Vec<Scenario> {
         line("push_errata", ERRATA, PUSH, pushing, 37, prepare::errata).reference(112),
         line("push_errata_what_was_blocked", ERRATA, PUSH, pushing, 37, prepare::push_last).reference(112),
         line("push_errata_through", ERRATA, PUSH, pushed, 37, prepare::pushed).reference(112),
+        line("consent_konflux", KONFLUX, CONSENT, Change, 20, prepare::push_konflux),
+        line("consent_errata", ERRATA, CONSENT, Change, 20, prepare::errata),
         line("image_consistency_konflux", KONFLUX, CONSISTENCY, checking, 11, prepare::on_staging),
         line("image_consistency_result", KONFLUX, CONSISTENCY, consistent, 40, prepare::images)
             .reference(287),

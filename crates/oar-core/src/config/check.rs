@@ -64,6 +64,7 @@ pub fn check_document(text: &str, versions: &SupportedVersions, directory: Optio
             }
             waivers(&document, &mut problems);
             agents(&document, &mut problems);
+            mcp_callers(&document, &mut problems);
             required(&document, &mut problems);
             streams(&document, versions, &mut problems);
         }
@@ -190,6 +191,30 @@ fn agents(document: &Document, problems: &mut Problems) {
     }
     for (name, problem) in clashes(&complete) {
         problems.error(&keys::AGENT_COMMAND.named(&[name]), problem);
+    }
+}
+
+/// Whether every caller of the MCP server is complete, and has a token of its own.
+fn mcp_callers(document: &Document, problems: &mut Problems) {
+    let path = |name: &str| format!("mcp.callers.{}", name.escape_debug());
+    let names = document.names(&["mcp", "callers"]);
+    let mut is_read = true;
+    for name in names {
+        match document.mcp_caller(name) {
+            Ok(_) => continue,
+            Err(error @ ConfigError::MissingKey { .. }) => {
+                problems.error(&path(name), format!("is not complete: {error}"));
+            }
+            Err(ConfigError::BadKey { problem, .. }) if problem.starts_with("belongs to a name") => {
+                problems.error(&path(name), problem);
+            }
+            // A value of the wrong form is reported elsewhere.
+            Err(_) => {}
+        }
+        is_read = false;
+    }
+    if let (true, Err(ConfigError::BadKey { key, problem, .. })) = (is_read, document.mcp_callers()) {
+        problems.error(&key, problem);
     }
 }
 

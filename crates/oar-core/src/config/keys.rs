@@ -70,6 +70,14 @@ pub enum ValueFormat {
     AgentCommand,
     /// How often an agent makes a pass, in seconds, written as a text.
     AgentInterval,
+    /// The SHA-256 hash of a token, in hexadecimal digits.
+    TokenHash,
+    /// Scopes of a caller of the MCP server with commas between them.
+    Scopes,
+    /// Names of the MCP server's tools with commas between them; for a profile also the name of one.
+    Tools,
+    /// `yes` or `no`.
+    YesNo,
 }
 
 /// Whether a key is needed.
@@ -231,6 +239,26 @@ keys! {
         "the command of an agent that `oarctl agents run` keeps running", "oarctl start-release-detector --all";
     AGENT_INTERVAL = ["agents", NAME, "every"], ValueFormat::AgentInterval, Optional,
         "how often that agent makes a pass, in seconds", "600";
+    MCP_TOKEN = ["mcp", "callers", NAME, "token_sha256"], ValueFormat::TokenHash, Optional,
+        "the SHA-256 hash of the bearer token of a caller of the MCP server, in hexadecimal digits; never the token itself",
+        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    MCP_CALLER_SCOPES = ["mcp", "callers", NAME, "scopes"], ValueFormat::Scopes, Optional,
+        "what that caller may do, with commas between the scopes: release:read, release:write, release:critical, jobs:run, \
+         admin:generic", "release:read,release:write";
+    MCP_PROFILE = ["mcp", "callers", NAME, "profile"], ValueFormat::Tools, Optional,
+        "the tools that the caller is offered: `reference` for all, `daily` for a few, or names of tools with commas between \
+         them; default reference", "daily";
+    MCP_STANDING_CONSENT = ["mcp", "callers", NAME, "standing_consent"], ValueFormat::Tools, Optional,
+        "the critical tools that the caller may use without a person's consent to each plan, with commas between them; none \
+         without this key", "oar_push_to_cdn_staging";
+    MCP_ELICITATION = ["mcp", "callers", NAME, "elicitation"], ValueFormat::YesNo, Optional,
+        "whether a form that the caller's program shows to its user counts as a person's consent, `yes` or `no`; default no",
+        "no";
+    MCP_EXPIRES = ["mcp", "callers", NAME, "expires"], ValueFormat::Day, Optional,
+        "the last day on which the caller's token is accepted (UTC); without it the token does not expire", "2026-12-31";
+    MCP_PAID_JOBS_ASK = ["mcp", "paid_jobs_ask"], ValueFormat::YesNo, Optional,
+        "whether jobs that cost money need a person's consent when they are started through the MCP server, `yes` or `no`; \
+         default no", "yes";
 }
 
 impl Key {
@@ -350,6 +378,16 @@ impl Key {
                 "is not the path of a GitLab project, like group/project"
             }
             ValueFormat::Account if !plain(b"") => "is not the name of a GitLab account",
+            ValueFormat::TokenHash if !super::mcp::is_hash(value) => {
+                "is not the SHA-256 hash of a token: it has 64 hexadecimal digits"
+            }
+            ValueFormat::Scopes if !super::mcp::are_scopes(value) => {
+                "is not a list of scopes with commas between them"
+            }
+            ValueFormat::Tools if !super::mcp::are_tools(value) => {
+                "is not a list of names of tools with commas between them"
+            }
+            ValueFormat::YesNo if !matches!(value, "yes" | "no") => "is neither `yes` nor `no`",
             _ => return None,
         };
         Some(problem.into())

@@ -11,6 +11,7 @@ use super::environment::{self, Environment, Variable};
 use super::error::ConfigError;
 use super::files;
 use super::location::{DocumentState, find_document};
+use super::mcp::McpCaller;
 use super::network;
 use super::notificator::NotificatorSettings;
 use super::prow::ProwSettings;
@@ -116,9 +117,27 @@ impl Settings {
 
     /// How the Jira notificator works: what the document says, or the defaults without its key.
     pub fn notificator(&self) -> Result<NotificatorSettings, ConfigError> {
+        self.of_document(NotificatorSettings::of)
+    }
+
+    /// Who may call the MCP server with a token: nobody where there is no document.
+    pub fn mcp_callers(&self) -> Result<Vec<McpCaller>, ConfigError> {
+        self.of_document(Document::mcp_callers)
+    }
+
+    /// Whether jobs that cost money need a person's consent when a model starts them.
+    pub fn mcp_paid_jobs_ask(&self) -> Result<bool, ConfigError> {
+        self.of_document(Document::mcp_paid_jobs_ask)
+    }
+
+    /// What the document says, or the default where its key is not set.
+    fn of_document<T: Default>(
+        &self,
+        read: impl FnOnce(&Document) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
         match self.document() {
-            Ok(document) => NotificatorSettings::of(document),
-            Err(ConfigError::MissingVariable { .. }) => Ok(NotificatorSettings::default()),
+            Ok(document) => read(document),
+            Err(ConfigError::MissingVariable { .. }) => Ok(T::default()),
             Err(error) => Err(error),
         }
     }

@@ -61,8 +61,9 @@ impl Consent for NoConsent {
 
     async fn ask(&self, question: Question<'_>) -> Result<(), Refusal> {
         Err(Refusal::blocked(format!(
-            "{} cannot be undone and needs consent, and this caller cannot ask for it; nothing was sent",
-            question.command
+            "{}, and this caller cannot ask for it; {}",
+            question.why(),
+            question.otherwise()
         )))
     }
 }
@@ -84,6 +85,8 @@ pub struct Call {
     resumption: OnceLock<String>,
     /// The id of its first run in histories, and how many there were.
     run: Option<(String, AtomicU32)>,
+    /// Whether a dry run of a critical command asks for consent as a run would.
+    asks_only: bool,
 }
 
 impl Call {
@@ -106,6 +109,7 @@ impl Call {
             log: LogCapture::default(),
             resumption: OnceLock::new(),
             run: None,
+            asks_only: false,
         }
     }
 
@@ -135,6 +139,21 @@ impl Call {
             ..Self::new(self.clients.clone(), self.interrupt.clone())
         };
         part.about(release.clone())
+    }
+
+    /// A call that is a part of this one and may only read. A dry run of a critical command asks `consent` there exactly
+    /// when a run would ask, and does nothing after it.
+    ///
+    /// # Errors
+    ///
+    /// The call has no release.
+    pub(super) fn part_that_asks(&self, consent: Arc<dyn Consent>) -> Result<Self, TaskError> {
+        let part = self.part_about(self.release()?)?;
+        Ok(Self { permit: None, consent, asks_only: true, ..part })
+    }
+
+    pub(super) fn asks_only(&self) -> bool {
+        self.asks_only
     }
 
     /// The same call on behalf of `user`, the name in histories.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::call::Call;
 use super::row::{About, Conclusion, Operation};
 use crate::flow::outcome::TaskError;
-use crate::statebox::{MetadataRecord, RunView, TaskName};
+use crate::statebox::{ConsentView, MetadataRecord, RunView, TaskName};
 use crate::version::ReleaseVersion;
 
 /// The operation, with its arguments.
@@ -26,6 +26,20 @@ pub struct Answer {
     pub runs: Vec<Entry>,
     /// What ART has changed in the build data, oldest first.
     pub metadata: Vec<MetadataRecord>,
+    /// The consents that people recorded, oldest first, whatever became of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub consents: Vec<ConsentEntry>,
+}
+
+/// A consent that a person recorded.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ConsentEntry {
+    /// The task, as spelled in the file.
+    pub task: String,
+    /// The consent.
+    pub consent: ConsentView,
+    /// How it stands, in words.
+    pub standing: String,
 }
 
 /// One run.
@@ -46,16 +60,21 @@ impl Operation for History {
 
     async fn run(self, call: &Call) -> Result<Answer, TaskError> {
         let state = call.state().await?;
+        let now = call.clock().now();
         let tasks = state.tasks().into_iter();
         let tasks = tasks.filter(|view| self.task.is_none_or(|task| view.task == Some(task)));
-        let mut runs: Vec<Entry> = tasks
-            .flat_map(|view| {
-                let task = view.name;
-                view.history.into_iter().map(move |run| Entry { task: task.clone(), run })
-            })
-            .collect();
+        let (mut runs, mut consents) = (Vec::new(), Vec::new());
+        for view in tasks {
+            let task = view.name;
+            runs.extend(view.history.into_iter().map(|run| Entry { task: task.clone(), run }));
+            consents.extend(view.consents.into_iter().map(|consent| {
+                let standing = consent.standing(now).to_string();
+                ConsentEntry { task: task.clone(), standing, consent }
+            }));
+        }
+        consents.sort_by(|one, other| one.consent.at.cmp(&other.consent.at));
         // The sort is stable, so runs of the same second keep the order of their task.
         runs.sort_by(|one, other| one.run.started.cmp(&other.run.started));
-        Ok(Answer { release: call.release()?.clone(), runs, metadata: state.metadata_history() })
+        Ok(Answer { release: call.release()?.clone(), runs, metadata: state.metadata_history(), consents })
     }
 }

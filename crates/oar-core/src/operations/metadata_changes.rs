@@ -4,9 +4,9 @@
 use super::call::Call;
 use super::task_run::Change;
 use crate::error::ErrorClass;
-use crate::flow::consent::Question;
+use crate::flow::consent::{Allows, Question};
 use crate::flow::outcome::{PlanSummary, Refusal, Step, TaskError};
-use crate::statebox::{MetadataChange, State, StateBox, StateBoxError};
+use crate::statebox::{MetadataChange, State, StateBox, StateBoxError, TaskName};
 use crate::tasks::ReleaseContext;
 
 /// Compares the state that was just read with the build data, and has the next write save the changes.
@@ -18,7 +18,7 @@ pub(super) async fn compare(
     call: &Call,
     statebox: &StateBox,
     services: &ReleaseContext,
-    command: &str,
+    command: (&str, TaskName),
     change: Change,
     loaded: &Result<Option<State>, StateBoxError>,
 ) -> Result<Vec<String>, TaskError> {
@@ -38,7 +38,11 @@ pub(super) async fn compare(
     Ok(changes.iter().map(line).collect())
 }
 
-async fn consent(call: &Call, command: &str, matters: &[&MetadataChange]) -> Result<(), TaskError> {
+async fn consent(
+    call: &Call,
+    (command, task): (&str, TaskName),
+    matters: &[&MetadataChange],
+) -> Result<(), TaskError> {
     let release = call.release()?;
     let refused = |why: &str| {
         let values: Vec<String> = matters.iter().map(ToString::to_string).collect();
@@ -60,7 +64,7 @@ async fn consent(call: &Call, command: &str, matters: &[&MetadataChange]) -> Res
     };
     let note = "ART has changed this after the release was owned, pushed or moved; earlier tasks may have to be run again";
     let plan = PlanSummary::new(matters.iter().map(step).collect(), vec![note.to_owned()]);
-    let question = Question { command, release, plan: &plan };
+    let question = Question { command, task, release, plan: &plan, allows: Allows::ChangedData };
     let asked = call.consent().ask_anew(question).await;
     Ok(asked.map_err(|_| refused("it was not confirmed"))?)
 }

@@ -9,6 +9,7 @@ mod call;
 pub mod change_advisory_status;
 pub mod check_cve_tracker_bug;
 pub mod check_greenwave_cvp_tests;
+pub mod consent;
 pub mod create_test_report;
 pub mod drop_bugs;
 pub mod files;

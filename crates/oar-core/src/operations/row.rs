@@ -138,6 +138,9 @@ pub struct About {
     pub result_limit: usize,
     /// Hints: what to know or to run before or after it, one sentence each.
     pub hints: &'static [&'static str],
+    /// Whether only a person may run it, at a terminal or in a conversation: by it they decide something that no program
+    /// may decide for them. Callers that act for a model do not offer it.
+    pub for_people: bool,
 }
 
 /// The usual limit of a result.
@@ -156,6 +159,7 @@ impl About {
             interruption: Interruption::Anywhere,
             result_limit: RESULT_LIMIT,
             hints: &[],
+            for_people: false,
         }
     }
 
@@ -173,6 +177,12 @@ impl About {
     /// The same, with these hints.
     pub(crate) const fn hints(mut self, hints: &'static [&'static str]) -> Self {
         self.hints = hints;
+        self
+    }
+
+    /// The same, for people alone.
+    pub(crate) const fn for_people(mut self) -> Self {
+        self.for_people = true;
         self
     }
 

@@ -168,12 +168,13 @@ impl<'a> Prepared<'a> {
             self.call,
             &self.statebox,
             &self.services,
-            task.command_name(),
+            (task.command_name(), task.name()),
             change,
             &loaded,
         )
         .await?;
         let mode = match (change.dry_run, R::ABOUT.effect) {
+            (true, Effect::Critical) if self.call.asks_only() => Mode::AskOnly(self.call.consent()),
             (true, _) => Mode::DryRun,
             (false, Effect::Critical) => Mode::Ask(self.call.permit()?, self.call.consent()),
             (false, _) => Mode::Apply(self.call.permit()?),

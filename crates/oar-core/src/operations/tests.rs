@@ -88,7 +88,7 @@ async fn a_call_about_no_release_says_what_is_missing() {
         let arguments = match row.about.command {
             "take-ownership" => json!({ "email": "lead@example.com" }),
             "task set" => json!({ "name": "drop-bugs", "status": "Pass", "reason": "tried" }),
-            "log" => json!({ "task": "drop-bugs" }),
+            "log" | "consent" => json!({ "task": "drop-bugs" }),
             "issue add" => json!({ "text": "x" }),
             "issue resolve" => json!({ "text": "x", "resolution": "y" }),
             _ => json!({}),

@@ -8,6 +8,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::consents::CONSENTS;
 use super::error::StateError;
 use super::names::TaskName;
 use super::state::State;
@@ -131,10 +132,13 @@ impl State {
         })
     }
 
-    /// Whether `task` is the same in `other` as here.
+    /// Whether `task` is the same in `other` as here. Consents make no plan outdated.
     pub fn has_same_task(&self, other: &Self, task: TaskName) -> bool {
         let entry = |state: &Self| {
-            state.entries("tasks").find(|entry| entry.text("name") == Some(task.id())).cloned()
+            let mut entry =
+                state.entries("tasks").find(|entry| entry.text("name") == Some(task.id())).cloned()?;
+            entry.remove(CONSENTS);
+            Some(entry)
         };
         entry(self) == entry(other)
     }

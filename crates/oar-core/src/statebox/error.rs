@@ -109,6 +109,14 @@ pub enum StateError {
         /// The task.
         task: TaskName,
     },
+    /// There is no valid consent to a plan.
+    #[error("{why}")]
+    NoConsent {
+        /// The task.
+        task: TaskName,
+        /// Why there is none, as a sentence.
+        why: String,
+    },
     /// A precondition that the caller's change requires of the state is not met.
     #[error("{reason}")]
     Precondition {
@@ -137,9 +145,10 @@ fn excerpt(text: &str) -> String {
 impl Classified for StateError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Downgrade { .. } | Self::BlockerExists { .. } | Self::Precondition { .. } => {
-                ErrorClass::Blocked
-            }
+            Self::Downgrade { .. }
+            | Self::BlockerExists { .. }
+            | Self::NoConsent { .. }
+            | Self::Precondition { .. } => ErrorClass::Blocked,
             Self::EmptyIssue
             | Self::IssueTooLong { .. }
             | Self::NoSuchIssue { .. }
@@ -162,6 +171,9 @@ impl Classified for StateError {
             }
             Self::AmbiguousIssue { .. } => Some("Give more of the issue's text.".into()),
             Self::Precondition { hint, .. } => hint.clone(),
+            Self::NoConsent { .. } => {
+                Some("A person sees the plan of now and consents to it with `oar consent`.".into())
+            }
             Self::WaitHeld { .. } => Some(
                 "Nothing to do: that process continues the wait, and another one takes it over after that time.".into(),
             ),

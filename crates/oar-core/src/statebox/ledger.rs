@@ -14,6 +14,7 @@
 
 use std::fmt;
 
+use super::consents::{CONSENT_LIMIT, CONSENTS, MARKS, consents_mut};
 use super::names::{ReasonClass, RunOutcome, TaskName, TaskStatus};
 use super::runs::{HISTORY_LIMIT, RunEnd, RunStart};
 use super::state::State;
@@ -67,7 +68,7 @@ pub enum Loss {
     Field {
         /// The task.
         task: TaskName,
-        /// The field: `wait`, `job`, `claim`, `waiver`.
+        /// The field: `wait`, `job`, `claim`, `waiver`, `consents`.
         field: &'static str,
     },
     /// Somebody else gave the task another status; it counts.
@@ -159,7 +160,8 @@ impl State {
     pub(super) fn write_ledger(&mut self) {
         let mut ledger = Mapping::new();
         for entry in self.entries("tasks") {
-            let Some(name) = entry.text("name").filter(|_| history(entry).next().is_some()) else { continue };
+            let has_record = history(entry).next().is_some() || consents(entry).next().is_some();
+            let Some(name) = entry.text("name").filter(|_| has_record) else { continue };
             ledger.set(name, Node::mapping(noted(entry)));
         }
         if ledger.is_empty() {
@@ -184,7 +186,7 @@ impl State {
             let ledger = self.root.get(LEDGER).and_then(Node::as_mapping);
             let noted_here = ledger.and_then(|ledger| ledger.get(task.id())?.as_mapping()).cloned();
             let now = self.entry(task).cloned();
-            let known = newest(noted_here, own.as_ref().map(noted), now.as_ref());
+            let known = newest(noted_here.clone(), own.as_ref().map(noted), now.as_ref());
             if known.is_none() && own.is_none() {
                 continue;
             }
@@ -195,7 +197,9 @@ impl State {
                 .and_then(|known| known.get("run")?.as_mapping()?.text("id").map(str::to_owned))
                 .is_some_and(|id| history(&entry).any(|run| run.text("id") == Some(id.as_str())));
             restore_runs(&mut entry, task, own.as_ref(), known.as_ref(), &mut found);
-            if let Some(known) = &known {
+            restore_consents(&mut entry, task, [noted_here.as_ref(), own.as_ref()], &mut found);
+            // Without a run only its consents are noted.
+            if let Some(known) = known.as_ref().filter(|known| known.get("run").is_some()) {
                 let went_back = restore_fields(&mut entry, task, known, had_last, &mut found);
                 let before = [own.as_ref(), earlier.and_then(|earlier| earlier.entry(task))];
                 if went_back && !restore_result(&mut entry, known, before) {
@@ -374,6 +378,10 @@ fn history(entry: &Mapping) -> impl DoubleEndedIterator<Item = &Mapping> {
     entry.get("history").and_then(Node::as_sequence).unwrap_or_default().iter().filter_map(Node::as_mapping)
 }
 
+fn consents(entry: &Mapping) -> impl Iterator<Item = &Mapping> {
+    entry.get(CONSENTS).and_then(Node::as_sequence).unwrap_or_default().iter().filter_map(Node::as_mapping)
+}
+
 fn empty(task: TaskName) -> Mapping {
     Mapping::from([
         ("name", Node::text(task.id())),
@@ -384,9 +392,15 @@ fn empty(task: TaskName) -> Mapping {
     ])
 }
 
-/// What the ledger says of a task.
+/// What the ledger says of a task. Of one without runs that is only who consented.
 fn noted(entry: &Mapping) -> Mapping {
     let mut noted = Mapping::new();
+    if let Some(value) = entry.get(CONSENTS).filter(|_| consents(entry).next().is_some()) {
+        noted.set(CONSENTS, value.clone());
+    }
+    if history(entry).next().is_none() {
+        return noted;
+    }
     for key in SHARED.into_iter().chain(OURS) {
         if let Some(value) = entry.get(key) {
             noted.set(key, value.clone());
@@ -475,6 +489,39 @@ fn restore_runs(
             let place = runs.iter().position(later).unwrap_or(runs.len());
             runs.insert(place, Node::mapping(run));
         }
+    }
+}
+
+/// Puts back consents that are gone, and that one was used or withdrawn: nothing makes it valid again.
+fn restore_consents(
+    entry: &mut Mapping,
+    task: TaskName,
+    sources: [Option<&Mapping>; 2],
+    found: &mut Vec<Loss>,
+) {
+    let mut is_changed = false;
+    for known in sources.into_iter().flatten().flat_map(consents) {
+        let Some(id) = known.text("id") else { continue };
+        if let Some(now) = consents_mut(entry).find(|now| now.text("id") == Some(id)) {
+            for mark in MARKS.into_iter().filter(|mark| known.get(mark).is_some()) {
+                if now.get(mark).is_none_or(Node::is_null) {
+                    now.set(mark, known.get(mark).cloned().unwrap_or_else(Node::null));
+                    is_changed = true;
+                }
+            }
+        } else if consents(entry).count() < CONSENT_LIMIT {
+            // What is missing in a full list may have made room.
+            if entry.get(CONSENTS).and_then(Node::as_sequence).is_none() {
+                entry.set(CONSENTS, Node::sequence(Vec::new()));
+            }
+            if let Some(list) = entry.get_mut(CONSENTS).and_then(Node::as_sequence_mut) {
+                list.push(Node::mapping(known.clone()));
+                is_changed = true;
+            }
+        }
+    }
+    if is_changed {
+        found.push(Loss::Field { task, field: CONSENTS });
     }
 }
 

@@ -7,6 +7,7 @@
 mod bugs;
 pub mod check;
 mod claims;
+mod consents;
 mod copy;
 mod diagnostic;
 mod drops;
@@ -30,6 +31,7 @@ mod tests;
 
 pub use bugs::BugList;
 pub use claims::{ClaimView, TaskClaim};
+pub use consents::{CONSENT_LIFETIME, CONSENT_LIMIT, ConsentStanding, ConsentView, NewConsent, Withdrawal};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use drops::DropIntent;
 pub use error::StateError;

@@ -3,6 +3,7 @@
 //! Fields that hold text are text whatever YAML takes them for, so a hand-written `4.20` or an unquoted time
 //! stamp keeps its letters and is quoted at the next write. Unknown keys are not changed.
 
+use super::consents::CONSENTS;
 use super::diagnostic::{Diagnostics, Severity};
 use super::jobs::JobSystem;
 use super::names::{TaskName, TaskStatus};
@@ -251,6 +252,36 @@ impl Checker {
         }
         self.wait(task, field, position);
         self.claim(task, field, position);
+        self.list(task, field, CONSENTS, position, Absent::Fine, Self::consent);
+    }
+
+    /// A person's consent to a plan. Its times and marks decide whether a run may use it, so they are checked.
+    fn consent(&mut self, item: &mut Node, field: &str) {
+        let position = item.position;
+        let Some(consent) = item.as_mapping_mut() else {
+            return self.error(position, field, "expected a mapping with id, plan, by, at and until");
+        };
+        for key in ["id", "plan"] {
+            self.text(consent, field, key, position, Absent::Error, Form::Text);
+        }
+        for key in ["command", "by"] {
+            self.text(consent, field, key, position, Absent::Warning, Form::Text);
+        }
+        for key in ["at", "until"] {
+            self.text(consent, field, key, position, Absent::Warning, Form::Time);
+        }
+        self.text(consent, field, "run", position, Absent::Fine, Form::Text);
+        self.text(consent, field, "used_at", position, Absent::Fine, Form::Time);
+        if consent.get("withdrawn").is_none_or(Node::is_null) {
+            return;
+        }
+        let Some((place, withdrawn)) = self.mapping(consent, field, "withdrawn", position, Absent::Fine)
+        else {
+            return;
+        };
+        let field = join(field, "withdrawn");
+        self.text(withdrawn, &field, "by", place, Absent::Warning, Form::Text);
+        self.text(withdrawn, &field, "at", place, Absent::Warning, Form::Time);
     }
 
     /// Who is running the task. The lease decides who may act, so its time is checked.

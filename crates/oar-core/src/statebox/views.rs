@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use serde::{Serialize, Serializer};
 
 use super::claims::ClaimView;
+use super::consents::{CONSENTS, ConsentView};
 use super::drops::DropIntent;
 use super::jobs::Job;
 use super::metadata::{is_placeholder_id, is_placeholder_ticket, pending};
@@ -64,6 +65,9 @@ pub struct TaskView {
     pub waiver: Option<Waiver>,
     /// Who is at the task, or was last, when that is recorded.
     pub claim: Option<ClaimView>,
+    /// The consents to its plans that people recorded, the oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub consents: Vec<ConsentView>,
 }
 
 /// One run of a task, from its history.
@@ -287,6 +291,7 @@ impl TaskView {
             wait: mapping.get("wait").and_then(Node::as_mapping).map(Wait::from_mapping),
             waiver: mapping.get("waiver").and_then(Node::as_mapping).map(Waiver::from_mapping),
             claim: mapping.get("claim").and_then(Node::as_mapping).map(ClaimView::from_mapping),
+            consents: mappings(mapping, CONSENTS).filter_map(ConsentView::from_mapping).collect(),
         }
     }
 

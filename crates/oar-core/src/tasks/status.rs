@@ -6,8 +6,8 @@ use serde::Serialize;
 use crate::flow::graph::{Readiness, readiness};
 use crate::flow::runner::other_run;
 use crate::statebox::{
-    ANOTHER_PROGRAM, IssueView, Job, Metadata, NotificationState, RunOutcome, RunView, State, TaskName,
-    TaskStatus, TaskView, Wait,
+    ANOTHER_PROGRAM, ConsentView, IssueView, Job, Metadata, NotificationState, RunOutcome, RunView, State,
+    TaskName, TaskStatus, TaskView, Wait,
 };
 
 /// The result of `oar status`, as in its JSON.
@@ -57,6 +57,9 @@ pub struct StatusRow {
     pub job: Option<Job>,
     /// Number of undelivered messages of its last run.
     pub undelivered: usize,
+    /// The valid consents to its plan that people recorded: a run by a program that may not consent can use one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub consents: Vec<ConsentView>,
 }
 
 /// One unresolved issue of the report.
@@ -204,6 +207,7 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> StatusRow {
         undelivered: last_run.map_or(0, |run| {
             run.notifications.iter().filter(|message| message.state != NotificationState::Sent).count()
         }),
+        consents: state.consents(name).into_iter().filter(|consent| consent.is_valid_at(now)).collect(),
     }
 }
 

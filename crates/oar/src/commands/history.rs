@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode, TextStyle, complete};
-use oar_core::operations::history::{Entry, History};
+use oar_core::operations::history::{ConsentEntry, Entry, History};
 use oar_core::statebox::{RunOutcome, RunView, TaskName};
 
 use crate::release::Release;
@@ -26,6 +26,12 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
     let outcomes = answer.runs.iter().map(|entry| outcome(&entry.run).len()).max().unwrap_or(0);
     for entry in &answer.runs {
         ui.text(lines(entry, names, outcomes));
+    }
+    for ConsentEntry { consent, standing, .. } in &answer.consents {
+        ui.text(format!(
+            "{:<20}  {:<names$}  consent by {}, {standing}",
+            consent.at, consent.command, consent.by
+        ));
     }
     if args.task.is_none() {
         for record in &answer.metadata {

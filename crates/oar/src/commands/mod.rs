@@ -4,6 +4,7 @@ pub(crate) mod add_qe_approval;
 pub(crate) mod change_advisory_status;
 pub(crate) mod check_cve_tracker_bug;
 pub(crate) mod check_greenwave_cvp_tests;
+pub(crate) mod consent;
 pub(crate) mod create_test_report;
 pub(crate) mod drop_bugs;
 pub(crate) mod history;

@@ -1,6 +1,6 @@
 use cli_support::{CliError, ExitCode, TextStyle, cut};
 use oar_core::operations::status::{Answer, Status, WorksheetStatus};
-use oar_core::statebox::TaskStatus;
+use oar_core::statebox::{ConsentView, TaskStatus};
 use oar_core::tasks::status::{StatusReport, StatusRow};
 use unicode_width::UnicodeWidthStr;
 
@@ -122,6 +122,11 @@ fn task(row: &StatusRow, width: usize, lines: &mut Vec<String>) {
     {
         // Never cut, because a part of a URL is useless.
         lines.push(format!("{}{url}", " ".repeat(INDENT)));
+    }
+    for consent in &row.consents {
+        let ConsentView { command, by, at, until, .. } = consent;
+        let what = if *command == row.name { "its plan" } else { command };
+        wrap(&format!("{by} consented to one run of {what} at {at}, valid until {until}"), INDENT, lines);
     }
     if row.undelivered > 0 {
         wrap(

@@ -1,40 +1,17 @@
 //! The plan of a critical command that waits in its thread for Approve or Reject.
 
-use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::message::MessageKey;
 use super::permissions::Access;
 use crate::clients::slack::UserId;
-use crate::flow::consent::Question;
+use crate::flow::consent::PlanHash;
 
 /// How long a plan may be answered.
 pub const PLAN_QUESTION_LIFETIME: Duration = Duration::from_hours(24);
-
-/// A plan by its content: everything that the person was shown, of which task and which release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct PlanHash(String);
-
-impl PlanHash {
-    /// Of the plan that consent is asked for; `None` when it cannot be written down, which nobody can approve.
-    pub fn of(question: Question<'_>) -> Option<Self> {
-        let shown =
-            serde_json::to_vec(&(question.command, question.release.to_string(), question.plan)).ok()?;
-        let digest = Sha256::digest(shown);
-        Some(Self(format!("{digest:x}")))
-    }
-}
-
-impl fmt::Display for PlanHash {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
 
 /// What a person clicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,13 +119,16 @@ impl PlanQuestion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::consent::{Allows, Question};
     use crate::flow::outcome::{PlanSummary, Step};
+    use crate::statebox::TaskName;
     use crate::version::ReleaseVersion;
 
     fn plan(step: &str, note: &str) -> PlanHash {
         let release: ReleaseVersion = "4.19.1".parse().unwrap();
         let plan = PlanSummary::new(vec![Step::new(step, "advisory 150001")], vec![note.to_owned()]);
-        let question = Question { command: "change-advisory-status", release: &release, plan: &plan };
+        let (command, task) = ("change-advisory-status", TaskName::ChangeAdvisoryStatus);
+        let question = Question { command, task, release: &release, plan: &plan, allows: Allows::Changes };
         PlanHash::of(question).unwrap()
     }
 

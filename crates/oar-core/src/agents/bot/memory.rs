@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::approval::{Click, ClickMeans, PlanAnswer, PlanHash, PlanQuestion};
+use super::approval::{Click, ClickMeans, PlanAnswer, PlanQuestion};
 use super::handled::Handled;
 use super::message::{IncomingMessage, MessageKey};
 use super::permissions::Access;
+use crate::flow::consent::PlanHash;
 
 /// A command that was taken and has not answered yet. Whoever finds one of an instance that is gone says so in its thread.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ mod message;
 mod permissions;
 mod reply;
 
-pub use approval::{Click, ClickMeans, PLAN_QUESTION_LIFETIME, PlanAnswer, PlanHash, PlanQuestion};
+pub use approval::{Click, ClickMeans, PLAN_QUESTION_LIFETIME, PlanAnswer, PlanQuestion};
 pub use click::{APPROVE, IncomingClick, REJECT};
 pub use command::{Addressee, Heard, Unclear, UnknownPerson, Words, is_addressed, listen};
 pub use handled::{HANDLED_FOR, Handled};

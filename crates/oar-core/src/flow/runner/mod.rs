@@ -40,6 +40,9 @@ use crate::statebox::{State, StateBox, StateBoxError, TaskName, TaskStatus};
 pub enum Mode<'a> {
     /// Only the plan is made.
     DryRun,
+    /// The plan is made, and consent is asked for exactly when a run would ask now. Nothing is written or sent, whatever the
+    /// answer is.
+    AskOnly(&'a dyn Consent),
     /// The plan is applied.
     Apply(&'a WritePermit),
     /// The plan is applied when it is consented to; an empty plan asks nothing.
@@ -49,7 +52,7 @@ pub enum Mode<'a> {
 impl<'a> Mode<'a> {
     fn permit(&self) -> Option<&'a WritePermit> {
         match self {
-            Self::DryRun => None,
+            Self::DryRun | Self::AskOnly(_) => None,
             Self::Apply(permit) | Self::Ask(permit, _) => Some(permit),
         }
     }

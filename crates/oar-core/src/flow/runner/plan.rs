@@ -4,7 +4,7 @@ use super::claim::other_run;
 use super::messages::OpenMessages;
 use super::run::{ConsentState, End, Run};
 use super::{Mode, resolve_command};
-use crate::flow::consent::Question;
+use crate::flow::consent::{Allows, Question};
 use crate::flow::graph::{Readiness, readiness};
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, TaskError};
 use crate::flow::task::Task;
@@ -34,7 +34,7 @@ impl<T: Task> Run<'_, T> {
         self.refuse_when_blocked(state)?;
         let mut plan = self.task.plan(state).await?;
         let is_shown = match self.mode {
-            Mode::DryRun => true,
+            Mode::DryRun | Mode::AskOnly(_) => true,
             Mode::Apply(_) => false,
             Mode::Ask(_, consent) => !consent.is_given(),
         };
@@ -66,13 +66,18 @@ impl<T: Task> Run<'_, T> {
 
     /// Asks for consent to the steps of a plan, unless all of them were consented to before; why it was refused.
     pub(super) async fn consent(&self, summary: &PlanSummary) -> Option<Refusal> {
-        let Mode::Ask(_, consent) = self.mode else { return None };
+        let (Mode::Ask(_, consent) | Mode::AskOnly(consent)) = self.mode else { return None };
         if summary.steps.iter().all(|step| self.progress().consent.covers(step)) {
             return None;
         }
         self.progress().consent = ConsentState::Asking;
-        let question =
-            Question { command: self.task.command_name(), release: self.statebox().release(), plan: summary };
+        let question = Question {
+            command: self.task.command_name(),
+            task: self.name(),
+            release: self.statebox().release(),
+            plan: summary,
+            allows: Allows::Changes,
+        };
         let answer = consent.ask(question).await;
         if answer.is_ok() {
             self.progress().consent = ConsentState::Given(summary.steps.clone());
@@ -83,7 +88,7 @@ impl<T: Task> Run<'_, T> {
     /// Logs the parts of a plan that are not in `known`, and keeps them for the report. Notes say what a run does: the log of
     /// a dry run says that it is one.
     pub(super) fn say(&self, plan: &PlanSummary, known: &PlanSummary) {
-        let mark = if matches!(self.mode, Mode::DryRun) { "dry run: " } else { "" };
+        let mark = if self.mode.permit().is_none() { "dry run: " } else { "" };
         for check in plan.checks.iter().filter(|check| !known.checks.contains(check)) {
             tracing::info!("ok: {}", check.text);
         }

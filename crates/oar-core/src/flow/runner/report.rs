@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::Mode;
 use super::claim::held;
 use super::run::{End, Progress, Run};
 use crate::error::{Classified as _, ErrorClass};
@@ -96,7 +95,7 @@ impl<T: Task> Run<'_, T> {
             command: self.task.command_name().to_owned(),
             release: self.statebox().release().to_string(),
             run: self.id.clone(),
-            dry_run: matches!(self.mode, Mode::DryRun),
+            dry_run: self.mode.permit().is_none(),
             changed: !done.is_empty(),
             nothing_to_do: matches!(end, End::NothingToDo),
             refused: false,

@@ -158,13 +158,16 @@ impl<'r, T: Task> Run<'r, T> {
     /// One attempt, from the plan to the last message.
     async fn attempt(&self, state: Option<&State>) -> Result<End<T>, TaskError> {
         let mut planned = self.plan(state).await?;
-        let Some(permit) = self.mode.permit() else { return Ok(End::Planned) };
+        if matches!(self.mode, Mode::DryRun) {
+            return Ok(End::Planned);
+        }
         if let Some(end) = self.without_acting(&planned, state) {
             return Ok(end);
         }
         if let Some(refusal) = self.consent(&planned.summary).await {
             return Ok(End::Declined(refusal));
         }
+        let Some(permit) = self.mode.permit() else { return Ok(End::Planned) };
         if let Some(end) = self.claim(&mut planned, state, permit).await? {
             return Ok(end);
         }

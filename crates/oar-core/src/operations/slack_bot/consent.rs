@@ -10,12 +10,12 @@ use super::notebook::Notebook;
 use super::thread::CommandThread;
 use super::words;
 use crate::agents::bot::{
-    APPROVE, Access, Click, ClickMeans, IncomingMessage, OpenQuestion, PlanHash, PlanQuestion, REJECT,
+    APPROVE, Access, Click, ClickMeans, IncomingMessage, OpenQuestion, PlanQuestion, REJECT,
 };
 use crate::clients::slack::{Block, Button, ButtonStyle, Edit, Posted, SlackClient, escape};
 use crate::clock::Clock;
 use crate::error::ErrorClass;
-use crate::flow::consent::{Consent, Question};
+use crate::flow::consent::{Consent, PlanHash, Question};
 use crate::flow::outcome::Refusal;
 use crate::permit::WritePermit;
 use crate::redact::Redactor;
@@ -163,10 +163,7 @@ impl ThreadConsent {
                 Err(error) => return Err(self.not_shown(&id, &error).await),
             }
         };
-        let ask = format!(
-            "`{}` cannot be undone. Approve this plan? It can be answered for 24 hours.",
-            escape(&self.program_and_command(question))
-        );
+        let ask = words::ask(question, &self.program_and_command(question));
         let buttons = [(APPROVE, "Approve", ButtonStyle::Primary), (REJECT, "Reject", ButtonStyle::Danger)];
         let buttons = buttons.map(|(action, label, style)| Button {
             action: action.to_owned(),
@@ -190,7 +187,7 @@ impl ThreadConsent {
     }
 
     fn program_and_command(&self, question: Question<'_>) -> String {
-        format!("{} -r {} {}", self.program, question.release, question.command)
+        format!("{} -r {} {}", self.program, question.release, question.command_line())
     }
 
     async fn not_shown(&self, id: &str, why: &(dyn std::fmt::Display + Sync)) -> Refusal {

@@ -412,7 +412,7 @@ impl Desk {
         });
         let order = Order {
             user: self.name_of(&by).await,
-            thread: ReleaseThread { channel: key.channel.clone(), ts: thread },
+            thread: Some(ReleaseThread { channel: key.channel.clone(), ts: thread }),
             run: key.to_string(),
             consent: consent.clone(),
             interrupt,

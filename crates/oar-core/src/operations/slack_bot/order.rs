@@ -1,4 +1,4 @@
-//! Command lines as the bot runs them: in its own process, each with a context of its own.
+//! Command lines as a program runs them for others: in its own process, each with a context of its own.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -21,7 +21,7 @@ pub trait CommandLines: fmt::Debug {
     ///
     /// # Errors
     ///
-    /// It asks for help, is wrong, or is not for the bot.
+    /// It asks for help, is wrong, or is not for this caller.
     fn read(&self, program: &str, arguments: &[String]) -> Result<Box<dyn ReadCommand>, Unusable>;
 }
 
@@ -41,7 +41,7 @@ pub enum Unusable {
     Help(String),
     /// It is wrong; what the program says.
     Wrong(String),
-    /// It is not for the bot; why.
+    /// It is not for this caller; why.
     Refused(String),
 }
 
@@ -50,8 +50,8 @@ pub enum Unusable {
 pub struct Order {
     /// Who gave it, as histories name them.
     pub user: String,
-    /// The conversation.
-    pub thread: ReleaseThread,
+    /// The conversation in which it was given; `None` for a caller without one.
+    pub thread: Option<ReleaseThread>,
     /// The id of its run in histories.
     pub run: String,
     /// Asked before anything that cannot be undone.

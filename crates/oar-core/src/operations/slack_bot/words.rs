@@ -1,8 +1,8 @@
 //! The bot's own words. What a command says is its program's.
 
 use crate::agents::bot::{Access, Level};
-use crate::clients::slack::UserId;
-use crate::flow::consent::Question;
+use crate::clients::slack::{UserId, escape};
+use crate::flow::consent::{Allows, Question};
 use crate::flow::outcome::Verdict;
 use crate::operations::{Effect, Row};
 
@@ -46,7 +46,7 @@ pub(super) fn name(row: &Row) -> String {
 
 /// A plan in plain text: everything that its hash covers.
 pub fn plan(question: Question<'_>) -> String {
-    let Question { command, release, plan } = question;
+    let Question { command, release, plan, .. } = question;
     let mut lines = Vec::new();
     for check in &plan.checks {
         let mark = match check.verdict {
@@ -66,6 +66,15 @@ pub fn plan(question: Question<'_>) -> String {
     lines.join("\n")
 }
 
+/// What is asked below a plan, in Slack's markup; `command` is the whole command that asks.
+pub(super) fn ask(question: Question<'_>, command: &str) -> String {
+    let ask = match question.allows {
+        Allows::Changes => format!("`{}` cannot be undone. Approve this plan?", escape(command)),
+        Allows::ChangedData | Allows::OneRun => escape(&question.text()),
+    };
+    format!("{ask} It can be answered for 24 hours.")
+}
+
 /// A person in Slack's markup. A mention notifies them, and it is their own click or command.
 pub(super) fn mention(user: &UserId) -> String {
     format!("<@{}>", user.0)
@@ -75,6 +84,7 @@ pub(super) fn mention(user: &UserId) -> String {
 mod tests {
     use super::*;
     use crate::flow::outcome::{Check, PlanSummary, Step};
+    use crate::statebox::TaskName;
 
     #[test]
     fn a_refusal_names_the_groups_that_may() {
@@ -93,11 +103,23 @@ mod tests {
             notes: vec!["advisory 150003 is dropped".to_owned()],
         };
         let release = "4.19.1".parse().unwrap();
-        let text = super::plan(Question { command: "push-to-cdn-staging", release: &release, plan: &plan });
+        let (command, task) = ("push-to-cdn-staging", TaskName::PushToCdnStaging);
+        let question = Question { command, task, release: &release, plan: &plan, allows: Allows::Changes };
+        let text = super::plan(question);
         assert_eq!(
             text,
             "  ok       no blocker is open\npush-to-cdn-staging of 4.19.1 will:\n  1. push advisory 150001: cdn_stage\n\
              note: advisory 150003 is dropped"
+        );
+        let whole = "oar -r 4.19.1 push-to-cdn-staging";
+        assert_eq!(
+            ask(question, whole),
+            "`oar -r 4.19.1 push-to-cdn-staging` cannot be undone. Approve this plan? It can be answered for 24 hours."
+        );
+        let later = Question { allows: Allows::OneRun, ..question };
+        assert_eq!(
+            ask(later, whole),
+            "Consent to this plan of push-to-cdn-staging for 24 hours? It can be answered for 24 hours."
         );
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::super::{ANOTHER_PROGRAM, Job, JobSystem, Loss, NewIssue, NewWait, StateBox, TaskClaim};
+use super::super::{
+    ANOTHER_PROGRAM, Job, JobSystem, Loss, NewConsent, NewIssue, NewWait, StateBox, TaskClaim,
+};
 use super::*;
 use crate::permit::WritePermit;
 use crate::redact::Redactor;
@@ -271,6 +273,57 @@ async fn a_claim_that_was_written_over_still_holds() {
     let seen = bench.load().await;
     assert_eq!(seen.claim(TASK).unwrap().run, "run-1");
     assert_eq!(seen.task(TASK).unwrap().status, TaskStatus::InProgress);
+}
+
+fn consent(id: &str) -> NewConsent {
+    let (plan, command) = ("0".repeat(64), "image-consistency-check".to_owned());
+    NewConsent { id: id.to_owned(), command, plan, by: "lead".to_owned(), at: at("10:00:00") }
+}
+
+#[tokio::test]
+async fn a_consent_that_was_written_over_is_restored_and_a_used_one_never_becomes_valid_again() {
+    for (whole, has_run) in [(false, false), (false, true), (true, false), (true, true)] {
+        let bench = bench();
+        if has_run {
+            let run = pass("run-1", "09:05:00", "09:06:00", "all well");
+            bench.update(|state| state.finish_run(TASK, &run)).await;
+        }
+        let restore = |text: &str| {
+            if whole { bench.store.replace(text) } else { bench.merge(text) }
+        };
+        let before = bench.text();
+        bench.update(|state| state.record_consent(TASK, &consent("a"))).await;
+        let given = bench.load().await;
+        restore(&before);
+        let seen = bench.load().await;
+        assert_eq!(seen.consents(TASK), given.consents(TASK), "whole file: {whole}, a run: {has_run}");
+        assert_eq!(seen.losses(), [Loss::Field { task: TASK, field: "consents" }]);
+        assert_eq!(bench.put_back().await.consents(TASK), given.consents(TASK));
+
+        let unused = bench.text();
+        bench.update(|state| state.use_consent(TASK, "0".repeat(64), "run-2", at("11:00:00")).unwrap()).await;
+        restore(&unused);
+        let mut seen = bench.load().await;
+        assert_eq!(seen.consents(TASK)[0].run.as_deref(), Some("run-2"));
+        assert!(seen.use_consent(TASK, "0".repeat(64), "run-3", at("12:00:00")).is_err());
+        bench.put_back().await;
+    }
+}
+
+#[tokio::test]
+async fn of_a_task_without_runs_only_the_consents_are_noted() {
+    let bench = bench();
+    bench.update(|state| state.record_consent(TASK, &consent("a"))).await;
+    // A person adds a waiver, and the reference begins the task.
+    let by_hand = bench.text().replace("  status: Not Started\n", "  status: In Progress\n").replace(
+        "  consents:\n",
+        "  waiver:\n    by: lead\n    reason: it is down\n    at: '2026-07-02T12:00:00Z'\n  consents:\n",
+    );
+    bench.store.replace(&by_hand);
+    let seen = bench.load().await;
+    let task = seen.task(TASK).unwrap();
+    assert_eq!((seen.losses(), task.status, task.history.len()), (&[][..], TaskStatus::InProgress, 0));
+    assert!(task.waiver.is_some());
 }
 
 #[tokio::test]

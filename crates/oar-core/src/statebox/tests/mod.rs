@@ -1,3 +1,4 @@
+mod consents;
 mod files;
 mod jobs;
 mod ledger;

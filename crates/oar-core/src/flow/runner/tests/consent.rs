@@ -82,3 +82,38 @@ async fn leaving_at_the_question_leaves_no_trace() {
     assert_eq!((report.signal, report.status), (Some(Signal::Interrupt), None));
     assert_eq!((bench.store.text(), task.applied.into_inner()), (before, 0));
 }
+
+#[tokio::test]
+async fn a_run_that_only_asks_asks_as_a_run_would_and_leaves_no_trace() {
+    for (behaviour, steps, asked) in [
+        (Behaviour::Pass, 2, 1),
+        (Behaviour::Pass, 0, 0),
+        (Behaviour::Look, 1, 0),
+        (Behaviour::CannotPlan, 1, 0),
+    ] {
+        for agrees in [true, false] {
+            let (bench, channel, answer) = (Bench::new(), Channel::working(), Answer::new(agrees));
+            if behaviour == Behaviour::Pass {
+                bench.owe_a_message().await;
+            }
+            let (before, task) = (bench.store.text(), Demo::new(behaviour, steps));
+            let (_sender, interrupt) = Interrupt::channel();
+            let loaded = bench.statebox.find().await;
+            let report = bench.runner(&channel, &interrupt).run(&task, Mode::AskOnly(&answer), loaded).await;
+            assert_eq!(answer.asked.into_inner(), asked, "{steps} steps");
+            let refused = behaviour == Behaviour::CannotPlan || asked > 0 && !agrees;
+            assert_eq!((report.class.is_some(), report.dry_run), (refused, true));
+            assert_eq!((bench.store.text(), channel.asked().len()), (before, 0));
+            assert_eq!(task.applied.into_inner(), 0);
+        }
+    }
+}
+
+impl Bench {
+    /// An earlier run passed and could not tell anybody.
+    async fn owe_a_message(&self) {
+        let lost = Channel::new(Delivery::Pending("Slack is down".to_owned()));
+        let report = self.run(&Demo::new(Behaviour::Pass, 1), &lost).await;
+        assert!(!lost.asked().is_empty() && report.status == Some(TaskStatus::Pass));
+    }
+}

@@ -1,0 +1,270 @@
+//! Consents that a person recorded: each to one plan of a critical command, for one run within a day.
+//!
+//! Whoever runs the command for somebody who may not consent uses up the consent before the first effect. Of two runs that
+//! want the same one exactly one gets it, because every operation here is applied again to the newest state after a
+//! conflict, and finds the other's run there. What was used or withdrawn never becomes valid again: the marks are only
+//! added, also when another program's save has removed them ([`super::ledger`]).
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::error::StateError;
+use super::names::TaskName;
+use super::state::State;
+use super::yaml::{Mapping, Node};
+use crate::clock::stamp;
+use crate::store::Change;
+
+/// How long a consent is valid.
+pub const CONSENT_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
+
+/// How many consents a task keeps. When more come, the oldest that is no longer valid goes first.
+pub const CONSENT_LIMIT: usize = 20;
+
+pub(super) const CONSENTS: &str = "consents";
+
+/// What a consent gets when it is used or withdrawn, and never loses.
+pub(super) const MARKS: [&str; 3] = ["run", "used_at", "withdrawn"];
+
+/// A consent that is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewConsent {
+    /// An id that no other consent has.
+    pub id: String,
+    /// The command, which is not always named like its task.
+    pub command: String,
+    /// The hash of the plan.
+    pub plan: String,
+    /// Who consents; an account's name rather than an address.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A consent as the file holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct ConsentView {
+    /// Its id.
+    pub id: String,
+    /// The command.
+    pub command: String,
+    /// The hash of the plan.
+    pub plan: String,
+    /// Who consented.
+    pub by: String,
+    /// When, `YYYY-MM-DDTHH:MM:SSZ`.
+    pub at: String,
+    /// Until when it is valid, `YYYY-MM-DDTHH:MM:SSZ`.
+    pub until: String,
+    /// The run that used it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// When that run used it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used_at: Option<String>,
+    /// Who withdrew it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<Withdrawal>,
+}
+
+/// The end of a consent by a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Withdrawal {
+    /// Who withdrew it.
+    pub by: String,
+    /// When, `YYYY-MM-DDTHH:MM:SSZ`.
+    pub at: String,
+}
+
+/// How a consent stands, in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConsentStanding<'a> {
+    /// A run may use it.
+    Valid(&'a ConsentView),
+    /// A run has used it.
+    Used(&'a ConsentView),
+    /// A person has withdrawn it.
+    Withdrawn(&'a ConsentView),
+    /// Its time is over, or cannot be read.
+    Expired(&'a ConsentView),
+}
+
+impl ConsentView {
+    pub(super) fn from_mapping(mapping: &Mapping) -> Option<Self> {
+        let owned = |key: &str| mapping.text(key).map(str::to_owned);
+        let withdrawn = mapping.get("withdrawn").filter(|node| !node.is_null()).map(|node| {
+            let text = |key: &str| node.as_mapping().and_then(|withdrawn| withdrawn.text(key));
+            let unknown = || "unknown".to_owned();
+            Withdrawal {
+                by: text("by").map_or_else(unknown, str::to_owned),
+                at: text("at").map_or_else(unknown, str::to_owned),
+            }
+        });
+        Some(Self {
+            id: owned("id")?,
+            command: owned("command").unwrap_or_default(),
+            plan: owned("plan")?,
+            by: owned("by").unwrap_or_else(|| "unknown".to_owned()),
+            at: owned("at").unwrap_or_default(),
+            until: owned("until").unwrap_or_default(),
+            run: owned("run"),
+            used_at: owned("used_at"),
+            withdrawn,
+        })
+    }
+
+    /// How it stands at `now`. A time that cannot be read is over, and no file makes a consent last longer than
+    /// [`CONSENT_LIFETIME`].
+    pub fn standing(&self, now: Timestamp) -> ConsentStanding<'_> {
+        if self.run.is_some() {
+            return ConsentStanding::Used(self);
+        }
+        if self.withdrawn.is_some() {
+            return ConsentStanding::Withdrawn(self);
+        }
+        let latest = self.at.parse::<Timestamp>().ok().and_then(|at| at.checked_add(CONSENT_LIFETIME).ok());
+        let until = self.until.parse::<Timestamp>().ok();
+        let lasts = latest.zip(until).is_some_and(|(latest, until)| now < latest.min(until));
+        if lasts { ConsentStanding::Valid(self) } else { ConsentStanding::Expired(self) }
+    }
+
+    /// Whether a run may use it at `now`.
+    pub fn is_valid_at(&self, now: Timestamp) -> bool {
+        matches!(self.standing(now), ConsentStanding::Valid(_))
+    }
+}
+
+impl fmt::Display for ConsentStanding<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Valid(consent) => write!(formatter, "valid until {}", consent.until),
+            Self::Used(ConsentView { run, used_at, .. }) => {
+                write!(formatter, "used by run {}", run.as_deref().unwrap_or("unknown"))?;
+                used_at.as_ref().map_or(Ok(()), |at| write!(formatter, " at {at}"))
+            }
+            Self::Withdrawn(consent) => match &consent.withdrawn {
+                Some(Withdrawal { by, at }) => write!(formatter, "withdrawn by {by} at {at}"),
+                None => formatter.write_str("withdrawn"),
+            },
+            Self::Expired(consent) => write!(formatter, "expired at {}", consent.until),
+        }
+    }
+}
+
+impl State {
+    /// The consents of `task`, the oldest first.
+    pub fn consents(&self, task: TaskName) -> Vec<ConsentView> {
+        self.task(task).map(|view| view.consents).unwrap_or_default()
+    }
+
+    /// Records a consent. Nothing changes when it is recorded already, and when there is a valid one to the same plan.
+    pub fn record_consent(&mut self, task: TaskName, consent: &NewConsent) -> Change {
+        let covers = |known: &ConsentView| {
+            known.id == consent.id || known.plan == consent.plan && known.is_valid_at(consent.at)
+        };
+        if self.consents(task).iter().any(covers) {
+            return Change::Unchanged;
+        }
+        let until = consent.at.checked_add(CONSENT_LIFETIME).unwrap_or(consent.at);
+        let (at, until) = (stamp(consent.at), stamp(until));
+        let record = self.record([
+            ("id", Some(&consent.id)),
+            ("command", Some(&consent.command)),
+            ("plan", Some(&consent.plan)),
+            ("by", Some(&consent.by)),
+            ("at", Some(&at)),
+            ("until", Some(&until)),
+        ]);
+        self.change_task(task, |fields| {
+            if fields.get(CONSENTS).and_then(Node::as_sequence).is_none() {
+                fields.set(CONSENTS, Node::sequence(Vec::new()));
+            }
+            let Some(consents) = fields.get_mut(CONSENTS).and_then(Node::as_sequence_mut) else { return };
+            consents.push(Node::mapping(record));
+            let is_over = |node: &Node| {
+                let view = node.as_mapping().and_then(ConsentView::from_mapping);
+                view.is_none_or(|view| !view.is_valid_at(consent.at))
+            };
+            while consents.len() > CONSENT_LIMIT {
+                let oldest = consents.iter().position(is_over).unwrap_or(0);
+                consents.remove(oldest);
+            }
+        })
+    }
+
+    /// Uses up a valid consent to `plan` for `run`: no other run can use it from then on. The same run may say so again.
+    ///
+    /// # Errors
+    ///
+    /// There is no valid consent to this plan ([`StateError::NoConsent`] says why).
+    pub fn use_consent(
+        &mut self,
+        task: TaskName,
+        plan: impl AsRef<str>,
+        run: &str,
+        now: Timestamp,
+    ) -> Result<Change, StateError> {
+        let plan = plan.as_ref();
+        let all = self.consents(task);
+        let to_plan = || all.iter().filter(|consent| consent.plan == plan);
+        if to_plan().any(|consent| consent.run.as_deref() == Some(run)) {
+            return Ok(Change::Unchanged);
+        }
+        let Some(valid) = to_plan().find(|consent| consent.is_valid_at(now)) else {
+            return Err(StateError::NoConsent { task, why: why_none(&all, plan, now) });
+        };
+        Ok(self.mark_consent(task, &valid.id, |record| {
+            record.set("run", Node::text(run));
+            record.set("used_at", Node::text(stamp(now)));
+        }))
+    }
+
+    /// Withdraws every valid consent to `command` of `task`; without one nothing changes.
+    pub fn withdraw_consents(&mut self, task: TaskName, command: &str, by: &str, at: Timestamp) -> Change {
+        let by = self.mask(by);
+        let all = self.consents(task);
+        let valid = all.iter().filter(|consent| consent.command == command && consent.is_valid_at(at));
+        valid.fold(Change::Unchanged, |change, consent| {
+            change.or(self.mark_consent(task, &consent.id, |record| {
+                let withdrawal = Mapping::from([("by", Node::text(&by)), ("at", Node::text(stamp(at)))]);
+                record.set("withdrawn", Node::mapping(withdrawal));
+            }))
+        })
+    }
+
+    fn mark_consent(&mut self, task: TaskName, id: &str, mark: impl FnOnce(&mut Mapping)) -> Change {
+        self.change_task(task, |fields| {
+            if let Some(record) = consents_mut(fields).find(|record| record.text("id") == Some(id)) {
+                mark(record);
+            }
+        })
+    }
+}
+
+/// The consents in a task's fields.
+pub(super) fn consents_mut(fields: &mut Mapping) -> impl Iterator<Item = &mut Mapping> {
+    fields
+        .get_mut(CONSENTS)
+        .and_then(Node::as_sequence_mut)
+        .into_iter()
+        .flatten()
+        .filter_map(Node::as_mapping_mut)
+}
+
+/// Why none of `all` can be used for `plan`.
+fn why_none(all: &[ConsentView], plan: &str, now: Timestamp) -> String {
+    if let Some(last) = all.iter().rev().find(|consent| consent.plan == plan) {
+        return format!("the consent to this plan by {} is no longer valid: {}", last.by, last.standing(now));
+    }
+    match all.iter().rev().find(|consent| consent.is_valid_at(now)) {
+        Some(other) => {
+            format!(
+                "the consent by {} of {} is to another plan, and the plan has changed",
+                other.by, other.at
+            )
+        }
+        None => "nobody has consented to this plan".to_owned(),
+    }
+}
