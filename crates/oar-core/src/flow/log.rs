@@ -61,8 +61,8 @@ struct Buffer {
 
 tokio::task_local! {
     static CURRENT: LogCapture;
-    /// The capture of the call around a run.
-    static CALL: LogCapture;
+    /// The captures of the calls around a run, the outermost first.
+    static CALLS: Vec<LogCapture>;
 }
 
 impl LogCapture {
@@ -71,9 +71,17 @@ impl LogCapture {
         CURRENT.scope(self.clone(), work).await
     }
 
-    /// Runs the `work` of a call with this capture receiving every line, also those of the run inside it.
+    /// Runs the `work` of a call with this capture receiving every line, also those of the run and of the calls inside it.
     pub async fn observe<F: Future>(&self, work: F) -> F::Output {
-        CALL.scope(self.clone(), work).await
+        let mut calls = CALLS.try_with(Clone::clone).unwrap_or_default();
+        calls.push(self.clone());
+        CALLS.scope(calls, work).await
+    }
+
+    /// The last line so far; empty when there is none.
+    pub fn last_line(&self) -> String {
+        let buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        buffer.tail.back().or_else(|| buffer.head.last()).cloned().unwrap_or_default()
     }
 
     /// The collected lines, joined; says how many lines were left out when there were too many.
@@ -114,7 +122,7 @@ pub fn record(level: Level, line: &str) {
     if level > Level::Debug {
         // Outside a task run there is no receiver of the line.
         let _ = CURRENT.try_with(|capture| capture.push(line));
-        let _ = CALL.try_with(|capture| capture.push(line));
+        let _ = CALLS.try_with(|calls| calls.iter().for_each(|capture| capture.push(line)));
     }
 }
 
@@ -150,6 +158,20 @@ mod tests {
         tokio::join!(run(first.clone(), "one"), run(second.clone(), "two"));
         assert_eq!(first.text(), "one\none");
         assert_eq!(second.text(), "two\ntwo");
+    }
+
+    #[tokio::test]
+    async fn every_call_around_a_run_receives_its_lines() {
+        let (outer, inner, run) = (LogCapture::default(), LogCapture::default(), LogCapture::default());
+        let work = async {
+            record(Level::Info, "before");
+            inner.observe(run.scope(async { record(Level::Info, "inside") })).await;
+            record(Level::Info, "after");
+        };
+        outer.observe(work).await;
+        assert_eq!(outer.text(), "before\ninside\nafter");
+        assert_eq!((inner.text().as_str(), run.text().as_str()), ("inside", "inside"));
+        assert_eq!((outer.last_line().as_str(), LogCapture::default().last_line().as_str()), ("after", ""));
     }
 
     #[tokio::test]

@@ -18,6 +18,7 @@ pub use groups::Groups;
 pub use notebook::{Notebook, NotebookError, PATH};
 pub use order::{CommandLines, Order, Output, ReadCommand, Stream, Unusable};
 pub use thread::CommandThread;
+pub use words::plan as plan_in_words;
 
 use super::{Effect, Row, TABLE};
 use crate::agents::bot::{Level, Membership, Permissions, Place};

@@ -45,7 +45,7 @@ pub(super) fn name(row: &Row) -> String {
 }
 
 /// A plan in plain text: everything that its hash covers.
-pub(super) fn plan(question: Question<'_>) -> String {
+pub fn plan(question: Question<'_>) -> String {
     let Question { command, release, plan, .. } = question;
     let mut lines = Vec::new();
     for check in &plan.checks {

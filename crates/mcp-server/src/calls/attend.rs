@@ -1,0 +1,131 @@
+//! Waits for a run on behalf of a call: progress, cancellation, and the run's id when it takes long.
+
+use std::sync::Arc;
+
+use oar_core::redact::Redactor;
+use tokio::time::Instant;
+
+use super::CallContext;
+use super::progress::{self, Reporter};
+use super::runs::{PATIENCE, Run, Runs};
+use crate::result::{Answer, ToolFailure};
+use crate::tools::{Arguments, Kind, Tool, shown};
+
+/// Stops a run that nobody waits for any more.
+struct StopOnDrop<'a>(Option<&'a Run>);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(run) = self.0 {
+            run.stop("the caller is gone");
+        }
+    }
+}
+
+/// Waits for a run that this call began.
+pub(super) async fn attend(
+    runs: &Runs,
+    tool: &Tool,
+    run: &Arc<Run>,
+    context: &CallContext,
+    redactor: &Redactor,
+) -> Answer {
+    let mut guard = StopOnDrop(Some(run));
+    let ended = wait(run, context, true, redactor).await;
+    let answer = match ended {
+        Some(answer) => Some(answer),
+        None if runs.keep(run) => None,
+        // It has ended in this moment.
+        None => run.ended(),
+    };
+    guard.0 = None;
+    match answer {
+        Some(answer) => Arc::unwrap_or_clone(answer),
+        None => goes_on(tool, run, redactor),
+    }
+}
+
+/// The answer of a call whose run goes on.
+fn goes_on(tool: &Tool, run: &Run, redactor: &Redactor) -> Answer {
+    let patience = PATIENCE.as_secs();
+    let mut text = format!(
+        "… {} still runs after {patience} seconds, and goes on.\nrun_id: {}\nNext: call get_run with this run_id until it has finished.",
+        tool.name, run.id
+    );
+    if let Some(newest) = run.newest().into_iter().find(|text| !text.is_empty()) {
+        text.push_str("\nSo far: ");
+        text.push_str(&redactor.redact(&newest));
+    }
+    // A text is no document: as a success it would not be as the tool's schema says.
+    let ok = !matches!(tool.kind, Kind::Document(_));
+    Answer::Text { text, ok, untrusted: tool.is_untrusted }
+}
+
+/// Waits for the end of a run; `None` when it goes on. A cancellation stops the run where it is `own`, and otherwise only
+/// the waiting.
+async fn wait(run: &Arc<Run>, context: &CallContext, own: bool, redactor: &Redactor) -> Option<Arc<Answer>> {
+    let mut reporter = Reporter::new(context.progress.clone(), redactor.clone());
+    let until = Instant::now() + PATIENCE;
+    let end = run.end();
+    tokio::pin!(end);
+    let mut is_cancelled = false;
+    loop {
+        let is_late = Instant::now() >= until && !is_cancelled;
+        if is_late && !run.is_asking() {
+            return None;
+        }
+        let pause = if reporter.is_wanted() || is_late {
+            progress::PACE
+        } else {
+            until.saturating_duration_since(Instant::now()).max(progress::PACE)
+        };
+        tokio::select! {
+            biased;
+            answer = &mut end => return Some(answer),
+            () = context.cancelled.cancelled(), if !is_cancelled => {
+                if !own {
+                    return None;
+                }
+                is_cancelled = true;
+                run.stop("cancelled by the caller");
+            }
+            () = tokio::time::sleep(pause) => reporter.look(run),
+        }
+    }
+}
+
+/// `get_run`.
+pub(super) async fn follow(
+    runs: &Runs,
+    arguments: &Arguments,
+    context: &CallContext,
+    redactor: &Redactor,
+) -> Answer {
+    let id = arguments.text("run_id").unwrap_or_default().trim();
+    let Some(run) = runs.find(id, &context.caller.name) else {
+        return ToolFailure::usage(
+            "get_run found nothing",
+            format!("no run `{}` of {} is known; results are kept for an hour, and not when the server is started anew", shown(id), context.caller.name),
+            "Look at the release's status: its state names every run.",
+        )
+        .into();
+    };
+    let untrusted = run.is_untrusted();
+    match wait(&run, context, false, redactor).await {
+        Some(answer) => Answer::Run {
+            run: run.id.clone(),
+            is_finished: true,
+            text: answer.text(),
+            ok: answer.is_ok(),
+            untrusted,
+        },
+        None => {
+            let newest: Vec<_> = run.newest().into_iter().filter(|text| !text.is_empty()).collect();
+            let newest =
+                if newest.is_empty() { "nothing was reported yet".to_owned() } else { newest.join("\n") };
+            let text = format!("… {} still runs. So far:\n{newest}", run.tool);
+            let text = redactor.redact(&text).into_owned();
+            Answer::Run { run: run.id.clone(), is_finished: false, text, ok: true, untrusted }
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Runs tools: each call with a log, a stop, a time limit and a place of its own.
+//!
+//! A call that takes longer than 20 seconds is answered with the id of its run, and the run goes on. Nothing here panics
+//! because of a tool: a panic inside one is its failure.
+
+mod attend;
+mod command;
+mod places;
+mod progress;
+mod runs;
+#[cfg(test)]
+mod tests;
+mod workers;
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cli_support::Session;
+use futures::FutureExt as _;
+use oar_core::clients::Clients;
+use oar_core::error::{Classified as _, ErrorClass};
+use oar_core::operations::{Call, NoConsent};
+use oar_core::permit::WritePermit;
+use oar_core::version::ReleaseVersion;
+use serde_json::Value;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub use progress::{Progress, ProgressSender};
+pub(crate) use runs::Run;
+
+use crate::caller::Caller;
+use crate::documents::Documents;
+use crate::result::{Answer, ToolFailure};
+use crate::settings::Settings;
+use crate::tools::{Arguments, DocumentTool, Kind, Tool};
+use attend::{attend, follow};
+use command::CommandLine;
+use places::{Places, Ticket};
+use runs::{Notes, Runs, TO_STOP, carry_out, panicked};
+use workers::Workers;
+
+/// Asks a person by a form of the client.
+#[async_trait]
+pub trait Elicit: Send + Sync {
+    /// Whether the person says yes; an error says why nobody could be asked.
+    async fn ask(&self, question: &str) -> Result<bool, String>;
+}
+
+/// Around one call.
+#[derive(Clone)]
+pub struct CallContext {
+    /// Who calls.
+    pub caller: Arc<Caller>,
+    /// Cancelled when the caller does not want the answer any more.
+    pub cancelled: CancellationToken,
+    /// Receives the progress.
+    pub progress: Option<ProgressSender>,
+    /// The form, where the client has one.
+    pub elicit: Option<Arc<dyn Elicit>>,
+    /// The trace that the call belongs to.
+    pub trace: Option<String>,
+}
+
+impl fmt::Debug for CallContext {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("CallContext").field("caller", &self.caller.name).finish_non_exhaustive()
+    }
+}
+
+/// Runs tools. Cheap to clone.
+#[derive(Clone)]
+pub struct Calls(Arc<Inner>);
+
+impl fmt::Debug for Calls {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Calls").field("running", &self.running()).finish_non_exhaustive()
+    }
+}
+
+struct Inner {
+    session: Session,
+    clients: Clients,
+    documents: Documents,
+    settings: Arc<Settings>,
+    runs: Runs,
+    places: Places,
+    workers: Workers,
+}
+
+impl Inner {
+    fn redacted(&self, text: &str) -> String {
+        self.session.redactor.redact(text).into_owned()
+    }
+
+    /// The document without secrets and addresses. Most have none, and are not copied.
+    fn redacted_document(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if let std::borrow::Cow::Owned(redacted) = self.session.redactor.redact(text) {
+                    *text = redacted;
+                }
+            }
+            Value::Array(values) => values.iter_mut().for_each(|value| self.redacted_document(value)),
+            Value::Object(map) => map.values_mut().for_each(|value| self.redacted_document(value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+}
+
+impl Calls {
+    /// Runs tools with these.
+    pub fn new(session: Session, clients: Clients, documents: Documents, settings: Arc<Settings>) -> Self {
+        let places = Places::new(settings.limits.calls, settings.limits.queue);
+        let (runs, workers) = (Runs::default(), Workers::default());
+        Self(Arc::new(Inner { session, clients, documents, settings, runs, places, workers }))
+    }
+
+    /// Calls a tool, and waits for its answer, but not longer than about 20 seconds.
+    pub async fn call(&self, tool: &'static Tool, arguments: Arguments, context: CallContext) -> Answer {
+        let work = AssertUnwindSafe(self.answer(tool, arguments, context)).catch_unwind();
+        work.await.unwrap_or_else(|_| panicked(tool.name))
+    }
+
+    async fn answer(&self, tool: &'static Tool, arguments: Arguments, context: CallContext) -> Answer {
+        let caller = &context.caller;
+        if !caller.scopes.contains(&tool.scope) {
+            return ToolFailure::new(
+                ErrorClass::Blocked,
+                format!("{} was not called", tool.name),
+                format!("{} lacks the scope {}", caller.name, tool.scope.name()),
+                "Ask the owner of the token for it.",
+            )
+            .into();
+        }
+        match tool.kind {
+            Kind::GetRun => follow(&self.0.runs, &arguments, &context, &self.0.session.redactor).await,
+            Kind::Help => command::help(&self.0, &arguments),
+            Kind::Document(document) => self.document(tool, document, arguments, context).await,
+            Kind::Command { .. } | Kind::Generic(_) => match CommandLine::of(tool, &arguments) {
+                Ok(line) => self.command(line, context).await,
+                Err(failure) => failure.into(),
+            },
+        }
+    }
+
+    /// A run of this tool, and the right to wait for a place.
+    fn begin(&self, tool: &'static Tool, context: &CallContext) -> Result<(Arc<Run>, Ticket), ToolFailure> {
+        let caller = &context.caller;
+        let ticket = self.0.places.enter(&caller.name)?;
+        let run = self.0.runs.begin(tool.name, &caller.name, tool.is_untrusted)?;
+        let trace = context.trace.as_deref().unwrap_or("none");
+        tracing::debug!("{}: run {} of {}, trace {trace}", tool.name, run.id, caller.name);
+        Ok((run, ticket))
+    }
+
+    async fn command(&self, line: CommandLine, context: CallContext) -> Answer {
+        let tool = line.tool;
+        let (run, ticket) = match self.begin(tool, &context) {
+            Ok(begun) => begun,
+            Err(failure) => return failure.into(),
+        };
+        let started = self.0.workers.start({
+            let (inner, run) = (Arc::clone(&self.0), Arc::clone(&run));
+            // Progress is told by who waits.
+            let context = CallContext { progress: None, ..context.clone() };
+            move || async move {
+                let work = || command::run(Arc::clone(&inner), Arc::clone(&run), line, context);
+                let answer = carry_out(&run, ticket, inner.settings.time_limit, TO_STOP, work).await;
+                inner.runs.finish(&run, answer);
+            }
+        });
+        if let Err(error) = started {
+            let failure = ToolFailure::new(
+                ErrorClass::Unavailable,
+                format!("{} was not started", tool.name),
+                format!("the server cannot start more work: {error}"),
+                "Call it again in a minute.",
+            );
+            self.0.runs.finish(&run, failure.into());
+        }
+        attend(&self.0.runs, tool, &run, &context, &self.0.session.redactor).await
+    }
+
+    async fn document(
+        &self,
+        tool: &'static Tool,
+        document: DocumentTool,
+        arguments: Arguments,
+        context: CallContext,
+    ) -> Answer {
+        let (run, ticket) = match self.begin(tool, &context) {
+            Ok(begun) => begun,
+            Err(failure) => return failure.into(),
+        };
+        // What only reads has nothing to record.
+        let to_stop = if tool.hints.read_only { Duration::ZERO } else { TO_STOP };
+        let (inner, running) = (Arc::clone(&self.0), Arc::clone(&run));
+        tokio::spawn(async move {
+            let work = || document_of(&inner, tool, document, &arguments, &running);
+            let answer = carry_out(&running, ticket, inner.settings.time_limit, to_stop, work).await;
+            inner.runs.finish(&running, answer);
+        });
+        attend(&self.0.runs, tool, &run, &context, &self.0.session.redactor).await
+    }
+
+    /// Tells every run to stop and waits until they have, but not longer than `limit`. No other is begun.
+    pub async fn stop_all(&self, limit: Duration) {
+        self.0.runs.close("the server is being stopped");
+        let until = Instant::now() + limit;
+        while self.running() > 0 && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        if self.running() > 0 {
+            tracing::warn!("{} runs did not record in time where they stopped", self.running());
+        }
+    }
+
+    /// How many runs go on.
+    pub fn running(&self) -> usize {
+        self.0.runs.running()
+    }
+}
+
+async fn document_of(
+    inner: &Inner,
+    tool: &'static Tool,
+    document: DocumentTool,
+    arguments: &Arguments,
+    run: &Run,
+) -> Answer {
+    let mut call = Call::new(inner.clients.clone(), run.interrupt.clone())
+        .by(command::user(&run.caller))
+        .named(run.id.clone())
+        .observed_by(Arc::new(Notes(run.output.clone())));
+    if let Some(release) = arguments.text("release").and_then(|text| text.parse::<ReleaseVersion>().ok()) {
+        call = match call.about(release) {
+            Ok(call) => call,
+            Err(error) => {
+                let why = inner.redacted(&error.to_string());
+                let next = error.hint().unwrap_or_default();
+                return ToolFailure::new(error.class(), format!("{} was not called", tool.name), why, next)
+                    .into();
+            }
+        };
+    }
+    if tool.scope != crate::caller::AccessScope::Read {
+        call = call.permitted(WritePermit::granted_by_user_interface(), Arc::new(NoConsent));
+    }
+    match inner.documents.answer(document, arguments, call).await {
+        Ok(mut document) => {
+            inner.redacted_document(&mut document);
+            let ok = document.get("error").is_none_or(Value::is_null)
+                && document.get("success").is_none_or(|success| success == true);
+            let fits = tool.fits(&document).inspect_err(|why| {
+                if ok {
+                    tracing::error!("{}: its result is not as its schema says: {why}", tool.name);
+                }
+            });
+            debug_assert!(!ok || fits.is_ok(), "{}: {fits:?}", tool.name);
+            Answer::Document { document, ok, untrusted: tool.is_untrusted, fits: fits.is_ok() }
+        }
+        Err(failure) => {
+            let ToolFailure { what, why, next, class } = failure;
+            let (what, why, next) = (inner.redacted(&what), inner.redacted(&why), inner.redacted(&next));
+            ToolFailure { what, why, next, class }.into()
+        }
+    }
+}
+
+/// A run that nobody carries out.
+#[cfg(test)]
+pub(crate) fn run_for_tests() -> Arc<Run> {
+    match Runs::default().begin("oar_change_advisory_status", "model", false) {
+        Ok(run) => run,
+        Err(failure) => panic!("{failure}"),
+    }
+}

@@ -1,0 +1,313 @@
+//! The runs: work that goes on when the call that began it has been answered, and what is left of it afterwards.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::io::Write as _;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use oar_core::error::ErrorClass;
+use oar_core::flow::interrupt::{Interrupt, InterruptSender, Signal};
+use oar_core::flow::log::LogCapture;
+use oar_core::operations::Observer;
+use oar_core::operations::slack_bot::Output;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::places::Ticket;
+use crate::result::{Answer, ToolFailure};
+
+/// How long a call is waited for before its run's id is the answer: many clients give up after 60 s.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a run that was told to stop may take to record where it stopped.
+pub(super) const TO_STOP: Duration = Duration::from_secs(3);
+/// How long the result of a run is kept.
+const KEPT_FOR: Duration = Duration::from_hours(1);
+/// How many results are kept.
+const MOST_KEPT: usize = 200;
+/// The most that is kept of one result, in bytes.
+const LONGEST_KEPT: usize = 64 * 1024;
+
+/// One run.
+pub(super) struct Run {
+    pub(crate) id: String,
+    pub(super) tool: &'static str,
+    pub(super) caller: String,
+    pub(super) interrupt: Interrupt,
+    /// What it writes.
+    pub(crate) output: Output,
+    /// What it logs.
+    pub(super) log: LogCapture,
+    is_untrusted: bool,
+    stop: InterruptSender,
+    why_stopped: Mutex<Option<String>>,
+    /// How many questions to a person are open.
+    asking: AtomicUsize,
+    end: watch::Sender<Option<Arc<Answer>>>,
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Run").field(&self.id).field(&self.tool).finish()
+    }
+}
+
+/// While this exists, a person is being asked.
+#[derive(Debug)]
+pub(crate) struct Asking(Arc<Run>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.asking.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Run {
+    /// Tells it to stop; the first reason counts.
+    pub(super) fn stop(&self, why: &str) {
+        self.why().get_or_insert_with(|| why.to_owned());
+        self.stop.send(Signal::Terminate);
+    }
+
+    fn why(&self) -> MutexGuard<'_, Option<String>> {
+        self.why_stopped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why it was told to stop, if it was.
+    pub(super) fn why_stopped(&self) -> Option<String> {
+        self.why().clone()
+    }
+
+    /// A person is asked until the returned value is dropped.
+    pub(crate) fn asking(self: &Arc<Self>) -> Asking {
+        self.asking.fetch_add(1, Ordering::SeqCst);
+        Asking(Arc::clone(self))
+    }
+
+    pub(super) fn is_asking(&self) -> bool {
+        self.asking.load(Ordering::SeqCst) > 0
+    }
+
+    /// The newest that it said or logged; empty when there is nothing yet.
+    pub(super) fn newest(&self) -> [String; 2] {
+        [self.output.last_note(), self.log.last_line()]
+    }
+
+    pub(super) fn is_untrusted(&self) -> bool {
+        self.is_untrusted
+    }
+
+    /// Its result, if it has ended.
+    pub(super) fn ended(&self) -> Option<Arc<Answer>> {
+        self.end.borrow().clone()
+    }
+
+    /// Waits for its result.
+    pub(super) async fn end(&self) -> Arc<Answer> {
+        let mut end = self.end.subscribe();
+        loop {
+            let ended = end.borrow_and_update().clone();
+            if let Some(answer) = ended {
+                return answer;
+            }
+            // The sender is in `self`, so it is not gone.
+            if end.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+/// Collects what an operation says into a run.
+#[derive(Debug)]
+pub(super) struct Notes(pub(super) Output);
+
+impl Observer for Notes {
+    fn note(&self, text: &str) {
+        // Writing into memory does not fail.
+        let _ = writeln!(self.0.notes(), "{text}");
+    }
+
+    fn warn(&self, text: &str) {
+        self.note(&format!("warning: {text}"));
+    }
+}
+
+/// Every run that goes on, and the kept results.
+#[derive(Debug, Default)]
+pub(super) struct Runs(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    running: HashMap<String, (Arc<Run>, bool)>,
+    finished: VecDeque<(Instant, Arc<Run>)>,
+    is_closed: bool,
+}
+
+impl Known {
+    fn forget_old(&mut self) {
+        let now = Instant::now();
+        while let Some((end, _)) = self.finished.front()
+            && (self.finished.len() > MOST_KEPT || now.duration_since(*end) >= KEPT_FOR)
+        {
+            self.finished.pop_front();
+        }
+    }
+}
+
+impl Runs {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new run.
+    ///
+    /// # Errors
+    ///
+    /// The server stops.
+    pub(super) fn begin(
+        &self,
+        tool: &'static str,
+        caller: &str,
+        is_untrusted: bool,
+    ) -> Result<Arc<Run>, ToolFailure> {
+        let (stop, interrupt) = Interrupt::channel();
+        let run = Arc::new(Run {
+            id: uuid::Uuid::now_v7().simple().to_string(),
+            tool,
+            caller: caller.to_owned(),
+            interrupt,
+            output: Output::default(),
+            log: LogCapture::default(),
+            is_untrusted,
+            stop,
+            why_stopped: Mutex::default(),
+            asking: AtomicUsize::new(0),
+            end: watch::Sender::new(None),
+        });
+        let mut known = self.known();
+        if known.is_closed {
+            return Err(ToolFailure::new(
+                ErrorClass::Unavailable,
+                format!("{tool} was not started"),
+                "the server is being stopped",
+                "Call it again in a minute.",
+            ));
+        }
+        known.running.insert(run.id.clone(), (Arc::clone(&run), false));
+        Ok(run)
+    }
+
+    /// The run has ended with this answer. It is kept when somebody has its id.
+    pub(super) fn finish(&self, run: &Arc<Run>, answer: Answer) {
+        let mut known = self.known();
+        let is_kept = known.running.remove(&run.id).is_some_and(|(_, is_kept)| is_kept);
+        let answer = if is_kept { answer.shortened(LONGEST_KEPT) } else { answer };
+        run.end.send_replace(Some(Arc::new(answer)));
+        if is_kept {
+            known.finished.push_back((Instant::now(), Arc::clone(run)));
+        }
+        known.forget_old();
+    }
+
+    /// Keeps the result of a run whose id is handed out; false when it has ended by now.
+    pub(super) fn keep(&self, run: &Run) -> bool {
+        match self.known().running.get_mut(&run.id) {
+            Some((_, is_kept)) => {
+                *is_kept = true;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The run of this id that this caller may see.
+    pub(super) fn find(&self, id: &str, caller: &str) -> Option<Arc<Run>> {
+        let mut known = self.known();
+        known.forget_old();
+        let finished = || known.finished.iter().map(|(_, run)| run).find(|run| run.id == id);
+        let found = known.running.get(id).map(|(run, _)| run).or_else(finished).cloned();
+        found.filter(|run| run.caller == caller)
+    }
+
+    /// How many go on.
+    pub(super) fn running(&self) -> usize {
+        self.known().running.len()
+    }
+
+    /// How many results are kept.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.known().finished.len()
+    }
+
+    /// Tells all to stop, and begins no other.
+    pub(super) fn close(&self, why: &str) {
+        let running: Vec<_> = {
+            let mut known = self.known();
+            known.is_closed = true;
+            known.running.values().map(|(run, _)| Arc::clone(run)).collect()
+        };
+        for run in running {
+            run.stop(why);
+        }
+    }
+}
+
+/// Does the work of a run when its caller has a place, until it ends, is told to stop, or takes too long. Work that does not
+/// stop within `to_stop` is dropped.
+pub(super) async fn carry_out<F: Future<Output = Answer>>(
+    run: &Arc<Run>,
+    ticket: Ticket,
+    limit: Duration,
+    to_stop: Duration,
+    work: impl FnOnce() -> F,
+) -> Answer {
+    let _place = tokio::select! {
+        biased;
+        _ = run.interrupt.wait() => {
+            let why = run.why_stopped().unwrap_or_default();
+            let what = format!("{} was not started", run.tool);
+            return ToolFailure::new(ErrorClass::Unavailable, what, why, "Nothing was done.").into();
+        }
+        place = ticket.place() => place,
+    };
+    let work = AssertUnwindSafe(async { work().await }).catch_unwind();
+    tokio::pin!(work);
+    let stopped = async {
+        tokio::select! {
+            _ = run.interrupt.wait() => {}
+            () = tokio::time::sleep(limit) => {
+                run.stop(&format!("it took longer than {} s and was stopped", limit.as_secs()));
+            }
+        }
+        tokio::time::sleep(to_stop).await;
+    };
+    tokio::select! {
+        biased;
+        answer = &mut work => answer.unwrap_or_else(|_| panicked(run.tool)),
+        () = stopped => {
+            let why = run.why_stopped().unwrap_or_default();
+            let next = "What it had started elsewhere goes on. Look at the release's status before calling it again.";
+            let text = run.output.text();
+            let failure =
+                ToolFailure::new(ErrorClass::Unavailable, format!("{} was stopped", run.tool), why, next);
+            let text = if text.trim().is_empty() { failure.to_string() } else { format!("{failure}\n\n{text}") };
+            Answer::Text { text, ok: false, untrusted: run.is_untrusted() }
+        }
+    }
+}
+
+/// The answer of a call that panicked.
+pub(super) fn panicked(tool: &str) -> Answer {
+    ToolFailure::new(
+        ErrorClass::Failed,
+        format!("{tool} failed without a result"),
+        "an error in the server, which its log describes",
+        "Look at the release's status before calling it again, and report the error.",
+    )
+    .into()
+}
