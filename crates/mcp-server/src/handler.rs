@@ -210,7 +210,11 @@ impl Handler {
             let question = question.map_err(|why| ErrorData::internal_error(why, None))?;
             return Ok((question.into(), Outcome::WaitsForConsent));
         }
-        let outcome = answer.outcome(context.ct.is_cancelled());
+        let outcome = match (answer.is_ok(), context.ct.is_cancelled()) {
+            (true, _) => Outcome::Done,
+            (false, true) => Outcome::Cancelled,
+            (false, false) => Outcome::Failed,
+        };
         Ok((answer.into_result().into(), outcome))
     }
 }

@@ -5,29 +5,26 @@
 //! nothing through that a person did not approve. `documents` answers what only needs to be read, `content` has resources
 //! and prompts. `transport` is everything between a socket and `handler`: limits, tokens, health, metrics.
 
-mod audit;
-mod cache;
-mod caller;
-mod calls;
+pub mod audit;
+pub mod cache;
+pub mod caller;
+pub mod calls;
 mod consent;
-mod content;
-mod documents;
+pub mod content;
+pub mod documents;
 mod elicitation;
 mod handler;
 mod health;
-mod result;
-mod settings;
-mod tools;
+pub mod result;
+pub mod settings;
+pub mod tools;
 pub mod transport;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Parser;
-use cli_support::{Build, CliError, CommandLine, CommonArgs, ExitCode, Program, Session, help};
-use oar_core::error::ErrorClass;
+use cli_support::{Build, CliError, CommandLine, CommonArgs, ExitCode, Program, Session};
 
 /// Serve the release tooling to AI agents over the Model Context Protocol
 ///
@@ -77,7 +74,7 @@ struct Options {
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     time_limit: u64,
     /// How often to look for changes of releases while somebody waits for them, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = clap::value_parser!(u64).range(1..=3600), help_heading = help::GLOBAL_OPTIONS, hide = true)]
+    #[arg(long, value_name = "SECONDS", default_value_t = content::INTERVAL.as_secs(), value_parser = clap::value_parser!(u64).range(1..=3600))]
     poll: u64,
 }
 

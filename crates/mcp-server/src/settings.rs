@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use cli_support::CliError;
 use jiff::civil::Date;
+use oar_core::config::McpCaller;
 use oar_core::error::ErrorClass;
 use url::{Host, Url};
 
 use crate::caller::{AccessScope, Caller};
-use crate::stand_in::McpCaller;
 use crate::tools::{Profile, Switches};
 
 /// The time limit of one call.
@@ -38,6 +38,8 @@ pub struct ServerOptions {
     pub generic: bool,
     /// The time limit of one call.
     pub time_limit: Duration,
+    /// Whether tools that start test jobs, which cost money, ask for consent.
+    pub paid_jobs_ask: bool,
     /// The limits of the transport.
     pub limits: Limits,
 }
@@ -177,6 +179,8 @@ pub struct Settings {
     pub limits: Limits,
     /// The time limit of one call.
     pub time_limit: Duration,
+    /// Whether tools that start test jobs, which cost money, ask for consent.
+    pub paid_jobs_ask: bool,
     /// Who calls without a token, on the loopback interface and without configured callers only.
     pub anonymous: Option<Arc<Caller>>,
 }
@@ -217,6 +221,7 @@ impl Settings {
             switches,
             limits: options.limits.clone(),
             time_limit: options.time_limit,
+            paid_jobs_ask: options.paid_jobs_ask,
             anonymous,
         })
     }

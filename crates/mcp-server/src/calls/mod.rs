@@ -33,7 +33,7 @@ pub use progress::{Progress, ProgressSender};
 pub(crate) use runs::Run;
 
 use crate::caller::Caller;
-use crate::documents::Documents;
+use crate::documents::{DocumentAnswer, Documents};
 use crate::result::{Answer, ToolFailure};
 use crate::settings::Settings;
 use crate::tools::{Arguments, DocumentTool, Kind, Tool};
@@ -250,25 +250,16 @@ async fn document_of(
     if tool.scope != crate::caller::AccessScope::Read {
         call = call.permitted(WritePermit::granted_by_user_interface(), Arc::new(NoConsent));
     }
-    match inner.documents.answer(document, arguments, call).await {
-        Ok(mut document) => {
-            inner.redacted_document(&mut document);
-            let ok = document.get("error").is_none_or(Value::is_null)
-                && document.get("success").is_none_or(|success| success == true);
-            let fits = tool.fits(&document).inspect_err(|why| {
-                if ok {
-                    tracing::error!("{}: its result is not as its schema says: {why}", tool.name);
-                }
-            });
-            debug_assert!(!ok || fits.is_ok(), "{}: {fits:?}", tool.name);
-            Answer::Document { document, ok, untrusted: tool.is_untrusted, fits: fits.is_ok() }
+    let DocumentAnswer { mut document, ok, untrusted, .. } =
+        inner.documents.answer(document, arguments, call).await;
+    inner.redacted_document(&mut document);
+    let fits = tool.fits(&document).inspect_err(|why| {
+        if ok {
+            tracing::error!("{}: its result is not as its schema says: {why}", tool.name);
         }
-        Err(failure) => {
-            let ToolFailure { what, why, next, class } = failure;
-            let (what, why, next) = (inner.redacted(&what), inner.redacted(&why), inner.redacted(&next));
-            ToolFailure { what, why, next, class }.into()
-        }
-    }
+    });
+    debug_assert!(!ok || fits.is_ok(), "{}: {fits:?}", tool.name);
+    Answer::Document { document, ok, untrusted, fits: fits.is_ok() }
 }
 
 /// A run that nobody carries out.

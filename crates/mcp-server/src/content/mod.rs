@@ -32,8 +32,10 @@ use crate::documents::Documents;
 use crate::documents::bounds::{begin_of, end_of};
 use address::Address;
 
-pub use changes::{Change, Changes, INTERVAL, Listener};
-pub use subscriptions::{FOLLOWED, Subscriptions};
+pub use changes::{Changes, INTERVAL};
+pub use subscriptions::Subscriptions;
+#[cfg(test)]
+use subscriptions::FOLLOWED;
 
 /// The largest text of one resource, in bytes; the largest StateBox file has 41 KB.
 const LARGEST: usize = 256 * 1024;

@@ -54,12 +54,7 @@ pub fn offered<'a>(
 
 /// Whether a tool is offered to a caller.
 pub fn is_offered(tool: &Tool, caller: &Caller, switches: &Switches) -> bool {
-    let is_generic = matches!(tool.kind, Kind::Generic(_));
-    caller.profile.has(tool.name)
-        && caller.scopes.contains(&tool.scope)
-        && (tool.hints.read_only || !switches.read_only)
-        && (switches.generic || !is_generic)
-        && switches.only.as_ref().is_none_or(|only| only.contains(tool.name))
+    caller.profile.has(tool.name) && caller.scopes.contains(&tool.scope) && switches.allow(tool)
 }
 
 /// Which tools the server has at all.
@@ -71,6 +66,16 @@ pub struct Switches {
     pub only: Option<BTreeSet<String>>,
     /// Whether the tools are on that run any command.
     pub generic: bool,
+}
+
+impl Switches {
+    /// Whether the server has this tool.
+    pub fn allow(&self, tool: &Tool) -> bool {
+        let is_generic = matches!(tool.kind, Kind::Generic(_));
+        (tool.hints.read_only || !self.read_only)
+            && (self.generic || !is_generic)
+            && self.only.as_ref().is_none_or(|only| only.contains(tool.name))
+    }
 }
 
 /// What a tool does.

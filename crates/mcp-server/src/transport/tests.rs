@@ -23,7 +23,7 @@ use super::*;
 use crate::caller::Caller;
 use crate::settings::tests::{configured, local_options};
 use crate::settings::{Limits, ServerOptions};
-use crate::stand_in::McpCaller;
+use oar_core::config::McpCaller;
 
 /// A bound for everything that must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
