@@ -12,7 +12,7 @@ use super::address::Address;
 use super::changes::{Change, Changes, Listener};
 
 /// The most resources that one session or one stream may follow.
-pub const FOLLOWED: usize = 64;
+pub(super) const FOLLOWED: usize = 64;
 
 /// The resources that a session of the legacy era follows (`resources/subscribe`). Each session has its own; when it is
 /// dropped, nothing is sent any more.
