@@ -218,8 +218,8 @@ mod tests {
     struct Person(Result<bool, String>, Mutex<Vec<String>>);
 
     impl Person {
-        fn who(says: Result<bool, &str>) -> Option<Arc<Self>> {
-            Some(Arc::new(Self(says.map_err(str::to_owned), Mutex::default())))
+        fn who(says: Result<bool, &str>) -> Arc<Self> {
+            Arc::new(Self(says.map_err(str::to_owned), Mutex::default()))
         }
 
         fn shown(&self) -> Vec<String> {
@@ -351,7 +351,7 @@ mod tests {
         let changed =
             world.consent(&[], None, false).ask(world.question(&other)).await.unwrap_err().to_string();
         assert!(changed.contains("another plan"), "{changed}");
-        let person = Person::who(Ok(false)).unwrap();
+        let person = Person::who(Ok(false));
         let first = world.consent(&[], Some(&person), true);
         first.ask(world.question(&shown)).await.unwrap();
         assert_eq!(world.used_by().await.as_deref(), Some(first.run.id.as_str()));
@@ -374,15 +374,15 @@ mod tests {
     #[tokio::test]
     async fn a_person_at_the_client_is_shown_the_plan_where_the_token_allows_it() {
         let (world, plan) = (World::new(), plan("advisory 150001"));
-        let person = Person::who(Ok(true)).unwrap();
+        let person = Person::who(Ok(true));
         world.consent(&[], Some(&person), true).ask(world.question(&plan)).await.unwrap();
         assert!(person.shown()[0].contains("advisory 150001"), "{:?}", person.shown());
-        let person = Person::who(Ok(true)).unwrap();
+        let person = Person::who(Ok(true));
         assert!(world.consent(&[], Some(&person), false).ask(world.question(&plan)).await.is_err());
         assert!(person.shown().is_empty());
         for (says, expected) in [(Ok(false), "declined"), (Err("the form was closed"), "the form was closed")]
         {
-            let person = Person::who(says).unwrap();
+            let person = Person::who(says);
             let refusal =
                 world.consent(&[], Some(&person), true).ask(world.question(&plan)).await.unwrap_err();
             assert!(refusal.to_string().contains(expected), "{refusal}");

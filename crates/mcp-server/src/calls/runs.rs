@@ -32,7 +32,7 @@ const MOST_KEPT: usize = 200;
 const LONGEST_KEPT: usize = 64 * 1024;
 
 /// One run.
-pub(super) struct Run {
+pub(crate) struct Run {
     pub(crate) id: String,
     pub(super) tool: &'static str,
     pub(super) caller: String,

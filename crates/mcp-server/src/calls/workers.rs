@@ -38,9 +38,11 @@ impl Workers {
         F: Future<Output = ()> + 'static,
     {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = &mut *state;
         state.senders.retain(|sender| !sender.is_closed());
         if state.senders.len() < THREADS {
-            state.senders.push(thread_of(state.senders.len())?);
+            let sender = thread_of(state.senders.len())?;
+            state.senders.push(sender);
             state.next = state.senders.len() - 1;
         }
         let index = state.next % state.senders.len();
