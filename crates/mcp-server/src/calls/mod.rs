@@ -25,15 +25,14 @@ use oar_core::error::{Classified as _, ErrorClass};
 use oar_core::operations::{Call, NoConsent};
 use oar_core::permit::WritePermit;
 use oar_core::version::ReleaseVersion;
-use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use progress::{Progress, ProgressSender};
 pub(crate) use runs::Run;
 
-use crate::caller::Caller;
-use crate::documents::Documents;
+use crate::caller::{AccessScope, Caller};
+use crate::documents::{DocumentAnswer, Documents};
 use crate::result::{Answer, ToolFailure};
 use crate::settings::Settings;
 use crate::tools::{Arguments, DocumentTool, Kind, Tool};
@@ -94,20 +93,6 @@ struct Inner {
 impl Inner {
     fn redacted(&self, text: &str) -> String {
         self.session.redactor.redact(text).into_owned()
-    }
-
-    /// The document without secrets and addresses. Most have none, and are not copied.
-    fn redacted_document(&self, value: &mut Value) {
-        match value {
-            Value::String(text) => {
-                if let std::borrow::Cow::Owned(redacted) = self.session.redactor.redact(text) {
-                    *text = redacted;
-                }
-            }
-            Value::Array(values) => values.iter_mut().for_each(|value| self.redacted_document(value)),
-            Value::Object(map) => map.values_mut().for_each(|value| self.redacted_document(value)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
     }
 }
 
@@ -236,7 +221,9 @@ async fn document_of(
         .by(command::user(&run.caller))
         .named(run.id.clone())
         .observed_by(Arc::new(Notes(run.output.clone())));
-    if let Some(release) = arguments.text("release").and_then(|text| text.parse::<ReleaseVersion>().ok()) {
+    // The cache forgets a release whatever it is.
+    let release = arguments.text("release").filter(|_| document != DocumentTool::CacheInvalidate);
+    if let Some(release) = release.and_then(|text| text.parse::<ReleaseVersion>().ok()) {
         call = match call.about(release) {
             Ok(call) => call,
             Err(error) => {
@@ -247,28 +234,18 @@ async fn document_of(
             }
         };
     }
-    if tool.scope != crate::caller::AccessScope::Read {
+    if tool.scope != AccessScope::Read {
         call = call.permitted(WritePermit::granted_by_user_interface(), Arc::new(NoConsent));
     }
-    match inner.documents.answer(document, arguments, call).await {
-        Ok(mut document) => {
-            inner.redacted_document(&mut document);
-            let ok = document.get("error").is_none_or(Value::is_null)
-                && document.get("success").is_none_or(|success| success == true);
-            let fits = tool.fits(&document).inspect_err(|why| {
-                if ok {
-                    tracing::error!("{}: its result is not as its schema says: {why}", tool.name);
-                }
-            });
-            debug_assert!(!ok || fits.is_ok(), "{}: {fits:?}", tool.name);
-            Answer::Document { document, ok, untrusted: tool.is_untrusted, fits: fits.is_ok() }
+    let DocumentAnswer { document, ok, untrusted, .. } =
+        inner.documents.answer(document, arguments, call).await;
+    let fits = tool.fits(&document).inspect_err(|why| {
+        if ok {
+            tracing::error!("{}: its result is not as its schema says: {why}", tool.name);
         }
-        Err(failure) => {
-            let ToolFailure { what, why, next, class } = failure;
-            let (what, why, next) = (inner.redacted(&what), inner.redacted(&why), inner.redacted(&next));
-            ToolFailure { what, why, next, class }.into()
-        }
-    }
+    });
+    debug_assert!(!ok || fits.is_ok(), "{}: {fits:?}", tool.name);
+    Answer::Document { document, ok, untrusted: untrusted || tool.is_untrusted, fits: fits.is_ok() }
 }
 
 /// A run that nobody carries out.

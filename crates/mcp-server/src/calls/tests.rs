@@ -13,7 +13,6 @@ use super::attend::{attend, follow};
 use super::places::Places;
 use super::runs::{Notes, PATIENCE, Run, Runs, TO_STOP, carry_out};
 use super::*;
-use crate::caller::AccessScope;
 use crate::tools::{Profile, Tool, tool};
 
 const LIMIT: Duration = Duration::from_mins(10);
