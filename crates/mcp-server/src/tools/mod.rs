@@ -405,9 +405,8 @@ impl Tool {
                 Word::ProgramOption(option) => first.push(format!("{option}={value}")),
                 Word::Option(option) => options.push(format!("{option}={value}")),
                 Word::Positional => positional.push(value),
-                Word::When(option) if value == "true" => options.push(option.to_owned()),
-                Word::Unless(option) if value == "false" => options.push(option.to_owned()),
-                Word::When(_) | Word::Unless(_) => {}
+                Word::When(option) => options.extend((value == "true").then(|| option.to_owned())),
+                Word::Unless(option) => options.extend((value == "false").then(|| option.to_owned())),
             }
         }
         let mut words = first;
