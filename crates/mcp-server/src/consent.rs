@@ -199,11 +199,11 @@ mod tests {
     use std::sync::Mutex;
 
     use oar_core::clock::Clock;
-    use oar_core::config::{Environment, Metadata, Settings};
+    use oar_core::config::{Environment, Settings};
     use oar_core::flow::outcome::{PlanSummary, Step};
     use oar_core::http::{Http, HttpSettings};
     use oar_core::redact::Redactor;
-    use oar_core::statebox::{NewConsent, State, TaskName};
+    use oar_core::statebox::{Metadata, NewConsent, State, TaskName};
     use oar_core::version::ReleaseVersion;
 
     use super::*;

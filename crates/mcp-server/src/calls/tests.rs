@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use oar_core::operations::Observer as _;
 use oar_core::redact::Redactor;
 use serde_json::json;
 use tokio::sync::mpsc;
