@@ -246,7 +246,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let state = format!("local:{}", folder.path().display());
             let environment = Environment::from_pairs([("OAR_STATE", state.as_str())]);
-            let settings = Settings::local(&environment).unwrap();
+            let settings = Settings::load(&environment).unwrap();
             let http = Http::new(HttpSettings::default(), Clock::system(), Redactor::default()).unwrap();
             let clients = Clients::new(settings, http);
             Self { _folder: folder, clients, release: "4.19.1".parse().unwrap() }

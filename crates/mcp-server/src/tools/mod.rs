@@ -236,7 +236,9 @@ impl Tool {
         if let Some((title, _)) = self.own {
             return title.to_owned();
         }
-        let words = self.name.split_once('_').map_or(self.name, |(_, words)| words);
+        // Without the program, unless one word is left.
+        let short = self.name.split_once('_').map(|(_, words)| words).filter(|words| words.contains('_'));
+        let words = short.unwrap_or(self.name);
         let word = |(index, word): (usize, &str)| match word {
             "cdn" | "cve" | "cvp" | "qe" => word.to_uppercase(),
             _ if index == 0 => {
