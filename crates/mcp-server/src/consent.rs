@@ -199,11 +199,11 @@ mod tests {
     use std::sync::Mutex;
 
     use oar_core::clock::Clock;
-    use oar_core::config::{Environment, Metadata, Settings};
+    use oar_core::config::{Environment, Settings};
     use oar_core::flow::outcome::{PlanSummary, Step};
     use oar_core::http::{Http, HttpSettings};
     use oar_core::redact::Redactor;
-    use oar_core::statebox::{NewConsent, State, TaskName};
+    use oar_core::statebox::{Metadata, NewConsent, State, TaskName};
     use oar_core::version::ReleaseVersion;
 
     use super::*;
@@ -218,8 +218,8 @@ mod tests {
     struct Person(Result<bool, String>, Mutex<Vec<String>>);
 
     impl Person {
-        fn who(says: Result<bool, &str>) -> Option<Arc<Self>> {
-            Some(Arc::new(Self(says.map_err(str::to_owned), Mutex::default())))
+        fn who(says: Result<bool, &str>) -> Arc<Self> {
+            Arc::new(Self(says.map_err(str::to_owned), Mutex::default()))
         }
 
         fn shown(&self) -> Vec<String> {
@@ -246,7 +246,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let state = format!("local:{}", folder.path().display());
             let environment = Environment::from_pairs([("OAR_STATE", state.as_str())]);
-            let settings = Settings::local(&environment).unwrap();
+            let settings = Settings::load(&environment).unwrap();
             let http = Http::new(HttpSettings::default(), Clock::system(), Redactor::default()).unwrap();
             let clients = Clients::new(settings, http);
             Self { _folder: folder, clients, release: "4.19.1".parse().unwrap() }
@@ -351,7 +351,7 @@ mod tests {
         let changed =
             world.consent(&[], None, false).ask(world.question(&other)).await.unwrap_err().to_string();
         assert!(changed.contains("another plan"), "{changed}");
-        let person = Person::who(Ok(false)).unwrap();
+        let person = Person::who(Ok(false));
         let first = world.consent(&[], Some(&person), true);
         first.ask(world.question(&shown)).await.unwrap();
         assert_eq!(world.used_by().await.as_deref(), Some(first.run.id.as_str()));
@@ -374,15 +374,15 @@ mod tests {
     #[tokio::test]
     async fn a_person_at_the_client_is_shown_the_plan_where_the_token_allows_it() {
         let (world, plan) = (World::new(), plan("advisory 150001"));
-        let person = Person::who(Ok(true)).unwrap();
+        let person = Person::who(Ok(true));
         world.consent(&[], Some(&person), true).ask(world.question(&plan)).await.unwrap();
         assert!(person.shown()[0].contains("advisory 150001"), "{:?}", person.shown());
-        let person = Person::who(Ok(true)).unwrap();
+        let person = Person::who(Ok(true));
         assert!(world.consent(&[], Some(&person), false).ask(world.question(&plan)).await.is_err());
         assert!(person.shown().is_empty());
         for (says, expected) in [(Ok(false), "declined"), (Err("the form was closed"), "the form was closed")]
         {
-            let person = Person::who(says).unwrap();
+            let person = Person::who(says);
             let refusal =
                 world.consent(&[], Some(&person), true).ask(world.question(&plan)).await.unwrap_err();
             assert!(refusal.to_string().contains(expected), "{refusal}");

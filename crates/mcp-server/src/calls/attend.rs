@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::CallContext;
 use super::progress::{self, Reporter};
 use super::runs::{PATIENCE, Run, Runs};
-use crate::result::{Answer, ToolFailure};
+use crate::result::{Answer, LONGEST_RESULT, ToolFailure};
 use crate::tools::{Arguments, Kind, Tool, shown};
 
 /// Stops a run that nobody waits for any more.
@@ -111,21 +111,20 @@ pub(super) async fn follow(
         .into();
     };
     let untrusted = run.is_untrusted();
-    match wait(&run, context, false, redactor).await {
-        Some(answer) => Answer::Run {
-            run: run.id.clone(),
-            is_finished: true,
-            text: answer.text(),
-            ok: answer.is_ok(),
-            untrusted,
-        },
-        None => {
-            let newest: Vec<_> = run.newest().into_iter().filter(|text| !text.is_empty()).collect();
-            let newest =
-                if newest.is_empty() { "nothing was reported yet".to_owned() } else { newest.join("\n") };
-            let text = format!("… {} still runs. So far:\n{newest}", run.tool);
-            let text = redactor.redact(&text).into_owned();
-            Answer::Run { run: run.id.clone(), is_finished: false, text, ok: true, untrusted }
-        }
+    let Some(answer) = wait(&run, context, false, redactor).await else {
+        let newest: Vec<_> = run.newest().into_iter().filter(|text| !text.is_empty()).collect();
+        let newest =
+            if newest.is_empty() { "nothing was reported yet".to_owned() } else { newest.join("\n") };
+        let text = format!("… {} still runs. So far:\n{newest}", run.tool);
+        let text = redactor.redact(&text).into_owned();
+        return Answer::Run { run: run.id.clone(), is_finished: false, text, ok: true, untrusted };
+    };
+    let answer = Arc::unwrap_or_clone(answer).shortened(LONGEST_RESULT);
+    Answer::Run {
+        run: run.id.clone(),
+        is_finished: true,
+        text: answer.text(),
+        ok: answer.is_ok(),
+        untrusted: untrusted || answer.is_untrusted(),
     }
 }

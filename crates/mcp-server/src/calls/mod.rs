@@ -25,14 +25,13 @@ use oar_core::error::{Classified as _, ErrorClass};
 use oar_core::operations::{Call, NoConsent};
 use oar_core::permit::WritePermit;
 use oar_core::version::ReleaseVersion;
-use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use progress::{Progress, ProgressSender};
 pub(crate) use runs::Run;
 
-use crate::caller::Caller;
+use crate::caller::{AccessScope, Caller};
 use crate::documents::{DocumentAnswer, Documents};
 use crate::result::{Answer, ToolFailure};
 use crate::settings::Settings;
@@ -94,20 +93,6 @@ struct Inner {
 impl Inner {
     fn redacted(&self, text: &str) -> String {
         self.session.redactor.redact(text).into_owned()
-    }
-
-    /// The document without secrets and addresses. Most have none, and are not copied.
-    fn redacted_document(&self, value: &mut Value) {
-        match value {
-            Value::String(text) => {
-                if let std::borrow::Cow::Owned(redacted) = self.session.redactor.redact(text) {
-                    *text = redacted;
-                }
-            }
-            Value::Array(values) => values.iter_mut().for_each(|value| self.redacted_document(value)),
-            Value::Object(map) => map.values_mut().for_each(|value| self.redacted_document(value)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
     }
 }
 
@@ -236,7 +221,9 @@ async fn document_of(
         .by(command::user(&run.caller))
         .named(run.id.clone())
         .observed_by(Arc::new(Notes(run.output.clone())));
-    if let Some(release) = arguments.text("release").and_then(|text| text.parse::<ReleaseVersion>().ok()) {
+    // The cache forgets a release whatever it is.
+    let release = arguments.text("release").filter(|_| document != DocumentTool::CacheInvalidate);
+    if let Some(release) = release.and_then(|text| text.parse::<ReleaseVersion>().ok()) {
         call = match call.about(release) {
             Ok(call) => call,
             Err(error) => {
@@ -247,19 +234,18 @@ async fn document_of(
             }
         };
     }
-    if tool.scope != crate::caller::AccessScope::Read {
+    if tool.scope != AccessScope::Read {
         call = call.permitted(WritePermit::granted_by_user_interface(), Arc::new(NoConsent));
     }
-    let DocumentAnswer { mut document, ok, untrusted, .. } =
+    let DocumentAnswer { document, ok, untrusted, .. } =
         inner.documents.answer(document, arguments, call).await;
-    inner.redacted_document(&mut document);
     let fits = tool.fits(&document).inspect_err(|why| {
         if ok {
             tracing::error!("{}: its result is not as its schema says: {why}", tool.name);
         }
     });
     debug_assert!(!ok || fits.is_ok(), "{}: {fits:?}", tool.name);
-    Answer::Document { document, ok, untrusted, fits: fits.is_ok() }
+    Answer::Document { document, ok, untrusted: untrusted || tool.is_untrusted, fits: fits.is_ok() }
 }
 
 /// A run that nobody carries out.

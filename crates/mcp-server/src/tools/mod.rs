@@ -241,10 +241,18 @@ impl Tool {
         if let Some((title, _)) = self.own {
             return title.to_owned();
         }
-        let words = self.name.split_once('_').map_or(self.name, |(_, words)| words).replace('_', " ");
-        let mut characters = words.chars();
-        let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-        first + characters.as_str()
+        // Without the program, unless one word is left.
+        let short = self.name.split_once('_').map(|(_, words)| words).filter(|words| words.contains('_'));
+        let words = short.unwrap_or(self.name);
+        let word = |(index, word): (usize, &str)| match word {
+            "cdn" | "cve" | "cvp" | "qe" => word.to_uppercase(),
+            _ if index == 0 => {
+                let (first, rest) = word.split_at(word.ceil_char_boundary(1));
+                first.to_uppercase() + rest
+            }
+            _ => word.to_owned(),
+        };
+        words.split('_').enumerate().map(word).collect::<Vec<_>>().join(" ")
     }
 
     /// Its description: the operation's summary and hints.
@@ -259,10 +267,10 @@ impl Tool {
         }
         if self.scope == AccessScope::Critical {
             text.push_str(
-                " It cannot be undone: without a person's consent the answer is the plan, and nothing is sent. What it started elsewhere goes on after a cancellation.",
+                " It cannot be undone: the answer is the plan until a person has consented to it. Cancelling undoes nothing.",
             );
         } else if self.starts_jobs.is_some() {
-            text.push_str(" A job that was started goes on after a cancellation.");
+            text.push_str(" Cancelling stops no job that was started.");
         }
         text
     }
@@ -404,9 +412,8 @@ impl Tool {
                 Word::ProgramOption(option) => first.push(format!("{option}={value}")),
                 Word::Option(option) => options.push(format!("{option}={value}")),
                 Word::Positional => positional.push(value),
-                Word::When(option) if value == "true" => options.push(option.to_owned()),
-                Word::Unless(option) if value == "false" => options.push(option.to_owned()),
-                Word::When(_) | Word::Unless(_) => {}
+                Word::When(option) => options.extend((value == "true").then(|| option.to_owned())),
+                Word::Unless(option) => options.extend((value == "false").then(|| option.to_owned())),
             }
         }
         let mut words = first;

@@ -180,7 +180,7 @@ fn every_hint_is_said_and_is_that_of_the_specification() {
 fn every_tool_and_every_parameter_is_described_and_every_operation_exists() {
     for tool in catalogue() {
         let name = tool.name;
-        assert!(tool.description().len() > 20, "{name}");
+        assert!(tool.description().len() > 10, "{name}");
         if let Kind::Command { program, command } = tool.kind {
             assert!(row(program, command).is_some(), "{name}");
         }
