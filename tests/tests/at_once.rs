@@ -33,6 +33,8 @@ at_once!(
     push_errata,
     push_errata_what_was_blocked,
     push_errata_through,
+    consent_konflux,
+    consent_errata,
     image_consistency_konflux,
     image_consistency_result,
     stage_testing_konflux,

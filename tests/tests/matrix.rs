@@ -66,6 +66,8 @@ matrix!(
     push_errata,
     push_errata_what_was_blocked,
     push_errata_through,
+    consent_konflux,
+    consent_errata,
     image_consistency_konflux,
     image_consistency_result,
     image_consistency_errata,

@@ -209,7 +209,7 @@ mod tests {
         }
         let caller = json!({ "token_sha256": HASH, "scopes": "release:read" });
         for name in ["", "a b", "a:b", "a\u{1b}b", &"a".repeat(41)] {
-            assert!(callers(&json!({ name: caller })).is_err(), "{name:?}");
+            assert!(callers(&json!({ (name): caller })).is_err(), "{name:?}");
         }
         let twice = callers(&json!({ "a": caller, "b": caller })).unwrap_err().to_string();
         assert!(twice.contains("`mcp.callers.b.token_sha256`") && twice.contains("`a`"), "{twice}");

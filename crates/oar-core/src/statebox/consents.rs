@@ -168,14 +168,13 @@ impl State {
             return Change::Unchanged;
         }
         let until = consent.at.checked_add(CONSENT_LIFETIME).unwrap_or(consent.at);
-        let (at, until) = (stamp(consent.at), stamp(until));
-        let record = self.record([
-            ("id", Some(&consent.id)),
-            ("command", Some(&consent.command)),
-            ("plan", Some(&consent.plan)),
-            ("by", Some(&consent.by)),
-            ("at", Some(&at)),
-            ("until", Some(&until)),
+        let record = Mapping::from([
+            ("id", Node::text(&consent.id)),
+            ("command", Node::text(self.mask(&consent.command))),
+            ("plan", Node::text(&consent.plan)),
+            ("by", Node::text(self.mask(&consent.by))),
+            ("at", Node::text(stamp(consent.at))),
+            ("until", Node::text(stamp(until))),
         ]);
         self.change_task(task, |fields| {
             if fields.get(CONSENTS).and_then(Node::as_sequence).is_none() {
@@ -208,11 +207,11 @@ impl State {
     ) -> Result<Change, StateError> {
         let plan = plan.as_ref();
         let all = self.consents(task);
-        let to_plan = || all.iter().filter(|consent| consent.plan == plan);
-        if to_plan().any(|consent| consent.run.as_deref() == Some(run)) {
+        let to_plan: Vec<_> = all.iter().filter(|consent| consent.plan == plan).collect();
+        if to_plan.iter().any(|consent| consent.run.as_deref() == Some(run)) {
             return Ok(Change::Unchanged);
         }
-        let Some(valid) = to_plan().find(|consent| consent.is_valid_at(now)) else {
+        let Some(valid) = to_plan.into_iter().find(|consent| consent.is_valid_at(now)) else {
             return Err(StateError::NoConsent { task, why: why_none(&all, plan, now) });
         };
         Ok(self.mark_consent(task, &valid.id, |record| {
