@@ -45,9 +45,9 @@ impl Watch {
 /// Turns SIGINT, SIGTERM and SIGHUP into [`Interrupt`].
 ///
 /// They are watched on a separate thread, because the command's thread may block on a file, on standard input
-/// or on a full pipe, or be busy with a long text. If it does not notice the signal in time, or at the second
-/// signal, the process ends anyway.
-pub(crate) fn listen(ui: &Ui) -> std::io::Result<Watch> {
+/// or on a full pipe, or be busy with a long text. If it does not notice the signal in time, does not end within
+/// `drain_time` after it has, or at the second signal, the process ends anyway.
+pub(crate) fn listen(ui: &Ui, drain_time: Duration) -> std::io::Result<Watch> {
     let (sender, interrupt) = Interrupt::channel();
     let watch = Watch { interrupt, heard: Arc::default() };
     let (ready, is_ready) = std::sync::mpsc::sync_channel(1);
@@ -65,7 +65,7 @@ pub(crate) fn listen(ui: &Ui) -> std::io::Result<Watch> {
             match Signals::new() {
                 Ok(signals) => {
                     let _ = ready.send(Ok(()));
-                    follow(signals, sender, &watched, &ui).await;
+                    follow(signals, sender, &watched, drain_time, &ui).await;
                 }
                 Err(error) => {
                     let _ = ready.send(Err(error));
@@ -109,7 +109,7 @@ impl Signals {
     }
 }
 
-async fn follow(mut signals: Signals, sender: InterruptSender, watch: &Watch, ui: &Ui) {
+async fn follow(mut signals: Signals, sender: InterruptSender, watch: &Watch, drain_time: Duration, ui: &Ui) {
     let first = loop {
         tokio::select! {
             received = signals.next() => {
@@ -134,7 +134,7 @@ async fn follow(mut signals: Signals, sender: InterruptSender, watch: &Watch, ui
         let held = watch.interrupt.is_held();
         let grace_period = match (watch.heard.load(Ordering::SeqCst), held) {
             // It ends earlier on its own.
-            (true, _) => HEARD * 2,
+            (true, _) => HEARD * 2 + drain_time,
             (false, true) => HELD,
             (false, false) => UNHELD,
         };

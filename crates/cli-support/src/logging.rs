@@ -43,8 +43,7 @@ struct LogLayer {
 }
 
 /// The crates whose events are logged; of others only warnings are.
-const OWN: [&str; 8] =
-    ["oar_core", "cli_support", "agent", "oar", "oarctl", "job", "jobctl", "mcp_server"];
+const OWN: [&str; 8] = ["oar_core", "cli_support", "agent", "oar", "oarctl", "job", "jobctl", "mcp_server"];
 
 impl LogLayer {
     fn wants(&self, metadata: &Metadata<'_>) -> bool {

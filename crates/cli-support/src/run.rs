@@ -1,5 +1,6 @@
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::time::Duration;
 
 use oar_core::clients::Clients;
 use oar_core::clock::{self, Clock};
@@ -93,6 +94,12 @@ pub trait Program: clap::Parser {
     /// The options of every program.
     fn common(&self) -> &CommonArgs;
 
+    /// How long it may take to end what others have begun with it, after it was told to stop: a server lets running
+    /// calls end. Other commands take nothing.
+    fn drain_time(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Runs the parsed command. When [`Session::interrupt`] fires, a command that holds it gets time to
     /// return; any other is dropped.
     fn dispatch(self, session: Session) -> impl Future<Output = Result<ExitCode, CliError>>;
@@ -149,7 +156,7 @@ pub fn run_with<P: Program>(
         }
     };
     let code = runtime.block_on(async {
-        let watch = match crate::interrupt::listen(&ui) {
+        let watch = match crate::interrupt::listen(&ui, program.drain_time()) {
             Ok(watch) => watch,
             Err(error) => {
                 let message = format!("cannot listen for signals: {error}");
@@ -169,6 +176,7 @@ pub fn run_with<P: Program>(
 /// Runs a parsed command until it ends or is interrupted; `heard` is called when it is.
 pub(crate) async fn attended<P: Program>(program: P, session: Session, heard: impl FnOnce()) -> ExitCode {
     let (ui, interrupt) = (session.ui.clone(), session.interrupt.clone());
+    let to_end = interrupt::HEARD + program.drain_time();
     let command = program.dispatch(session);
     tokio::pin!(command);
     let outcome = tokio::select! {
@@ -176,7 +184,7 @@ pub(crate) async fn attended<P: Program>(program: P, session: Session, heard: im
         signal = interrupt.wait() => {
             heard();
             if interrupt.is_held() {
-                match tokio::time::timeout(interrupt::HEARD, &mut command).await {
+                match tokio::time::timeout(to_end, &mut command).await {
                     Ok(Ok(_)) => {}
                     Ok(Err(error)) => { ui.fail(&error); }
                     Err(_) => ui.warn(interrupt::UNRECORDED),

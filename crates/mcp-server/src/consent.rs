@@ -21,6 +21,7 @@ use oar_core::tasks::open_statebox;
 
 use crate::caller::Caller;
 use crate::calls::{Elicit, Run};
+use crate::transport::Outcome;
 
 /// How long a person may look at a form.
 const FORM: Duration = Duration::from_mins(5);
@@ -168,9 +169,10 @@ impl CallerConsent {
             Said::NotAsked(why) => why,
         };
         self.write(&words);
+        self.run.ends_as(Outcome::WaitsForConsent);
         let why: Vec<String> = not_asked.into_iter().chain(Some(why)).filter(|why| !why.is_empty()).collect();
         let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join("; ")) };
-        Err(Refusal::blocked(format!("{command} of {release} waits for consent{why}; {}", question.otherwise())).with_hint(
+        Err(Refusal::blocked(format!("it waits for consent{why}; {}", question.otherwise())).with_hint(
             format!(
                 "A person looks at the plan and runs `oar -r {release} consent {command}`; after that, call this tool again."
             ),

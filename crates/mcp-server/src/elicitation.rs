@@ -12,8 +12,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rmcp::ErrorData;
 use rmcp::model::{
-    CallToolRequestParams, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema,
-    InputRequest, InputRequiredResult, RequestStateCodec, SealOptions,
+    CallToolRequestParams, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction,
+    ElicitationSchema, InputRequest, InputRequiredResult, RequestStateCodec, SealOptions,
 };
 use rmcp::service::{Peer, RoleServer};
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,8 @@ fn form(message: &str) -> Result<ElicitRequestParams, String> {
 
 /// Whether a person ticked the field and sent the form.
 fn consents(result: &ElicitResult) -> bool {
-    let is_ticked = result.content.as_ref().and_then(|content| content.get(CONSENT)).is_some_and(|value| value == true);
+    let is_ticked =
+        result.content.as_ref().and_then(|content| content.get(CONSENT)).is_some_and(|value| value == true);
     result.action == ElicitationAction::Accept && is_ticked
 }
 
@@ -127,7 +128,11 @@ pub(crate) struct AskByRetry {
 
 impl AskByRetry {
     /// For this call, which may bring the answer to an earlier question.
-    pub(crate) fn new(seal: &Arc<Seal>, caller: &str, request: &CallToolRequestParams) -> Result<Arc<Self>, ErrorData> {
+    pub(crate) fn new(
+        seal: &Arc<Seal>,
+        caller: &str,
+        request: &CallToolRequestParams,
+    ) -> Result<Arc<Self>, ErrorData> {
         let bound_to = bound_to(caller, request);
         let answered = match (&request.request_state, &request.input_responses) {
             (Some(state), Some(responses)) => {
@@ -141,7 +146,8 @@ impl AskByRetry {
                 }
                 let response = responses.get(CONSENT).cloned();
                 let result = response.and_then(|value| serde_json::from_value::<ElicitResult>(value).ok());
-                let result = result.ok_or_else(|| ErrorData::invalid_params("inputResponses has no `consent`", None))?;
+                let result = result
+                    .ok_or_else(|| ErrorData::invalid_params("inputResponses has no `consent`", None))?;
                 Some((state.question, consents(&result)))
             }
             _ => None,
@@ -212,7 +218,8 @@ mod tests {
     async fn an_answer_counts_once_for_its_question_caller_and_call() {
         let seal = Arc::new(Seal::new().unwrap());
         let state = asked(&seal).await;
-        let with = |caller: &str, release: &str| AskByRetry::new(&seal, caller, &answered(&state, release, yes()));
+        let with =
+            |caller: &str, release: &str| AskByRetry::new(&seal, caller, &answered(&state, release, yes()));
         assert!(with("somebody else", "4.19.1").is_err());
         assert!(with("model", "4.19.2").is_err());
         let form = with("model", "4.19.1").unwrap();

@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::error::ErrorClass;
+use rmcp::model::{CacheScope, Tool as Definition};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, GetPromptRequestParams,
     GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
     ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ProtocolVersion,
-    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, SubscribeRequestParams,
-    SubscriptionFilter, UnsubscribeRequestParams,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+    SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
 };
-use rmcp::model::{CacheScope, Tool as Definition};
 use rmcp::service::{Peer, RequestContext, RoleServer, SubscriptionContext};
 use rmcp::{ErrorData, ServerHandler};
 use tokio::sync::mpsc;
@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use crate::audit::{Audit, AuditEntry};
 use crate::cache::Cache;
 use crate::caller::{AccessScope, Caller};
-use crate::calls::{CallContext, Calls, Elicit, Progress, ProgressSender};
+use crate::calls::{CallContext, Calls, Elicit, Progress, ProgressSender, Trail};
 use crate::content::{Content, Subscriptions};
 use crate::documents::Documents;
 use crate::elicitation::{AskByRetry, AskNow, Seal};
@@ -70,7 +70,8 @@ pub(crate) async fn serve(options: Options, session: Session) -> Result<ExitCode
     let version = env!("CARGO_PKG_VERSION");
     let documents = Documents::new(clients.clone(), Cache::of(&clients));
     let content = Content::new(documents.clone(), poll);
-    let health = ServerHealth::new(session.environment.clone(), clients.clone(), documents.cache().clone(), &settings);
+    let health =
+        ServerHealth::new(session.environment.clone(), clients.clone(), documents.cache().clone(), &settings);
     let state = ServerState::new(
         Arc::new(health),
         |name| tools::tool(name).map(|tool| tool.scope),
@@ -79,7 +80,8 @@ pub(crate) async fn serve(options: Options, session: Session) -> Result<ExitCode
         session.redactor.clone(),
     );
     let calls = Calls::new(session.clone(), clients, documents, Arc::clone(&settings));
-    let seal = Seal::new().map_err(|why| CliError::new(ErrorClass::Failed, format!("no form can be sealed: {why}")))?;
+    let seal = Seal::new()
+        .map_err(|why| CliError::new(ErrorClass::Failed, format!("no form can be sealed: {why}")))?;
     let shared = Arc::new(Shared {
         calls: calls.clone(),
         content,
@@ -95,7 +97,9 @@ pub(crate) async fn serve(options: Options, session: Session) -> Result<ExitCode
         .thread_name("mcp")
         .enable_all()
         .build()
-        .map_err(|error| CliError::new(ErrorClass::Failed, format!("cannot start the asynchronous runtime: {error}")))?;
+        .map_err(|error| {
+            CliError::new(ErrorClass::Failed, format!("cannot start the asynchronous runtime: {error}"))
+        })?;
     // What runs may be recorded in the state before the process ends.
     let hold = session.interrupt.hold();
     let interrupt = session.interrupt.clone();
@@ -106,8 +110,11 @@ pub(crate) async fn serve(options: Options, session: Session) -> Result<ExitCode
             let handler = Handler { shared, subscriptions: Subscriptions::default(), fixed };
             transport::serve_stdio(handler, interrupt).await
         } else {
-            let of_session =
-                move || Handler { shared: Arc::clone(&shared), subscriptions: Subscriptions::default(), fixed: None };
+            let of_session = move || Handler {
+                shared: Arc::clone(&shared),
+                subscriptions: Subscriptions::default(),
+                fixed: None,
+            };
             transport::serve(of_session, settings, state, interrupt).await
         };
         calls.stop_all(TO_RECORD).await;
@@ -116,12 +123,13 @@ pub(crate) async fn serve(options: Options, session: Session) -> Result<ExitCode
     let served = served.await;
     drop(hold);
     runtime.shutdown_background();
-    served.map_err(|error| CliError::new(ErrorClass::Failed, format!("the server ended early: {error}")))??;
+    served
+        .map_err(|error| CliError::new(ErrorClass::Failed, format!("the server ended early: {error}")))??;
     Ok(ExitCode::Done)
 }
 
 /// How long runs may take to record where they stopped, after the transport let them end.
-const TO_RECORD: std::time::Duration = std::time::Duration::from_secs(2);
+pub(crate) const TO_RECORD: std::time::Duration = std::time::Duration::from_secs(2);
 
 fn settings_of(options: Options, clients: &oar_core::clients::Clients) -> Result<Settings, CliError> {
     let document = clients.settings();
@@ -135,7 +143,10 @@ fn settings_of(options: Options, clients: &oar_core::clients::Clients) -> Result
         tools: only,
         generic: options.generic,
         time_limit: std::time::Duration::from_secs(options.time_limit),
-        limits: settings::Limits::default(),
+        limits: settings::Limits {
+            requests_per_minute: options.requests_per_minute,
+            ..settings::Limits::default()
+        },
         paid_jobs_ask: document.mcp_paid_jobs_ask()?,
     };
     // One client over standard input and output is the person who started the program: no token is looked at.
@@ -162,7 +173,10 @@ impl Handler {
         if caller.scopes.contains(&AccessScope::Read) {
             return Ok(caller);
         }
-        Err(ErrorData::invalid_request(format!("{} lacks the scope {}", caller.name, AccessScope::Read.name()), None))
+        Err(ErrorData::invalid_request(
+            format!("{} lacks the scope {}", caller.name, AccessScope::Read.name()),
+            None,
+        ))
     }
 
     fn offered(&self, caller: &Caller, name: &str) -> Option<&'static Tool> {
@@ -175,6 +189,7 @@ impl Handler {
         request: CallToolRequestParams,
         caller: Arc<Caller>,
         context: &RequestContext<RoleServer>,
+        trail: &Arc<Trail>,
     ) -> Result<(CallToolResponse, Outcome), ErrorData> {
         let is_modern = context
             .protocol_version()
@@ -204,17 +219,14 @@ impl Handler {
             progress,
             elicit,
             trace: context.meta.get_traceparent().map(str::to_owned),
+            trail: Arc::clone(trail),
         };
         let answer = self.shared.calls.call(tool, arguments, call).await;
         if let Some(question) = by_retry.and_then(|form| form.question()) {
             let question = question.map_err(|why| ErrorData::internal_error(why, None))?;
             return Ok((question.into(), Outcome::WaitsForConsent));
         }
-        let outcome = match (answer.is_ok(), context.ct.is_cancelled()) {
-            (true, _) => Outcome::Done,
-            (false, true) => Outcome::Cancelled,
-            (false, false) => Outcome::Failed,
-        };
+        let outcome = trail.outcome(&answer);
         Ok((answer.into_result().into(), outcome))
     }
 }
@@ -247,7 +259,8 @@ impl ServerHandler for Handler {
             .build();
         ServerConfig::new(capabilities)
             .with_server_info(
-                Implementation::new("release-tests", &self.shared.version).with_title("OpenShift release tooling"),
+                Implementation::new("release-tests", &self.shared.version)
+                    .with_title("OpenShift release tooling"),
             )
             .with_instructions(INSTRUCTIONS)
     }
@@ -275,11 +288,11 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&context)?;
-        let begun = Instant::now();
+        let (begun, trail) = (Instant::now(), Arc::<Trail>::default());
         let (name, arguments) = (request.name.clone(), request.arguments.clone());
         let tool = self.offered(&caller, &name);
         let called = match tool {
-            Some(tool) => self.called(tool, request, Arc::clone(&caller), &context).await,
+            Some(tool) => self.called(tool, request, Arc::clone(&caller), &context, &trail).await,
             None => Err(unknown(&name)),
         };
         let outcome = called.as_ref().map_or(Outcome::Refused, |(_, outcome)| *outcome);
@@ -293,7 +306,7 @@ impl ServerHandler for Handler {
             arguments: arguments.as_ref(),
             outcome,
             duration,
-            run: None,
+            run: trail.run(),
             traceparent: context.meta.get_traceparent(),
         });
         called.map(|(response, _)| response)

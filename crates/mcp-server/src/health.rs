@@ -11,7 +11,9 @@ use oar_core::error::ServiceErrorKind;
 use crate::cache::Cache;
 use crate::settings::Settings;
 use crate::tools::{Kind, catalogue};
-use crate::transport::{CacheReport, EnvironmentReport, HealthReport, HealthSource, ThreadPool, TicketStatus, ToolCounts};
+use crate::transport::{
+    CacheReport, EnvironmentReport, HealthReport, HealthSource, ThreadPool, TicketStatus, ToolCounts,
+};
 
 /// How long looking for a ticket may take; the reference gives `klist` as long.
 const TICKET_LIMIT: Duration = Duration::from_secs(1);

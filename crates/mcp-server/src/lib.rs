@@ -22,6 +22,8 @@ pub mod transport;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
 
 use clap::Parser;
 use cli_support::{Build, CliError, CommandLine, CommonArgs, ExitCode, Program, Session};
@@ -73,6 +75,9 @@ struct Options {
     /// How long one call may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     time_limit: u64,
+    /// How many requests a caller may send in a minute
+    #[arg(long, value_name = "COUNT", default_value = "600")]
+    requests_per_minute: NonZeroU32,
     /// How often to look for changes of releases while somebody waits for them, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = content::INTERVAL.as_secs(), value_parser = clap::value_parser!(u64).range(1..=3600))]
     poll: u64,
@@ -81,6 +86,10 @@ struct Options {
 impl Program for Mcp {
     fn common(&self) -> &CommonArgs {
         &self.common
+    }
+
+    fn drain_time(&self) -> Duration {
+        settings::Limits::default().drain_time + handler::TO_RECORD
     }
 
     async fn dispatch(self, session: Session) -> Result<ExitCode, CliError> {

@@ -10,6 +10,7 @@ use super::progress::{self, Reporter};
 use super::runs::{PATIENCE, Run, Runs};
 use crate::result::{Answer, LONGEST_RESULT, ToolFailure};
 use crate::tools::{Arguments, Kind, Tool, shown};
+use crate::transport::Outcome;
 
 /// Stops a run that nobody waits for any more.
 struct StopOnDrop<'a>(Option<&'a Run>);
@@ -17,7 +18,7 @@ struct StopOnDrop<'a>(Option<&'a Run>);
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         if let Some(run) = self.0 {
-            run.stop("the caller is gone");
+            run.stop("the caller is gone", Outcome::Cancelled);
         }
     }
 }
@@ -30,6 +31,7 @@ pub(super) async fn attend(
     context: &CallContext,
     redactor: &Redactor,
 ) -> Answer {
+    context.trail.runs(&run.id);
     let mut guard = StopOnDrop(Some(run));
     let ended = wait(run, context, true, redactor).await;
     let answer = match ended {
@@ -40,8 +42,14 @@ pub(super) async fn attend(
     };
     guard.0 = None;
     match answer {
-        Some(answer) => Arc::unwrap_or_clone(answer),
-        None => goes_on(tool, run, redactor),
+        Some(answer) => {
+            context.trail.ended(run.outcome(&answer));
+            Arc::unwrap_or_clone(answer)
+        }
+        None => {
+            context.trail.ended(Outcome::Continues);
+            goes_on(tool, run, redactor)
+        }
     }
 }
 
@@ -87,7 +95,7 @@ async fn wait(run: &Arc<Run>, context: &CallContext, own: bool, redactor: &Redac
                     return None;
                 }
                 is_cancelled = true;
-                run.stop("cancelled by the caller");
+                run.stop("cancelled by the caller", Outcome::Cancelled);
             }
             () = tokio::time::sleep(pause) => reporter.look(run),
         }

@@ -15,6 +15,7 @@ use crate::caller::AccessScope;
 use crate::consent::{CallerConsent, Said};
 use crate::result::{Answer, LONGEST_RESULT, ToolFailure, bounded};
 use crate::tools::{Arguments, Kind, Tool, catalogue, shown};
+use crate::transport::Outcome;
 
 /// The most words of a command line.
 const MOST_WORDS: usize = 200;
@@ -268,6 +269,7 @@ async fn may_start(
         Said::Yes => return Ok(()),
         Said::No => "a person declined it".to_owned(),
         Said::NotAsked(why) => {
+            run.ends_as(Outcome::WaitsForConsent);
             let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
             format!("it starts test jobs, which cost money, and waits for consent{why}")
         }

@@ -14,7 +14,7 @@ mod workers;
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -36,6 +36,7 @@ use crate::documents::{DocumentAnswer, Documents};
 use crate::result::{Answer, ToolFailure};
 use crate::settings::Settings;
 use crate::tools::{Arguments, DocumentTool, Kind, Tool};
+use crate::transport::Outcome;
 use attend::{attend, follow};
 use command::CommandLine;
 use places::{Places, Ticket};
@@ -62,6 +63,37 @@ pub struct CallContext {
     pub elicit: Option<Arc<dyn Elicit>>,
     /// The trace that the call belongs to.
     pub trace: Option<String>,
+    /// What is learnt of the call beside its answer.
+    pub trail: Arc<Trail>,
+}
+
+/// What the audit line says of a call beside its answer.
+#[derive(Debug, Default)]
+pub struct Trail {
+    run: OnceLock<String>,
+    outcome: OnceLock<Outcome>,
+}
+
+impl Trail {
+    fn runs(&self, id: &str) {
+        // A call begins one run; a retry of a form is another call.
+        let _ = self.run.set(id.to_owned());
+    }
+
+    fn ended(&self, outcome: Outcome) {
+        let _ = self.outcome.set(outcome);
+    }
+
+    /// The id of the run that the call began.
+    pub fn run(&self) -> Option<&str> {
+        self.run.get().map(String::as_str)
+    }
+
+    /// How the call ended with `answer`.
+    pub fn outcome(&self, answer: &Answer) -> Outcome {
+        let of_answer = || if answer.is_ok() { Outcome::Done } else { Outcome::Failed };
+        self.outcome.get().copied().unwrap_or_else(of_answer)
+    }
 }
 
 impl fmt::Debug for CallContext {

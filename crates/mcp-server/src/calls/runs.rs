@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::places::Ticket;
 use crate::result::{Answer, ToolFailure};
+use crate::transport::Outcome;
 
 /// How long a call is waited for before its run's id is the answer: many clients give up after 60 s.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -44,6 +45,8 @@ pub(crate) struct Run {
     is_untrusted: bool,
     stop: InterruptSender,
     why_stopped: Mutex<Option<String>>,
+    /// How it ends, where that is neither success nor failure.
+    ends: OnceLock<Outcome>,
     /// How many questions to a person are open.
     asking: AtomicUsize,
     end: watch::Sender<Option<Arc<Answer>>>,
@@ -67,9 +70,24 @@ impl Drop for Asking {
 
 impl Run {
     /// Tells it to stop; the first reason counts.
-    pub(super) fn stop(&self, why: &str) {
+    pub(super) fn stop(&self, why: &str, outcome: Outcome) {
         self.why().get_or_insert_with(|| why.to_owned());
+        self.ends_as(outcome);
         self.stop.send(Signal::Terminate);
+    }
+
+    /// It ends neither with success nor with failure, but like this; the first one counts.
+    pub(crate) fn ends_as(&self, outcome: Outcome) {
+        let _ = self.ends.set(outcome);
+    }
+
+    /// How it ended with this answer.
+    pub(super) fn outcome(&self, answer: &Answer) -> Outcome {
+        match (answer.is_ok(), self.ends.get()) {
+            (true, _) => Outcome::Done,
+            (false, Some(outcome)) => *outcome,
+            (false, None) => Outcome::Failed,
+        }
     }
 
     fn why(&self) -> MutexGuard<'_, Option<String>> {
@@ -185,6 +203,7 @@ impl Runs {
             is_untrusted,
             stop,
             why_stopped: Mutex::default(),
+            ends: OnceLock::new(),
             asking: AtomicUsize::new(0),
             end: watch::Sender::new(None),
         });
@@ -252,7 +271,7 @@ impl Runs {
             known.running.values().map(|(run, _)| Arc::clone(run)).collect()
         };
         for run in running {
-            run.stop(why);
+            run.stop(why, Outcome::Cancelled);
         }
     }
 }
@@ -281,7 +300,8 @@ pub(super) async fn carry_out<F: Future<Output = Answer>>(
         tokio::select! {
             _ = run.interrupt.wait() => {}
             () = tokio::time::sleep(limit) => {
-                run.stop(&format!("it took longer than {} s and was stopped", limit.as_secs()));
+                let why = format!("it took longer than {} s and was stopped", limit.as_secs());
+                run.stop(&why, Outcome::TimedOut);
             }
         }
         tokio::time::sleep(to_stop).await;

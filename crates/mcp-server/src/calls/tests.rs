@@ -30,7 +30,7 @@ fn caller(name: &str) -> Arc<Caller> {
 
 fn context(name: &str) -> CallContext {
     let (caller, cancelled) = (caller(name), CancellationToken::new());
-    CallContext { caller, cancelled, progress: None, elicit: None, trace: None }
+    CallContext { caller, cancelled, progress: None, elicit: None, trace: None, trail: Arc::default() }
 }
 
 fn done(text: &str) -> Answer {

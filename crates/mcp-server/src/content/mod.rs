@@ -33,9 +33,9 @@ use crate::documents::bounds::{begin_of, end_of};
 use address::Address;
 
 pub use changes::{Changes, INTERVAL};
-pub use subscriptions::Subscriptions;
 #[cfg(test)]
 use subscriptions::FOLLOWED;
+pub use subscriptions::Subscriptions;
 
 /// The largest text of one resource, in bytes; the largest StateBox file has 41 KB.
 const LARGEST: usize = 256 * 1024;

@@ -21,7 +21,7 @@ use super::authorisation;
 use super::connections::holding;
 use super::limits::{CallerLimits, Turn};
 use super::refusal::{Reason, Refusal};
-use super::sessions::{Place, Sessions};
+use super::sessions::{InUse, Place, Sessions};
 use crate::caller::Caller;
 use crate::settings::Settings;
 
@@ -109,11 +109,12 @@ struct Admitted {
     request: Request,
     turn: Option<Turn>,
     place: Option<Place>,
+    in_use: Option<InUse>,
 }
 
 /// Lets a request pass to the protocol, or refuses it.
 pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
-    let Admitted { request, turn, place } = match gate.admit(request).await {
+    let Admitted { request, turn, place, in_use } = match gate.admit(request).await {
         Ok(admitted) => admitted,
         Err(refusal) => {
             gate.state.metrics.refused(refusal.reason);
@@ -125,7 +126,7 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: 
         // The protocol library checks both names again.
         gate.state.metrics.refused(Reason::Origin);
     }
-    holding(response, turn)
+    holding(response, (turn, in_use))
 }
 
 impl Gate {
@@ -149,11 +150,23 @@ impl Gate {
             return Err(with_id(Refusal::new(Reason::Stopping).retry_after(RESTARTED)));
         }
         let place = match kind {
-            Kind::Opening => Some(self.limits.session(&caller.name).map_err(with_id)?),
+            Kind::Opening => Some(self.place(&caller.name).await.map_err(with_id)?),
             Kind::Call | Kind::Stream | Kind::Passing => None,
         };
+        let id = request.headers().get(SESSION).and_then(|id| id.to_str().ok());
+        let in_use = id.and_then(|id| self.sessions.used(id));
         request.extensions_mut().insert(caller);
-        Ok(Admitted { request, turn, place })
+        Ok(Admitted { request, turn, place, in_use })
+    }
+
+    /// A place for a new session, if need be that of one which its caller has abandoned.
+    async fn place(&self, caller: &str) -> Result<Place, Refusal> {
+        match self.limits.session(caller) {
+            Err(refusal) if self.sessions.close_abandoned(caller).await => {
+                self.limits.session(caller).map_err(|_| refusal)
+            }
+            place => place,
+        }
     }
 
     fn check_names(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::Stream;
 use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
@@ -11,9 +12,13 @@ use rmcp::transport::streamable_http_server::session::local::{
 };
 use rmcp::transport::streamable_http_server::session::{ServerSseMessage, SessionId, SessionManager};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use super::metrics::{Counted, Metrics};
 use crate::settings::Limits;
+
+/// How long a session must not have been used before it is closed for a new one of the same caller.
+const ABANDONED: Duration = Duration::from_secs(10);
 
 tokio::task_local! {
     /// The place for a session that the request which is answered in this task may open.
@@ -30,6 +35,25 @@ pub(super) struct Place {
 struct Open {
     place: Place,
     _counted: Counted,
+    /// How many of its requests and streams are open.
+    requests: usize,
+    /// When it was last used.
+    used: Instant,
+}
+
+/// While this exists, a request or a stream of a session is open, and the session is not closed for another one.
+pub(super) struct InUse {
+    sessions: Arc<Sessions>,
+    id: SessionId,
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        if let Some(open) = self.sessions.opened().get_mut(&self.id) {
+            open.requests = open.requests.saturating_sub(1);
+            open.used = Instant::now();
+        }
+    }
 }
 
 /// Why a session cannot be used.
@@ -65,6 +89,33 @@ impl Sessions {
         self.opened().get(id).map(|open| open.place.owner == caller)
     }
 
+    /// The session is in use until the returned value is dropped; `None` when there is no such session.
+    pub(super) fn used(self: &Arc<Self>, id: &str) -> Option<InUse> {
+        let mut opened = self.opened();
+        let (id, _) = opened.get_key_value(id)?;
+        let id = Arc::clone(id);
+        let open = opened.get_mut(&id)?;
+        open.requests += 1;
+        open.used = Instant::now();
+        Some(InUse { sessions: Arc::clone(self), id })
+    }
+
+    /// Closes the caller's session that was not used for the longest time, and for [`ABANDONED`] at least: many clients
+    /// never close theirs. Whether there was one.
+    pub(super) async fn close_abandoned(&self, caller: &str) -> bool {
+        let abandoned = {
+            let opened = self.opened();
+            let idle = opened.iter().filter(|(_, open)| open.place.owner == caller && open.requests == 0);
+            idle.min_by_key(|(_, open)| open.used)
+                .filter(|(_, open)| open.used.elapsed() >= ABANDONED)
+                .map(|(id, _)| Arc::clone(id))
+        };
+        let Some(id) = abandoned else { return false };
+        // An error means that it has ended by itself.
+        let _ = self.close_session(&id).await;
+        true
+    }
+
     fn opened(&self) -> MutexGuard<'_, HashMap<SessionId, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -78,7 +129,7 @@ impl SessionManager for Sessions {
         let take = |place: &Mutex<Option<Place>>| place.lock().unwrap_or_else(PoisonError::into_inner).take();
         let place = PLACE.try_with(take).ok().flatten().ok_or(SessionError::NoPlace)?;
         let (id, transport) = self.inner.create_session().await?;
-        let open = Open { place, _counted: self.metrics.session() };
+        let open = Open { place, _counted: self.metrics.session(), requests: 0, used: Instant::now() };
         self.opened().insert(Arc::clone(&id), open);
         Ok((id, transport))
     }

@@ -77,7 +77,8 @@ impl Negotiate {
     pub async fn check_ticket(&self) -> Result<(), ServiceError> {
         let (cache, configuration) = (self.cache.clone(), self.configuration.clone());
         self.apart("", move || {
-            let lifetime = acquired(cache.as_deref(), configuration.as_deref())?.lifetime().map_err(problem)?;
+            let lifetime =
+                acquired(cache.as_deref(), configuration.as_deref())?.lifetime().map_err(problem)?;
             if lifetime.is_zero() { Err(Problem::Expired) } else { Ok(()) }
         })
         .await
