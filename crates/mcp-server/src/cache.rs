@@ -251,7 +251,7 @@ impl Cache {
             self.failures().remove(&release.y_stream());
             u64::from(releases.remove(release).await.is_some())
         } else {
-            let count = self.len().await;
+            let count = self.size().await;
             files.invalidate_all();
             releases.invalidate_all();
             releases.run_pending_tasks().await;
@@ -272,7 +272,7 @@ impl Cache {
     }
 
     /// How many releases are cached.
-    pub async fn len(&self) -> u64 {
+    pub async fn size(&self) -> u64 {
         self.0.releases.run_pending_tasks().await;
         self.0.releases.entry_count()
     }
@@ -280,7 +280,7 @@ impl Cache {
     /// The statistics, in the form of `mcp_cache_stats`.
     pub async fn statistics(&self) -> Value {
         let Inner { releases, files, metrics, clock, .. } = &*self.0;
-        let size = self.len().await;
+        let size = self.size().await;
         let now = clock.now();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (hits, misses) = (count(&metrics.hits), count(&metrics.misses));
@@ -538,9 +538,9 @@ releases:
         still.advance(9);
         assert!(cache.get(&one).await.is_err());
         still.advance(2);
-        assert_eq!(ticket(&*cache.get(&one).await.unwrap()), "ART-1");
+        assert_eq!(ticket(&cache.get(&one).await.unwrap()), "ART-1");
         assert_eq!(source.reads.load(Ordering::SeqCst), 2);
-        assert_eq!(cache.len().await, 1);
+        assert_eq!(cache.size().await, 1);
     }
 
     #[tokio::test]
@@ -556,7 +556,7 @@ releases:
         assert_eq!(source.conditional.load(Ordering::SeqCst), 1);
         source.change("ART-1", "ART-7");
         still.advance(301);
-        assert_eq!(ticket(&*cache.get(&one).await.unwrap()), "ART-7");
+        assert_eq!(ticket(&cache.get(&one).await.unwrap()), "ART-7");
         assert_eq!(ticket(&first), "ART-1", "what was given out never changes");
     }
 
@@ -570,7 +570,7 @@ releases:
         source.change("ART-1", "ART-5");
         source.change("4.19.2:", "4.19.3:");
         still.advance(11);
-        assert_eq!(ticket(&*cache.get(&new).await.unwrap()), "ART-2");
+        assert_eq!(ticket(&cache.get(&new).await.unwrap()), "ART-2");
         assert_eq!(source.reads.load(Ordering::SeqCst), 2);
         let error = cache.get(&release("1.2.3")).await.unwrap_err();
         assert!(matches!(*error, ConfigError::Unsupported { .. }), "{error}");
@@ -605,7 +605,7 @@ releases:
         assert_eq!(cache.invalidate(Some(&one)).await, 1);
         assert_eq!(cache.invalidate(None).await, 1);
         assert_eq!(cache.statistics().await["metrics"]["manual_invalidations"], 2);
-        assert_eq!(cache.len().await, 0);
+        assert_eq!(cache.size().await, 0);
         cache.get(&two).await.unwrap();
         assert_eq!(source.reads.load(Ordering::SeqCst), 2);
         assert_eq!(source.conditional.load(Ordering::SeqCst), 0, "what was dropped is read whole");
@@ -614,13 +614,13 @@ releases:
     #[tokio::test]
     async fn at_most_fifty_releases_are_kept() {
         let (source, _, cache) = setup();
-        let more: String =
+        let more: Vec<String> =
             (3..70).map(|patch| format!("  4.19.{patch}: {{assembly: {{group: {{}}}}}}\n")).collect();
-        source.text.lock().unwrap().push_str(&more);
+        source.text.lock().unwrap().push_str(&more.concat());
         for patch in 1..70 {
             cache.get(&release(&format!("4.19.{patch}"))).await.unwrap();
         }
-        assert_eq!(cache.len().await, CAPACITY);
+        assert_eq!(cache.size().await, CAPACITY);
         assert_eq!(cache.statistics().await["metrics"]["evictions"], 19);
     }
 

@@ -140,7 +140,7 @@ impl Changes {
             match self.0.files.list().await {
                 Ok(listing) => {
                     is_failing = false;
-                    self.saw(listing);
+                    self.saw(&listing);
                 }
                 Err(error) if !is_failing => {
                     is_failing = true;
@@ -157,9 +157,9 @@ impl Changes {
         }
     }
 
-    fn saw(&self, listing: Arc<Listing>) {
-        let before = self.poll().known.replace(Arc::clone(&listing));
-        let change = before.map_or_else(Change::default, |before| Change::between(&before, &listing));
+    fn saw(&self, listing: &Arc<Listing>) {
+        let before = self.poll().known.replace(Arc::clone(listing));
+        let change = before.map_or_else(Change::default, |before| Change::between(&before, listing));
         if !change.releases.is_empty() {
             // An error means that nobody listens any more.
             let _ = self.0.sender.send(Arc::new(change));

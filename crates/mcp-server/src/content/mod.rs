@@ -14,7 +14,7 @@ use std::time::Duration;
 use oar_core::error::Classified;
 use oar_core::operations::log::StoredLog;
 use oar_core::redact::Redactor;
-use oar_core::statebox::{State, StateBox, StateBoxError, TaskName};
+use oar_core::statebox::{State, StateBox, StateBoxError, TaskName, TaskView};
 use oar_core::store::Store;
 use oar_core::tasks::{open_statebox, shared_store};
 use oar_core::version::ReleaseVersion;
@@ -187,41 +187,34 @@ impl Content {
             let found = diagnostics.lines(uri).take(3).collect::<Vec<_>>().join("; ");
             ErrorData::internal_error(format!("the StateBox file cannot be used: {found}"), None)
         })?;
-        let (task, id) = match run.parse::<TaskName>() {
-            Ok(task) => (task, None),
-            Err(_) => {
-                let has =
-                    |view: &oar_core::statebox::TaskView| view.history.iter().any(|entry| entry.id == run);
-                let task = state.tasks().into_iter().find(has).and_then(|view| view.task);
-                let Some(task) = task else {
-                    let message = format!("{release} has no run of this id, and no task of this name");
-                    return Err(ErrorData::resource_not_found(message, Some(json!({ "uri": uri }))));
-                };
-                (task, Some(run))
-            }
+        let (task, id) = if let Ok(task) = run.parse::<TaskName>() {
+            (task, None)
+        } else {
+            let has = |view: &TaskView| view.history.iter().any(|entry| entry.id == run);
+            let Some(task) = state.tasks().into_iter().find(has).and_then(|view| view.task) else {
+                let message = format!("{release} has no run of this id, and no task of this name");
+                return Err(ErrorData::resource_not_found(message, Some(json!({ "uri": uri }))));
+            };
+            (task, Some(run))
         };
         let stored = StoredLog::of(&state, task, id).map_err(|error| self.failed(uri, &error))?;
-        let mut text = format!("{task} of {release}: {}\n", stored.status);
+        let mut lines = vec![format!("{task} of {release}: {}", stored.status)];
         if let Some(run) = &stored.run {
             let outcome = run.outcome.map_or("no end is recorded", |outcome| outcome.text());
-            text.push_str(&format!(
-                "run {} by {}: {outcome}",
-                run.id,
-                run.by.as_deref().unwrap_or("unknown")
-            ));
-            text.push_str(&run.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})")));
-            text.push('\n');
-            for link in &run.links {
-                text.push_str(&format!("see {link}\n"));
+            let by = run.by.as_deref().unwrap_or("unknown");
+            let reason = run.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+            lines.push(format!("run {} by {by}: {outcome}{reason}", run.id));
+            lines.extend(run.links.iter().map(|link| format!("see {link}")));
+        }
+        lines.push(match &stored.log {
+            Some(log) => format!("\n{log}\n"),
+            None if id.is_some() => {
+                "\nNo log is stored of this run: a StateBox has one for each task, that of the last run with a result.\n"
+                    .to_owned()
             }
-        }
-        match &stored.log {
-            Some(log) => text.push_str(&format!("\n{log}\n")),
-            None if id.is_some() => text.push_str(
-                "\nNo log is stored of this run: a StateBox has one for each task, that of the last run with a result.\n",
-            ),
-            None => text.push_str("\nNo log is stored.\n"),
-        }
+            None => "\nNo log is stored.\n".to_owned(),
+        });
+        let text = lines.join("\n");
         Ok(end_of(&text, LARGEST, ""))
     }
 

@@ -112,14 +112,14 @@ mod tests {
 
     use super::*;
 
-    fn arguments(value: Value) -> JsonObject {
+    fn arguments(value: &Value) -> JsonObject {
         value.as_object().unwrap().clone()
     }
 
     #[test]
     fn every_prompt_names_the_release_the_tools_and_whose_words_are_data() {
         for prompt in all() {
-            let given = arguments(json!({"release": " 4.19.1 "}));
+            let given = arguments(&json!({"release": " 4.19.1 "}));
             let result = serde_json::to_value(get(&prompt.name, Some(&given)).unwrap()).unwrap();
             let text = result["messages"][0]["content"]["text"].as_str().unwrap();
             assert!(text.contains("release `4.19.1`") && !text.contains("{release}"), "{text}");
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn wrong_arguments_are_refused_and_do_not_get_into_a_prompt() {
         let refused = |name: &str, given: Option<Value>| {
-            let given = given.map(arguments);
+            let given = given.as_ref().map(arguments);
             let error = get(name, given.as_ref()).unwrap_err();
             assert_eq!(error.code.0, -32602);
             error.message.into_owned()

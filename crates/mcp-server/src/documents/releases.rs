@@ -1,6 +1,6 @@
 //! What stands where: metadata, shipment, status, and the releases that are active (rows 17 to 21 of spec 05 §7.5).
 
-use oar_core::config::ConfigStore;
+use oar_core::config::{ConfigStore, ReleaseDate, ShipmentUrl};
 use oar_core::error::ErrorClass;
 use oar_core::operations::is_shipped::IsShipped;
 use oar_core::operations::status::worksheet_of;
@@ -30,8 +30,8 @@ pub(crate) fn metadata(config: &ConfigStore) -> Value {
         "advisories": advisories,
         "jira_ticket": config.jira_ticket().map(ToString::to_string).unwrap_or_default(),
         "candidate_builds": config.candidate_builds(),
-        "shipment_mr": config.shipment_mr().map(|url| url.as_str()).unwrap_or_default(),
-        "release_date": config.release_date().map(|date| date.as_str()).unwrap_or_default(),
+        "shipment_mr": config.shipment_mr().map(ShipmentUrl::as_str).unwrap_or_default(),
+        "release_date": config.release_date().map(ReleaseDate::as_str).unwrap_or_default(),
     });
     // Absent in the usual case: what ART has yet to make, and what belongs to another release.
     if !config.pending().is_empty() {
@@ -54,7 +54,7 @@ impl Documents {
         let report = perform(IsShipped {}, &call).await?;
         let Some(shipped) = report.shipped else {
             let detail = |key: &String| {
-                format!("{key}: {}", report.details.get(key).map(String::as_str).unwrap_or("not known"))
+                format!("{key}: {}", report.details.get(key).map_or("not known", String::as_str))
             };
             let unknown: Vec<String> = report.not_known.iter().map(detail).collect();
             let words = format!("whether the release is shipped is not known ({})", unknown.join("; "));
