@@ -291,11 +291,11 @@ impl ServerHandler for Handler {
         let (begun, trail) = (Instant::now(), Arc::<Trail>::default());
         let (name, arguments) = (request.name.clone(), request.arguments.clone());
         let tool = self.offered(&caller, &name);
-        let called = match tool {
+        let result = match tool {
             Some(tool) => self.called(tool, request, Arc::clone(&caller), &context, &trail).await,
             None => Err(unknown(&name)),
         };
-        let outcome = called.as_ref().map_or(Outcome::Refused, |(_, outcome)| *outcome);
+        let outcome = result.as_ref().map_or(Outcome::Refused, |(_, outcome)| *outcome);
         let duration = begun.elapsed();
         if let Some(tool) = tool {
             self.shared.metrics.called(tool.name, outcome, duration);
@@ -309,7 +309,7 @@ impl ServerHandler for Handler {
             run: trail.run(),
             traceparent: context.meta.get_traceparent(),
         });
-        called.map(|(response, _)| response)
+        result.map(|(response, _)| response)
     }
 
     async fn list_resources(

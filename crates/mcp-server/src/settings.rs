@@ -435,6 +435,7 @@ pub(crate) mod tests {
             tools: None,
             generic: false,
             time_limit: TIME_LIMIT,
+            paid_jobs_ask: false,
             limits: Limits::default(),
         }
     }

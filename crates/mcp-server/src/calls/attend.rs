@@ -41,16 +41,12 @@ pub(super) async fn attend(
         None => run.ended(),
     };
     guard.0 = None;
-    match answer {
-        Some(answer) => {
-            context.trail.ended(run.outcome(&answer));
-            Arc::unwrap_or_clone(answer)
-        }
-        None => {
-            context.trail.ended(Outcome::Continues);
-            goes_on(tool, run, redactor)
-        }
-    }
+    let Some(answer) = answer else {
+        context.trail.ended(Outcome::Continues);
+        return goes_on(tool, run, redactor);
+    };
+    context.trail.ended(run.outcome(&answer));
+    Arc::unwrap_or_clone(answer)
 }
 
 /// The answer of a call whose run goes on.

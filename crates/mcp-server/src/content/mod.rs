@@ -34,7 +34,7 @@ use address::Address;
 
 pub use changes::{Changes, INTERVAL};
 #[cfg(test)]
-use subscriptions::FOLLOWED;
+use self::{changes::Change, subscriptions::FOLLOWED};
 pub use subscriptions::Subscriptions;
 
 /// The largest text of one resource, in bytes; the largest StateBox file has 41 KB.
