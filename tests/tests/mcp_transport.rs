@@ -94,7 +94,8 @@ fn without_a_good_token_nothing_is_said_but_where_to_get_one() {
     let (reply, _) = listed(&server, None, &[("Authorization", &basic)]);
     assert_eq!(reply.head.status, 401);
     let path = format!("{PATH}?access_token={lead}");
-    let reply = Connection::open(server.address()).unwrap().ask("POST", &path, &[JSON, ACCEPT], "{}").unwrap();
+    let reply =
+        Connection::open(server.address()).unwrap().ask("POST", &path, &[JSON, ACCEPT], "{}").unwrap();
     assert_eq!(reply.head.status, 401, "{reply:?}");
     let (reply, _) = listed(&server, Some("lead"), &[]);
     assert_eq!(reply.head.status, 200);
@@ -129,7 +130,10 @@ fn a_token_that_is_too_narrow_changes_nothing() {
             ("oar_take_ownership", json!({"release": KONFLUX, "email": LEAD})),
             ("oar_push_to_cdn_staging", json!({"release": KONFLUX})),
             ("oar_add_issue", json!({"release": KONFLUX, "issue": "stage is down"})),
-            ("oar_update_task_status", json!({"release": KONFLUX, "task_name": "stage-testing", "status": "Pass"})),
+            (
+                "oar_update_task_status",
+                json!({"release": KONFLUX, "task_name": "stage-testing", "status": "Pass"}),
+            ),
             ("job_run", json!({"job_name": "periodic-ci-x", "payload": "quay.io/x/y:z"})),
             ("oar_run_command", json!({"release": KONFLUX, "command": "push-to-cdn-staging"})),
         ] {
@@ -137,11 +141,15 @@ fn a_token_that_is_too_narrow_changes_nothing() {
             assert_refused(&reader.call(tool, arguments), tool);
         }
     }
-    let writes: Vec<String> =
-        harness.sandbox.requests().iter().filter(|request| request.is_write()).map(|request| request.line()).collect();
+    let writes: Vec<String> = harness
+        .sandbox
+        .requests()
+        .iter()
+        .filter(|request| request.is_write())
+        .map(|request| request.line())
+        .collect();
     assert_eq!(writes, Vec::<String>::new());
 }
-
 
 #[test]
 fn what_is_too_large_or_no_message_is_refused_and_the_next_one_served() {
@@ -224,7 +232,8 @@ fn only_the_known_paths_lead_anywhere() {
     ] {
         for method in ["GET", "POST"] {
             let headers = [JSON, ACCEPT, ("Authorization", bearer.as_str())];
-            let reply = Connection::open(server.address()).unwrap().ask(method, path, &headers, "{}").unwrap();
+            let reply =
+                Connection::open(server.address()).unwrap().ask(method, path, &headers, "{}").unwrap();
             assert!(matches!(reply.head.status, 400 | 404 | 405), "{method} {path}: {reply:?}");
             assert!(!reply.body.contains("root:"), "{reply:?}");
         }
@@ -314,9 +323,18 @@ fn the_pages_say_how_it_is() {
         health.json()["environment"].is_object().then_some(health)
     });
     let page = health.json();
-    for key in
-        ["status", "server", "version", "transport", "tools", "environment", "kerberos", "cache", "thread_pool", "timestamp"]
-    {
+    for key in [
+        "status",
+        "server",
+        "version",
+        "transport",
+        "tools",
+        "environment",
+        "kerberos",
+        "cache",
+        "thread_pool",
+        "timestamp",
+    ] {
         assert!(!page[key].is_null(), "{key}: {page:#}");
     }
     assert_eq!((&page["server"], &page["transport"]), (&json!("release-tests-mcp"), &json!("http")));
@@ -417,7 +435,8 @@ fn at_its_end_a_call_that_runs_is_interrupted_and_its_state_says_so() {
         let (harness, server) = guarded();
         harness.sandbox.faults().add(Fault::anywhere(FaultKind::HangAfter).skip(20));
         let mut client = server.client(era, "lead");
-        let arguments = json!({"name": "oar_take_ownership", "arguments": {"release": KONFLUX, "email": LEAD}});
+        let arguments =
+            json!({"name": "oar_take_ownership", "arguments": {"release": KONFLUX, "email": LEAD}});
         let (connection, _) = client.begin("tools/call", arguments);
         hangs(&harness);
         let started = Instant::now();
@@ -532,7 +551,8 @@ fn one_service_that_hangs_slows_no_other_call() {
     let mut client = server.client(Era::Modern, "daily");
     let waiting: Vec<(Connection, Value)> = (0..6)
         .map(|_| {
-            let call = json!({"name": "oar_is_release_shipped", "arguments": {"release": end_to_end::ERRATA}});
+            let call =
+                json!({"name": "oar_is_release_shipped", "arguments": {"release": end_to_end::ERRATA}});
             client.begin("tools/call", call)
         })
         .collect();

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
 
 mod client;
+mod table;
 mod wire;
 
 use std::io::{BufRead, BufReader, Write};
@@ -16,6 +17,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+pub use table::{Kind, Tool, tools};
 pub use wire::{Connection, Events, Head, Reply};
 
 use crate::{Harness, Run};
@@ -160,7 +162,9 @@ impl Server {
     /// When there is no answer.
     #[track_caller]
     pub fn get(&self, path: &str) -> Reply {
-        Connection::open(self.address).and_then(|mut connection| connection.ask("GET", path, &[], "")).unwrap()
+        Connection::open(self.address)
+            .and_then(|mut connection| connection.ask("GET", path, &[], ""))
+            .unwrap()
     }
 
     /// Sends it a signal.
@@ -189,6 +193,15 @@ impl Server {
     pub fn stopped(self) -> Run {
         self.signal(Signal::SIGTERM);
         self.ended().expect(143)
+    }
+
+    /// Stops it, whatever its exit code is then.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn stopped_anyhow(self) -> Run {
+        self.signal(Signal::SIGTERM);
+        self.ended()
     }
 
     /// How many files and sockets it has open.
@@ -329,4 +342,32 @@ pub fn secrets(harness: &Harness) -> Vec<String> {
     secrets.extend([crate::LEAD, crate::SECOND_LEAD].map(str::to_owned));
     secrets.retain(|secret| !secret.is_empty());
     secrets
+}
+
+/// A program of Python's environments or JavaScript's packages in `.venv/mcp` (`make deps`), with nothing of the caller's environment.
+///
+/// # Panics
+/// When it is not installed.
+pub fn outside(program: &str) -> std::process::Command {
+    let folder = crate::root().join(".venv/mcp");
+    let path = folder.join(program);
+    assert!(path.exists(), "{} is missing: run `make deps`", path.display());
+    let mut command = std::process::Command::new(path);
+    let search = format!("{}:/usr/bin:/bin", folder.join("node/bin").display());
+    command.env_clear().env("PATH", search).env("LC_ALL", "C.UTF-8");
+    command.env("MCP_PACKAGES", folder.join("js"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Node.js with the file `name` of the package `package`.
+///
+/// # Panics
+/// When it is not installed.
+pub fn node(package: &str, name: &str) -> std::process::Command {
+    let file = crate::root().join(".venv/mcp/js/node_modules").join(package).join(name);
+    assert!(file.exists(), "{} is missing: run `make deps`", file.display());
+    let mut command = outside("node/bin/node");
+    command.arg(file);
+    command
 }

@@ -3,7 +3,10 @@
 //! Of a tool: `answer` is its result; `says` messages and `progress` numbers come before it; `needs` a capability of the client;
 //! `legacy` is what it asks the client in the middle of a call; `rounds` is what it asks in its answer, one after the other, with
 //! a state that cannot be changed where it is `sealed`, and only what the client can answer where it is `only_declared`.
-#![expect(deprecated, reason = "the revision 2025-11-25 is judged by logging, sampling and subscriptions too")]
+#![expect(
+    deprecated,
+    reason = "the revision 2025-11-25 is judged by logging, sampling and subscriptions too"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +15,9 @@ use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, CompletionInfo,
     GetPromptRequestParams, GetPromptResponse, InputResponses, JsonObject, ListPromptsResult,
     ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel,
-    LoggingMessageNotificationParam, PaginatedRequestParams, ProgressNotificationParam, ReadResourceRequestParams,
-    ReadResourceResponse, RequestStateCodec, ServerCapabilities, ServerConfig, SetLevelRequestParams,
-    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    LoggingMessageNotificationParam, PaginatedRequestParams, ProgressNotificationParam,
+    ReadResourceRequestParams, ReadResourceResponse, RequestStateCodec, ServerCapabilities, ServerConfig,
+    SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -68,7 +71,9 @@ impl Fixtures {
 
     fn entry(&self, kind: &str, key: &str, name: &str) -> Option<&Value> {
         let entries = self.data.get(kind)?.as_array()?;
-        entries.iter().find(|entry| entry.pointer(&format!("/definition/{key}")).is_some_and(|own| own == name))
+        entries
+            .iter()
+            .find(|entry| entry.pointer(&format!("/definition/{key}")).is_some_and(|own| own == name))
     }
 
     fn definitions(&self, kind: &str) -> Vec<Value> {
@@ -121,11 +126,15 @@ impl Fixtures {
         let responses = responses.unwrap_or_default();
         let this = questions(round).unwrap_or_default();
         let is_answered = !this.is_empty()
-            && this.iter().all(|(key, question)| {
-                responses.get(key).is_some_and(|answer| is_answer(question, answer))
-            })
+            && this
+                .iter()
+                .all(|(key, question)| responses.get(key).is_some_and(|answer| is_answer(question, answer)))
             && (state.is_some() || !is_sealed);
-        let next = if is_answered { questions(round + 1).map(|next| (round + 1, next)) } else { Some((round, this)) };
+        let next = if is_answered {
+            questions(round + 1).map(|next| (round + 1, next))
+        } else {
+            Some((round, this))
+        };
         let Some((round, questions)) = next else { return Ok(Asked::Done(responses)) };
         let mut result = json!({"resultType": "input_required", "inputRequests": questions});
         if is_sealed {
@@ -252,9 +261,15 @@ impl ServerHandler for Fixtures {
             return match self.ask(&request.name, entry, request.input_responses, state, &context)? {
                 Asked::Back(question) => Ok(CallToolResponse::InputRequired(typed(question)?)),
                 Asked::Done(answers) => {
-                    let name = answers.get("user_name").and_then(|answer| answer.pointer("/content/name")?.as_str());
-                    let text = name.map_or_else(|| format!("state-ok: {}", json!(answers)), |name| format!("Hello, {name}!"));
-                    Ok(CallToolResponse::Complete(typed(json!({"content": [{"type": "text", "text": text}]}))?))
+                    let name =
+                        answers.get("user_name").and_then(|answer| answer.pointer("/content/name")?.as_str());
+                    let text = name.map_or_else(
+                        || format!("state-ok: {}", json!(answers)),
+                        |name| format!("Hello, {name}!"),
+                    );
+                    Ok(CallToolResponse::Complete(typed(
+                        json!({"content": [{"type": "text", "text": text}]}),
+                    )?))
                 }
             };
         }
