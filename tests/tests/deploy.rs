@@ -315,7 +315,9 @@ fn systemd_takes_the_units_and_calls_their_exposure_low() {
         let path = copies.path().join(&name);
         // The programs need not be installed here.
         let text = text.replace("/usr/local/bin/oarctl", "/bin/true");
-        let text = text.replace("/usr/local/bin/release-tests-mcp", "/bin/true").replace("/usr/bin/kinit", "/bin/true");
+        let text = text
+            .replace("/usr/local/bin/release-tests-mcp", "/bin/true")
+            .replace("/usr/bin/kinit", "/bin/true");
         std::fs::write(&path, text).unwrap();
         paths.push(path.to_string_lossy().into_owned());
     }
