@@ -132,7 +132,7 @@ fn prepared() -> Harness {
     harness.sandbox.world().errata.lock().advisory_mut(150_002).unwrap().state = AdvisoryState::Qe;
     let mut root = mcp::caller("root", &mcp::SCOPES, "reference");
     root["scopes"].as_array_mut().unwrap().push(mcp::GENERIC.into());
-    let harness = mcp::with_callers(harness, json!({"root": root}));
+    let harness = mcp::with_callers(harness, &json!({"root": root}));
     harness.sandbox.clear_requests();
     harness
 }
@@ -175,7 +175,7 @@ fn nothing_critical_happens_without_a_person() {
                     json!({"consent": {"action": "accept", "content": {"consent": true}}});
                 parameters["requestState"] = text(&mut numbers, &heard).into();
             }
-            let Ok(answer) = client.try_request("tools/call", parameters.clone()) else { continue };
+            let Ok(answer) = client.try_request("tools/call", &parameters) else { continue };
             calls += 1;
             refused += u32::from(answer.is_error() || answer.error().is_some());
             assert!(answer.asked.is_empty(), "it was asked for consent: {parameters}: {answer:#?}");

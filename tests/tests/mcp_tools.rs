@@ -1,6 +1,6 @@
 //! The tools of `release-tests mcp` at the sandbox: what they answer, what they say when nothing works, and what they do not do before
 //! a person has consented.
-#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by failing")]
 
 use std::collections::BTreeSet;
 
@@ -380,7 +380,7 @@ fn the_generic_runners_are_off_and_never_consent() {
     let harness = prepared(KONFLUX);
     let mut entry = mcp::caller("root", &mcp::SCOPES, "reference");
     entry["scopes"].as_array_mut().unwrap().push(mcp::GENERIC.into());
-    let harness = mcp::with_callers(harness, json!({"root": entry}));
+    let harness = mcp::with_callers(harness, &json!({"root": entry}));
     let off = Server::start(&harness, &[]);
     let mut client = off.client(Era::Modern, "root");
     assert!(!client.tool_names().iter().any(|name| name.ends_with("_run_command")));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use end_to_end::mcp::{
     self, Answer, Client, Connection, Era, LEGACY, MODERN, PATH, Pipes, Server, Stream, until,
 };
-use end_to_end::{Fault, FaultKind, Harness, KONFLUX, LEAD, Run};
+use end_to_end::{Fault, FaultKind, Harness, KONFLUX, LEAD, RecordedRequest, Run};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -75,7 +75,7 @@ fn without_a_good_token_nothing_is_said_but_where_to_get_one() {
     let mut expired = mcp::caller("expired", &mcp::SCOPES, "reference");
     expired["expires"] = "2020-01-01".into();
     let callers = json!({"lead": mcp::caller("lead", &mcp::SCOPES, "reference"), "expired": expired});
-    let harness = mcp::with_callers(harness, callers);
+    let harness = mcp::with_callers(harness, &callers);
     let server = Server::start(&harness, &[]);
     for caller in [None, Some("somebody else"), Some("expired")] {
         let (reply, answer) = listed(&server, caller, &[]);
@@ -146,7 +146,7 @@ fn a_token_that_is_too_narrow_changes_nothing() {
         .requests()
         .iter()
         .filter(|request| request.is_write())
-        .map(|request| request.line())
+        .map(RecordedRequest::line)
         .collect();
     assert_eq!(writes, Vec::<String>::new());
 }
@@ -297,7 +297,7 @@ fn whoever_asks_too_often_is_told_when_to_come_back_and_others_are_served() {
     let (_harness, server) = guarded();
     let mut client = server.client(Era::Modern, "lead");
     let refused = (0..3000).find_map(|_| {
-        let answer = client.try_request("tools/list", json!({})).unwrap();
+        let answer = client.try_request("tools/list", &json!({})).unwrap();
         (answer.status == 429).then_some(answer)
     });
     let refused = refused.expect("three thousand requests at once are too many");

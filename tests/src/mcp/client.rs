@@ -78,8 +78,8 @@ impl Answer {
     /// The last text of the result as JSON: the document, whatever warning stands before it.
     pub fn document(&self) -> Value {
         let blocks = self.message.pointer("/result/content").and_then(Value::as_array);
-        let texts = blocks.into_iter().flatten().filter_map(|block| block.get("text")?.as_str());
-        texts.last().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+        let mut texts = blocks.into_iter().flatten().filter_map(|block| block.get("text")?.as_str());
+        texts.next_back().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 
     /// The structured result.
@@ -276,12 +276,13 @@ impl Client {
     /// # Panics
     /// When the connection breaks.
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "callers write the parameters in place")]
     pub fn request(&mut self, method: &str, parameters: Value) -> Answer {
-        self.try_request(method, parameters).unwrap_or_else(|error| panic!("{method}: {error}"))
+        self.try_request(method, &parameters).unwrap_or_else(|error| panic!("{method}: {error}"))
     }
 
     /// Asks and waits for the answer.
-    pub fn try_request(&mut self, method: &str, parameters: Value) -> io::Result<Answer> {
+    pub fn try_request(&mut self, method: &str, parameters: &Value) -> io::Result<Answer> {
         let message = self.message(method, parameters.clone());
         let mut answer = self.exchange(&message)?;
         for _ in 0..5 {

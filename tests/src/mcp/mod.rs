@@ -5,6 +5,7 @@ mod client;
 mod table;
 mod wire;
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -36,7 +37,12 @@ pub fn token(name: &str) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::new();
+    for byte in bytes {
+        // Writing to a text does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// A caller as the document has it, whose token is [`token`] of `name`.
@@ -46,7 +52,7 @@ pub fn caller(name: &str, scopes: &[&str], profile: &str) -> Value {
 }
 
 /// The sandbox with these callers in the section `mcp` of its document, by name.
-pub fn with_callers(harness: Harness, callers: Value) -> Harness {
+pub fn with_callers(harness: Harness, callers: &Value) -> Harness {
     harness.with_document(|document| document["mcp"] = json!({"callers": callers}))
 }
 
@@ -59,7 +65,7 @@ pub fn with_usual_callers(harness: Harness) -> Harness {
     asked["elicitation"] = true.into();
     with_callers(
         harness,
-        json!({
+        &json!({
             "lead": caller("lead", &SCOPES, "reference"),
             "daily": caller("daily", &SCOPES, "daily"),
             "reader": caller("reader", &["release:read"], "reference"),

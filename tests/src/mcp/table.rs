@@ -54,6 +54,19 @@ pub fn tools(release: &str) -> Vec<Tool> {
     all
 }
 
+/// The keys of a StateBox.
+const STATE: &[&str] =
+    &["schema_version", "release", "created_at", "updated_at", "metadata", "tasks", "issues"];
+/// Those of the metadata of a release.
+const METADATA: &[&str] =
+    &["release", "advisories", "jira_ticket", "candidate_builds", "shipment_mr", "release_date"];
+/// Those of the statistics of the cache.
+const CACHE: &[&str] = &["metrics", "cache_size", "max_size", "ttl_seconds", "ttl_human", "entries"];
+/// Those of a change of an issue.
+const ISSUE: &[&str] = &["success", "message", "issue", "release"];
+/// Those of one that failed.
+const NO_ISSUE: &[&str] = &["success", "error", "release"];
+
 fn documents(release: &str) -> Vec<Tool> {
     use Kind::Document;
     let of = |more: Value| {
@@ -64,13 +77,6 @@ fn documents(release: &str) -> Vec<Tool> {
         arguments
     };
     let none = || of(Value::Null);
-    const STATE: &[&str] =
-        &["schema_version", "release", "created_at", "updated_at", "metadata", "tasks", "issues"];
-    const METADATA: &[&str] =
-        &["release", "advisories", "jira_ticket", "candidate_builds", "shipment_mr", "release_date"];
-    const CACHE: &[&str] = &["metrics", "cache_size", "max_size", "ttl_seconds", "ttl_human", "entries"];
-    const ISSUE: &[&str] = &["success", "message", "issue", "release"];
-    const NO_ISSUE: &[&str] = &["success", "error", "release"];
     vec![
         tool("oar_get_release_metadata", Document(METADATA, &["error", "release"]), none()),
         tool(

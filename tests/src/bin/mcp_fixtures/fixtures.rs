@@ -176,8 +176,8 @@ impl Fixtures {
         let said = if question["method"] == "elicitation/create" {
             let answer = context.peer.create_elicitation(typed(parameters)?).await;
             answer.map(|answer| {
-                let content = answer.content.unwrap_or_default();
-                format!("action={}, content={content}", json!(answer.action).as_str().unwrap_or_default())
+                let filled_in = answer.content.unwrap_or_default();
+                format!("action={}, content={filled_in}", json!(answer.action).as_str().unwrap_or_default())
             })
         } else {
             let answer = context.peer.create_message(typed(parameters)?).await;
