@@ -17,7 +17,7 @@ async def main():
 
     async def elicit(message, response_type, params, context):
         asked.append(message)
-        return accepted(either(params, "requestedSchema", "requested_schema"))
+        return accepted(either(params, "requested_schema", "requestedSchema"))
 
     async def on_progress(value, total, message):
         progress.append(value)
@@ -53,7 +53,7 @@ async def main():
             asked=asked,
             cancelled=was_cancelled,
             resources=[str(resource.uri) for resource in resources],
-            templates=[str(either(template, "uriTemplate", "uri_template")) for template in templates],
+            templates=[str(either(template, "uri_template", "uriTemplate")) for template in templates],
             state=state[0].text,
             prompts=[prompt.name for prompt in prompts],
             prompt=prompt.messages[0].content.text,
