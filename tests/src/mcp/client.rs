@@ -45,6 +45,8 @@ pub struct Answer {
     pub asked: Vec<Value>,
     /// The size of the message in bytes.
     pub size: usize,
+    /// Whether it is what `get_run` said of a call that took long.
+    pub is_followed: bool,
 }
 
 impl Answer {
@@ -75,11 +77,11 @@ impl Answer {
         texts.collect::<Vec<_>>().join("\n")
     }
 
-    /// The last text of the result as JSON: the document, whatever warning stands before it.
+    /// The document among the texts of the result, whatever warning stands beside it.
     pub fn document(&self) -> Value {
         let blocks = self.message.pointer("/result/content").and_then(Value::as_array);
         let mut texts = blocks.into_iter().flatten().filter_map(|block| block.get("text")?.as_str());
-        texts.next_back().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+        texts.find_map(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 
     /// The structured result.
@@ -377,6 +379,7 @@ impl Client {
         for _ in 0..12 {
             let Some(run) = run_id(&answer) else { return answer };
             answer = self.call("get_run", json!({"run_id": run}));
+            answer.is_followed = true;
         }
         panic!("{tool} does not end: {answer:#?}")
     }
@@ -489,17 +492,12 @@ fn encoded(name: &str) -> String {
     if is_plain { name.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(name)) }
 }
 
-/// The id of the run with which a call that takes long answers.
+/// The id of a run that goes on: a call that takes long answers with it, and so does whoever follows it.
 pub fn run_id(answer: &Answer) -> Option<String> {
+    if answer.structured().is_some_and(|result| result["state"] == "running") {
+        return answer.structured()?["run_id"].as_str().map(str::to_owned);
+    }
     let text = answer.text();
-    let place = text.find("get_run")?;
-    let pattern = |word: &str| word.len() == 36 && word.matches('-').count() == 4;
-    let words = |text: &str| {
-        let split = text.split(|letter: char| !letter.is_ascii_hexdigit() && letter != '-');
-        split.map(str::to_owned).collect::<Vec<_>>()
-    };
-    let (before, after) = text.split_at(place);
-    let has_ended = text.starts_with('✓') || text.starts_with('✗');
-    let mut all = words(after).into_iter().chain(words(before));
-    if has_ended { None } else { all.find(|word| pattern(word)) }
+    let (_, rest) = text.split_once("\nrun_id: ")?;
+    text.contains(" still runs ").then(|| rest.lines().next().unwrap_or_default().to_owned())
 }

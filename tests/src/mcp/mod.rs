@@ -25,8 +25,12 @@ use crate::{Harness, Run};
 
 /// Every scope but the generic runners'.
 pub const SCOPES: [&str; 4] = ["release:read", "release:write", "release:critical", "jobs:run"];
-/// The scope of the generic runners.
-pub const GENERIC: &str = "admin:generic";
+/// Every scope, the generic runners' too.
+pub const ALL_SCOPES: [&str; 5] =
+    ["release:read", "release:write", "release:critical", "jobs:run", "admin:generic"];
+
+/// The metric of the calls that run.
+const RUNNING: &str = "release_tests_mcp_calls_running ";
 
 /// How long it may take until the server listens.
 const START: Duration = Duration::from_secs(30);
@@ -48,7 +52,7 @@ fn hex(bytes: &[u8]) -> String {
 /// A caller as the document has it, whose token is [`token`] of `name`.
 pub fn caller(name: &str, scopes: &[&str], profile: &str) -> Value {
     let hash = hex(&Sha256::digest(token(name)));
-    json!({"token_sha256": hash, "scopes": scopes, "profile": profile})
+    json!({"token_sha256": hash, "scopes": scopes.join(", "), "profile": profile})
 }
 
 /// The sandbox with these callers in the section `mcp` of its document, by name.
@@ -60,9 +64,9 @@ pub fn with_callers(harness: Harness, callers: &Value) -> Harness {
 /// may read, `standing` has the document's standing consent for the push.
 pub fn with_usual_callers(harness: Harness) -> Harness {
     let mut standing = caller("standing", &SCOPES, "reference");
-    standing["standing_consent"] = json!(["oar_push_to_cdn_staging"]);
+    standing["standing_consent"] = "oar_push_to_cdn_staging".into();
     let mut asked = caller("asked", &SCOPES, "reference");
-    asked["elicitation"] = true.into();
+    asked["elicitation"] = "yes".into();
     with_callers(
         harness,
         &json!({
@@ -216,6 +220,34 @@ impl Server {
     /// When it has ended.
     pub fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    }
+
+    /// A number of its metrics.
+    ///
+    /// # Panics
+    /// When there are no metrics.
+    #[track_caller]
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let metrics = self.get("/metrics").body;
+        let line = metrics.lines().find(|line| line.starts_with(name))?;
+        line.rsplit(' ').next()?.parse().ok()
+    }
+
+    /// Waits until none of its calls does anything any more: it counts none, and asks for nothing.
+    ///
+    /// # Panics
+    /// When that does not come.
+    #[track_caller]
+    pub fn settled(&self, harness: &Harness) {
+        until("no call runs", || (self.metric(RUNNING)? == 0.0).then_some(()));
+        let asked = harness.sandbox.requests().len();
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(
+            harness.sandbox.requests().len(),
+            asked,
+            "somebody still asks: {}",
+            harness.request_lines()
+        );
     }
 
     /// The memory that it has, in mebibytes, and the processor time that it took.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use end_to_end::mcp::{Client, Connection, Era, PATH, Server};
+use end_to_end::mcp::{self, Client, Connection, Era, PATH, Server};
 use end_to_end::{Harness, KONFLUX};
 use serde_json::{Value, json};
 
@@ -18,6 +18,9 @@ const CLIENTS: [usize; 2] = [1, 16];
 const STARTS: usize = 15;
 /// Sessions that nobody ends, and connections that nobody uses.
 const ABANDONED: usize = 10_000;
+
+/// The limit of requests of a caller is for people and their agents, not for this.
+const UNLIMITED: [&str; 2] = ["--requests-per-minute", "100000000"];
 
 /// What is called: the cached metadata of a release.
 const TOOL: &str = "oar_get_release_metadata";
@@ -31,7 +34,7 @@ pub(super) fn measure(arguments: &[String]) {
         let parameters = serde_json::from_str(parameters).unwrap_or_else(|_| json!({}));
         for era in Era::ALL {
             for clients in CLIENTS {
-                load(address, era, clients, limit, tool, &parameters, None);
+                load(address, None, era, clients, limit, tool, &parameters, None);
             }
         }
         return;
@@ -49,30 +52,31 @@ pub(super) fn measure(arguments: &[String]) {
         })
         .collect();
     row("start to first answer (ms)", &starts);
-    let server = Server::start(&harness, &[]);
+    let server = Server::start(&harness, &UNLIMITED);
     println!("{:<58} {:>9.1} MB", "memory at start", server.usage().0);
     let parameters = json!({"release": KONFLUX});
     for era in Era::ALL {
         for clients in CLIENTS {
-            load(server.address(), era, clients, limit, TOOL, &parameters, Some(&server));
+            load(server.address(), None, era, clients, limit, TOOL, &parameters, Some(&server));
         }
     }
     println!("{:<58} {:>9.1} MB", "memory after the load", server.usage().0);
     streamed(&server);
-    beside_what_hangs(&harness, limit);
+    beside_what_hangs(limit);
     abandoned(&server);
 }
 
 /// One client's calls until it is told to stop: how long each took, and how many were refused.
 fn calls(
     address: SocketAddr,
+    token: Option<&str>,
     era: Era,
     tool: &str,
     parameters: &Value,
     stop: &AtomicBool,
 ) -> io::Result<(Vec<u32>, usize)> {
     // The handshake of a session, and what each request says of itself.
-    let mut client = Client::new(address, era, None).connected();
+    let mut client = Client::new(address, era, token).connected();
     let message = client.message("tools/call", json!({"name": tool, "arguments": parameters}));
     let headers = client.headers(&message);
     let headers: Vec<(&str, &str)> =
@@ -97,8 +101,10 @@ fn calls(
     Ok((times, refused))
 }
 
+#[expect(clippy::too_many_arguments, reason = "what a table row of a benchmark consists of")]
 fn load(
     address: SocketAddr,
+    token: Option<&str>,
     era: Era,
     clients: usize,
     limit: Duration,
@@ -111,8 +117,9 @@ fn load(
     let started = Instant::now();
     let (mut times, mut refused, mut failed) = (Vec::new(), 0, None);
     std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..clients).map(|_| scope.spawn(|| calls(address, era, tool, parameters, &stop))).collect();
+        let threads: Vec<_> = (0..clients)
+            .map(|_| scope.spawn(|| calls(address, token, era, tool, parameters, &stop)))
+            .collect();
         std::thread::sleep(limit);
         stop.store(true, Ordering::Relaxed);
         for thread in threads {
@@ -163,13 +170,15 @@ fn streamed(server: &Server) {
     row("one streamed call (ms)", &times);
 }
 
-/// The same load while a hundred calls hang at a service.
-fn beside_what_hangs(harness: &Harness, limit: Duration) {
+/// The same load while all the calls that another caller may have hang at a service.
+fn beside_what_hangs(limit: Duration) {
     use end_to_end::{ERRATA, Fault, FaultKind};
+    let harness = mcp::with_usual_callers(Harness::announced(KONFLUX));
     harness.sandbox.faults().add(Fault::on("errata", FaultKind::Hang).forever());
-    let server = Server::start(harness, &[]);
-    let mut client = Client::new(server.address(), Era::Modern, None);
-    let hanging: Vec<_> = (0..100)
+    let server = Server::start(&harness, &UNLIMITED);
+    let mut client = Client::new(server.address(), Era::Modern, Some(&mcp::token("daily")));
+    // A caller's calls at the same time, and those of it that wait.
+    let hanging: Vec<_> = (0..24)
         .map(|_| {
             let call = json!({"name": "oar_is_release_shipped", "arguments": {"release": ERRATA}});
             client.begin("tools/call", call)
@@ -177,7 +186,8 @@ fn beside_what_hangs(harness: &Harness, limit: Duration) {
         .collect();
     std::thread::sleep(Duration::from_secs(1));
     println!("with {} calls that hang:", hanging.len());
-    load(server.address(), Era::Modern, 16, limit, TOOL, &json!({"release": KONFLUX}), Some(&server));
+    let (lead, parameters) = (mcp::token("lead"), json!({"release": KONFLUX}));
+    load(server.address(), Some(&lead), Era::Modern, 16, limit, TOOL, &parameters, Some(&server));
     harness.sandbox.faults().clear();
 }
 
