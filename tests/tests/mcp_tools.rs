@@ -387,9 +387,8 @@ fn a_form_of_the_client_counts_only_where_the_token_s_owner_allows_it() {
 #[test]
 fn the_generic_runners_are_off_and_never_consent() {
     let harness = prepared(KONFLUX);
-    let mut entry = mcp::caller("root", &mcp::SCOPES, "reference");
-    entry["scopes"].as_array_mut().unwrap().push(mcp::GENERIC.into());
-    let harness = mcp::with_callers(harness, &json!({"root": entry}));
+    let root = mcp::caller("root", &mcp::ALL_SCOPES, "reference");
+    let harness = mcp::with_callers(harness, &json!({ "root": root }));
     let off = Server::start(&harness, &[]);
     let mut client = off.client(Era::Modern, "root");
     assert!(!client.tool_names().iter().any(|name| name.ends_with("_run_command")));
