@@ -163,9 +163,8 @@ fn when_nothing_works_every_tool_says_so_and_changes_nothing() {
         }
         harness.sandbox.faults().clear();
         Effects::of(&harness).assert_none_twice(&before, release);
-        let mut said = client.call("oar_get_release_status", json!({"release": release}));
+        let said = client.call("oar_get_release_status", json!({"release": release}));
         assert!(!said.is_error(), "it goes on afterwards: {}", said.text());
-        said.message = Value::Null;
     }
 }
 
