@@ -365,6 +365,7 @@ impl Client {
     /// # Panics
     /// When the connection breaks.
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "callers write the arguments in place")]
     pub fn call(&mut self, tool: &str, arguments: Value) -> Answer {
         self.request("tools/call", json!({"name": tool, "arguments": arguments}))
     }
