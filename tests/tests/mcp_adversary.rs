@@ -1,7 +1,7 @@
 //! A caller that does whatever a model could be talked into: any tool with any argument, what it was answered handed back in. Nothing
 //! critical happens without a person's consent in the StateBox or the document's standing one. Two hundred sequences here, ten thousand
 //! with `make test-deep`, and any other number with `OAR_TEST_SEQUENCES`; the seed is printed, and `OAR_TEST_SEED` repeats it.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests say what they expect by failing")]
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use end_to_end::matrix::sample::{Numbers, is_deep};
 use end_to_end::mcp::{self, Answer, Client, Era, Kind, Server};

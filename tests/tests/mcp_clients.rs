@@ -1,6 +1,6 @@
 //! Clients that others wrote, unmodified, at the server and the sandbox: they list, call every tool of a release, follow its progress,
 //! cancel, ask their user, and read. The conversation of each stands in `tests/mcp/`.
-#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by failing")]
 
 use std::process::Command;
 use std::time::Duration;

@@ -1,6 +1,5 @@
 //! Calls that are cancelled at any moment leave no task, no connection and no half effect. Fifty here, a thousand with
 //! `make test-deep`; the seed is printed, and `OAR_TEST_SEED` repeats it.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests say what they expect by failing")]
 
 use std::time::Duration;
 
