@@ -39,6 +39,12 @@ fn typed<T: DeserializeOwned>(value: Value) -> Result<T, ErrorData> {
     serde_json::from_value(value).map_err(|error| ErrorData::internal_error(error.to_string(), None))
 }
 
+/// The result of a request that is complete. The modern era wants it said; the library leaves it out in the other one.
+fn completed<T: DeserializeOwned>(mut value: Value) -> Result<T, ErrorData> {
+    value["resultType"] = "complete".into();
+    typed(value)
+}
+
 /// `value` with the arguments in the places of their names in braces.
 fn filled(value: &Value, arguments: &JsonObject) -> Value {
     let mut text = value.to_string();
@@ -190,7 +196,7 @@ impl Fixtures {
             Ok(text) => (format!("{begins}{text}"), false),
             Err(error) => (error.to_string(), true),
         };
-        Ok(CallToolResponse::Complete(typed(
+        Ok(CallToolResponse::Complete(completed(
             json!({"content": [{"type": "text", "text": text}], "isError": is_error}),
         )?))
     }
@@ -267,14 +273,14 @@ impl ServerHandler for Fixtures {
                         || format!("state-ok: {}", json!(answers)),
                         |name| format!("Hello, {name}!"),
                     );
-                    Ok(CallToolResponse::Complete(typed(
+                    Ok(CallToolResponse::Complete(completed(
                         json!({"content": [{"type": "text", "text": text}]}),
                     )?))
                 }
             };
         }
         self.before(entry, &context).await;
-        Ok(CallToolResponse::Complete(typed(entry["answer"].clone())?))
+        Ok(CallToolResponse::Complete(completed(entry["answer"].clone())?))
     }
 
     async fn list_prompts(
@@ -298,14 +304,14 @@ impl ServerHandler for Fixtures {
                 Asked::Back(question) => Ok(GetPromptResponse::InputRequired(typed(question)?)),
                 Asked::Done(answers) => {
                     let text = json!({"type": "text", "text": json!(answers).to_string()});
-                    Ok(GetPromptResponse::Complete(typed(
+                    Ok(GetPromptResponse::Complete(completed(
                         json!({"messages": [{"role": "user", "content": text}]}),
                     )?))
                 }
             };
         }
         let answer = filled(&entry["answer"], &request.arguments.unwrap_or_default());
-        Ok(GetPromptResponse::Complete(typed(answer)?))
+        Ok(GetPromptResponse::Complete(completed(answer)?))
     }
 
     async fn list_resources(

@@ -9,9 +9,12 @@ use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 
-/// Serves `handler` until a signal comes.
+/// Serves `handler`, also to pages of this machine, which the suite counts as good origins, until a signal comes.
 pub(super) async fn serve<H: ServerHandler>(handler: impl Fn() -> H + Send + Sync + 'static) -> ExitCode {
-    let config = StreamableHttpServerConfig::default().with_json_response(true).enforce_origin_validation();
+    let config = StreamableHttpServerConfig::default()
+        .with_json_response(true)
+        .with_allowed_origins(["http://127.0.0.1:*", "http://localhost:*"])
+        .enforce_origin_validation();
     let sessions = Arc::new(LocalSessionManager::default());
     let service = StreamableHttpService::new(move || Ok(handler()), sessions, config);
     let Ok(listener) = tokio::net::TcpListener::bind("127.0.0.1:0").await else { return ExitCode::FAILURE };
