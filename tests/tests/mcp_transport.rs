@@ -429,34 +429,40 @@ fn hangs(harness: &Harness) {
     });
 }
 
+/// A call that outlasts the server's end is interrupted, its state says so, and whoever waits is told.
+fn interrupted_at_the_end(era: Era) {
+    // Longer than the server waits at its end.
+    let harness = mcp::with_usual_callers(Harness::announced(KONFLUX)).env("OAR_HTTP_TIMEOUT", "120");
+    let server = Server::start(&harness, &[]);
+    harness.sandbox.faults().add(Fault::on("jira", FaultKind::Hang).forever());
+    let mut client = server.client(era, "lead");
+    let arguments = json!({"name": "oar_take_ownership", "arguments": {"release": KONFLUX, "email": LEAD}});
+    let (connection, _) = client.begin("tools/call", arguments);
+    hangs(&harness);
+    let started = Instant::now();
+    server.signal(Signal::SIGTERM);
+    let said = Stream::of(connection).and_then(|mut stream| {
+        stream.until(Duration::from_mins(1), |message| message.get("result").is_some())
+    });
+    let run: Run = server.ended();
+    assert_eq!(run.code, Some(143), "{}", run.stderr);
+    assert!(started.elapsed() < Duration::from_mins(1), "the end is bounded");
+    harness.sandbox.faults().clear();
+    let state = harness.statebox(KONFLUX).unwrap();
+    assert!(state.contains("interrupted"), "{state}");
+    assert_eq!(said.unwrap()["result"]["isError"], true);
+    // The next one goes on.
+    harness.oar(KONFLUX, &["take-ownership", "-e", LEAD]).expect(0);
+}
+
 #[test]
-fn at_its_end_a_call_that_runs_is_interrupted_and_its_state_says_so() {
-    for era in Era::ALL {
-        // Longer than the server waits at its end.
-        let harness = mcp::with_usual_callers(Harness::announced(KONFLUX)).env("OAR_HTTP_TIMEOUT", "120");
-        let server = Server::start(&harness, &[]);
-        harness.sandbox.faults().add(Fault::on("jira", FaultKind::Hang).forever());
-        let mut client = server.client(era, "lead");
-        let arguments =
-            json!({"name": "oar_take_ownership", "arguments": {"release": KONFLUX, "email": LEAD}});
-        let (connection, _) = client.begin("tools/call", arguments);
-        hangs(&harness);
-        let started = Instant::now();
-        server.signal(Signal::SIGTERM);
-        // Whoever waits is told.
-        let said = Stream::of(connection).and_then(|mut stream| {
-            stream.until(Duration::from_mins(1), |message| message.get("result").is_some())
-        });
-        let run: Run = server.ended();
-        assert_eq!(run.code, Some(143), "{}", run.stderr);
-        assert!(started.elapsed() < Duration::from_mins(1), "the end is bounded");
-        harness.sandbox.faults().clear();
-        let state = harness.statebox(KONFLUX).unwrap();
-        assert!(state.contains("interrupted"), "{state}");
-        assert_eq!(said.unwrap()["result"]["isError"], true, "{era:?}");
-        // The next one goes on.
-        harness.oar(KONFLUX, &["take-ownership", "-e", LEAD]).expect(0);
-    }
+fn at_its_end_a_modern_call_that_runs_is_interrupted() {
+    interrupted_at_the_end(Era::Modern);
+}
+
+#[test]
+fn at_its_end_a_legacy_call_that_runs_is_interrupted() {
+    interrupted_at_the_end(Era::Legacy);
 }
 
 #[test]
