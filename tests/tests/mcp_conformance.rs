@@ -4,9 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use end_to_end::mcp::{self, Server};
+use end_to_end::mcp::{self, Client, Era, Server, Stream};
 use end_to_end::{Run, finish, release_tests};
+use serde_json::json;
 use tempfile::TempDir;
 
 /// Scenarios that are run and not scored, of which nothing is expected: those of an extension that the server does not offer.
@@ -76,4 +78,51 @@ fn the_revision_of_the_legacy_era() {
 #[test]
 fn the_revision_of_the_modern_era() {
     conforms("2026-07-28", 37);
+}
+
+#[test]
+fn the_client_of_the_other_tests_speaks_both_eras() {
+    let server = fixtures();
+    for era in Era::ALL {
+        let person = json!({"name": "Robin", "username": "robin", "email": "robin@example.com"});
+        let client = Client::new(server.address(), era, None);
+        let mut client = client.elicits(json!({"action": "accept", "content": person})).connected();
+        assert!(client.tool_names().iter().any(|name| name == "test_simple_text"));
+        let text = client.call("test_simple_text", json!({}));
+        assert_eq!(
+            (text.text().as_str(), text.is_error()),
+            ("This is a simple text response for testing.", false)
+        );
+        assert!(client.call("test_error_handling", json!({})).is_error());
+        assert_eq!(client.call("no_such_tool", json!({})).error(), Some(-32602));
+        let call =
+            json!({"name": "test_tool_with_progress", "arguments": {}, "_meta": {"progressToken": "1"}});
+        let told = client.request("tools/call", call);
+        assert_eq!((told.notifications.len(), told.is_error()), (3, false), "{told:#?}");
+        let asked = match era {
+            Era::Modern => client.call("test_input_required_result_elicitation", json!({})),
+            Era::Legacy => client.call("test_elicitation", json!({"message": "Who are you?"})),
+        };
+        assert_eq!(asked.asked.len(), 1, "{asked:#?}");
+        assert!(asked.text().to_lowercase().contains("robin"), "{asked:#?}");
+        match era {
+            Era::Modern => {
+                let wanted = json!({"notifications": {"resourceSubscriptions": ["test://watched-resource"]}});
+                let (connection, _) = client.begin("subscriptions/listen", wanted);
+                let mut stream = Stream::of(connection).unwrap();
+                let acknowledged = |message: &serde_json::Value| {
+                    message["method"] == "notifications/subscriptions/acknowledged"
+                };
+                stream.until(Duration::from_mins(1), acknowledged).unwrap();
+                stream.close();
+            }
+            Era::Legacy => {
+                let session = client.session().unwrap().to_owned();
+                assert!((200..300).contains(&client.end()));
+                let mut late = Client::new(server.address(), era, None);
+                late.steal(&session);
+                assert_eq!(late.request("tools/list", json!({})).status, 404);
+            }
+        }
+    }
 }
