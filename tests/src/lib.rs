@@ -6,6 +6,7 @@ pub mod directory;
 pub mod effects;
 pub mod elliott;
 pub mod matrix;
+pub mod mcp;
 pub mod slack_bot;
 
 use std::collections::BTreeMap;
@@ -181,6 +182,26 @@ impl Harness {
         self.extra.retain(|(known, _)| known != name);
         self.extra.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// The same sandbox with a configuration document that differs from the example as `change` says.
+    ///
+    /// # Panics
+    /// When the document cannot be written.
+    #[must_use]
+    pub fn with_document(self, change: impl FnOnce(&mut serde_json::Value)) -> Self {
+        let text = std::fs::read_to_string(root().join("config/config_store.example.json"));
+        let text = text.unwrap_or_else(|error| panic!("no example of the document: {error}"));
+        let mut document: serde_json::Value =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("the example: {error}"));
+        change(&mut document);
+        let [plain, encrypted] = ["plain.json", "store.json"].map(|name| self.tools().join(name));
+        std::fs::create_dir_all(self.tools())
+            .and_then(|()| std::fs::write(&plain, document.to_string()))
+            .unwrap_or_else(|error| panic!("no document: {error}"));
+        let [plain, encrypted] = [plain, encrypted].map(|path| path.to_string_lossy().into_owned());
+        self.run("oarctl", ["config", "encrypt", &plain, "-o", &encrypted]).expect(0);
+        self.env("OAR_CONFIG", &encrypted)
     }
 
     /// The home directory of the programs, used by this harness only.

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use sandbox::services::slack::state::Message;
 use serde_json::{Value, json};
 
-use crate::{Harness, KONFLUX, root};
+use crate::{Harness, KONFLUX};
 
 /// The channel in which commands may be given, without `#`.
 pub const CHANNEL: &str = "qe-demo";
@@ -22,17 +22,10 @@ pub const BOT: &str = "U0000BOT01";
 /// When the document cannot be written.
 pub fn with_permissions(harness: Harness) -> Harness {
     change(&harness, "group", &json!({"handle": "qe-forum-demo", "users": [WRITER]}));
-    let text = std::fs::read_to_string(root().join("config/config_store.example.json")).unwrap();
-    let mut document: Value = serde_json::from_str(&text).unwrap();
     let rights = json!({"write": "qe-forum-demo", "critical": "demo-leads-4-19"});
-    document["slack_bot"] = json!({"permissions": {(format!("#{CHANNEL}")): rights}});
-    std::fs::create_dir_all(harness.tools()).unwrap();
-    let (plain, encrypted) = (harness.tools().join("plain.json"), harness.tools().join("store.json"));
-    std::fs::write(&plain, document.to_string()).unwrap();
-    let paths = [plain.to_str().unwrap(), "-o", encrypted.to_str().unwrap()];
-    harness.run("oarctl", ["config", "encrypt"].into_iter().chain(paths)).expect(0);
-    let path = encrypted.to_str().unwrap().to_owned();
-    harness.env("OAR_CONFIG", &path)
+    harness.with_document(|document| {
+        document["slack_bot"] = json!({"permissions": {(format!("#{CHANNEL}")): rights}});
+    })
 }
 
 /// A change in Slack, as the control interface makes it.

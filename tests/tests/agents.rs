@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use end_to_end::{Fault, FaultKind, Harness, KONFLUX, root};
+use end_to_end::{Fault, FaultKind, Harness, KONFLUX};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use sandbox::scenario::records::UPGRADE_JOB;
@@ -23,16 +23,7 @@ fn with_agents(agents: &Value) -> Harness {
         let tags = controller.streams.get_mut("4-stable").unwrap();
         tags.iter_mut().filter(|tag| tag.name == KONFLUX).for_each(|tag| tag.phase = Phase::Ready);
     }
-    let text = std::fs::read_to_string(root().join("config/config_store.example.json")).unwrap();
-    let mut document: Value = serde_json::from_str(&text).unwrap();
-    document["agents"] = agents.clone();
-    std::fs::create_dir_all(harness.tools()).unwrap();
-    let (plain, encrypted) = (harness.tools().join("plain.json"), harness.tools().join("store.json"));
-    std::fs::write(&plain, document.to_string()).unwrap();
-    let paths = [plain.to_str().unwrap(), "-o", encrypted.to_str().unwrap()];
-    harness.run("oarctl", ["config", "encrypt"].into_iter().chain(paths)).expect(0);
-    let path = encrypted.to_str().unwrap().to_owned();
-    harness.env("OAR_CONFIG", &path)
+    harness.with_document(|document| document["agents"] = agents.clone())
 }
 
 const CHECKER: &str = "oarctl check-test-results --repo-name openshift/release-tests";

@@ -36,6 +36,8 @@ fn both_releases_are_shipped_the_nightly_is_accepted_and_everything_is_shown() {
         "$ jobctl start-controller -r 4.20",
         "told the QA contact; asked the QA contact for information",
         "$ jobctl show 4.20.0-0.nightly-2026-07-02-091500",
+        "* An AI agent asks the server where 4.19.1 stands: oar_get_release_status\n    take-ownership: Pass\n",
+        "* An AI agent asks the server where 4.14.60 stands: oar_get_release_status\n    take-ownership: Pass\n",
         "Both releases are shipped, the nightly is accepted: ",
     ] {
         assert!(run.stdout.contains(expected), "`{expected}` is missing in\n{}", run.all());

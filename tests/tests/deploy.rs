@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use end_to_end::{Harness, root};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::CronJob;
-use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::core::v1::{Service, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -132,6 +132,7 @@ fn run(program: &str, arguments: &[&str]) -> Option<Output> {
 /// Asks the program itself whether it has the command and its options.
 fn assert_is_command(words: &[&str]) {
     let (program, arguments) = words.split_first().unwrap();
+    let program = program.strip_prefix("release-tests-").unwrap_or(program);
     let run = Harness::new().run(program, arguments.iter().chain(&["--help"]));
     assert_eq!(run.code, Some(0), "{words:?}: {run:?}");
 }
@@ -177,7 +178,9 @@ fn listed() -> BTreeMap<String, BTreeMap<String, bool>> {
 /// Compares what a unit or a manifest gives with what its command needs: no more secrets, and nothing less.
 fn assert_given(name: &str, words: &[&str], given: &BTreeSet<&str>, secrets: &BTreeSet<&str>) {
     let listed = listed();
-    let command = words[..2].join(" ");
+    // The server has options alone, and is called by the name of its link or as `release-tests mcp`.
+    let is_server = ["mcp", "release-tests-mcp"].contains(&words[0]);
+    let command = if is_server { "release-tests-mcp".to_owned() } else { words[..2].join(" ") };
     assert!(listed.contains_key(&command), "{command} is not in the table");
     let wanted = &listed[&command];
     for (variable, needed) in wanted {
@@ -311,7 +314,10 @@ fn systemd_takes_the_units_and_calls_their_exposure_low() {
     for (name, text) in files(&folder("systemd")) {
         let path = copies.path().join(&name);
         // The programs need not be installed here.
-        let text = text.replace("/usr/local/bin/oarctl", "/bin/true").replace("/usr/bin/kinit", "/bin/true");
+        let text = text.replace("/usr/local/bin/oarctl", "/bin/true");
+        let text = text
+            .replace("/usr/local/bin/release-tests-mcp", "/bin/true")
+            .replace("/usr/bin/kinit", "/bin/true");
         std::fs::write(&path, text).unwrap();
         paths.push(path.to_string_lossy().into_owned());
     }
@@ -364,6 +370,7 @@ fn strange(document: &Value) -> Result<Vec<String>, String> {
         "Deployment" => kept::<Deployment>(document),
         "Role" => kept::<Role>(document),
         "RoleBinding" => kept::<RoleBinding>(document),
+        "Service" => kept::<Service>(document),
         "ServiceAccount" => kept::<ServiceAccount>(document),
         _ => Err(format!("the kind `{kind}` is not checked")),
     }?;

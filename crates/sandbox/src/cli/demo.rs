@@ -16,11 +16,15 @@ use crate::scenario::PEOPLE;
 use conversation::Bot;
 use script::{Step, scripts};
 
+mod agent;
 mod conversation;
 mod script;
 
 /// The user in the history of the commands.
 const USER: &str = "demo";
+
+/// The MCP server, as the multi-call program knows it.
+const SERVER: &str = "mcp";
 
 /// The longest excerpt of a command's reason, in characters; the whole reason is shown above.
 const LONGEST_REASON: usize = 400;
@@ -30,7 +34,10 @@ pub(super) fn demo(arguments: &Demo) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let running = arguments.common.start()?;
     let mut stage = Stage {
-        programs: ["oar", "oarctl", "jobctl"].map(Program::find).into_iter().collect::<Result<_, _>>()?,
+        programs: ["oar", "oarctl", "jobctl", SERVER]
+            .map(Program::find)
+            .into_iter()
+            .collect::<Result<_, _>>()?,
         running: &running,
         home: tempfile::Builder::new().prefix("oar-demo-").tempdir()?,
         log: arguments.log,
@@ -132,6 +139,10 @@ impl Stage<'_> {
                 None => Err(nobody_listens()),
             },
             Step::StopListening => self.bot.take().ok_or_else(nobody_listens)?.stop(),
+            Step::AskAgent(release, words) => {
+                let command = self.command(self.program(SERVER)?);
+                agent::ask_where(release, command, &self.home.path().join("mcp.log"), words)
+            }
             Step::Pass(by, why) => {
                 self.running.sandbox.clock().advance(*by);
                 Ok(print(&format!("\n* {by:#} later: {why}.\n"))?)

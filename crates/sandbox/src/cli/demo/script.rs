@@ -26,6 +26,8 @@ pub(super) enum Step {
     Click(Person, &'static str, &'static str),
     /// The bot is stopped.
     StopListening,
+    /// An AI agent asks where a release stands, and is told these words of one of its tasks.
+    AskAgent(&'static str, &'static str),
     /// Time passes.
     Pass(SignedDuration, &'static str),
 }
@@ -41,7 +43,7 @@ pub(super) struct Script {
 }
 
 /// Everything, in order.
-pub(super) fn scripts() -> [Script; 4] {
+pub(super) fn scripts() -> [Script; 5] {
     [
         Script {
             title: format!("Release {KONFLUX_RELEASE}, Konflux flow"),
@@ -58,6 +60,11 @@ pub(super) fn scripts() -> [Script; 4] {
             title: "Bugs that nobody verifies".to_owned(),
             subject: KONFLUX_RELEASE,
             steps: unverified_bugs(),
+        },
+        Script {
+            title: "An AI agent looks at both releases".to_owned(),
+            subject: KONFLUX_RELEASE,
+            steps: agent(),
         },
     ]
 }
@@ -228,5 +235,16 @@ fn unverified_bugs() -> Vec<Step> {
         oarctl("jira-notificator", "comments written: 0; failed: 0"),
         Step::Say("What the agents of this machine did last:"),
         oarctl("agents list", "oarctl-jira-notificator-ocpbugs"),
+    ]
+}
+
+fn agent() -> Vec<Step> {
+    let approved = "change-advisory-status: Pass";
+    vec![
+        Step::Say(
+            "The same operations are tools of an MCP server, which a client on this machine starts by itself.",
+        ),
+        Step::AskAgent(KONFLUX_RELEASE, approved),
+        Step::AskAgent(ERRATA_RELEASE, approved),
     ]
 }

@@ -1,6 +1,6 @@
 //! Requests and timings, printed as tables: start-up, every command in both flows at 0 and 20 ms per request, the
-//! StateBox dialect, image health, the images of a whole payload, a pass over all records, a pass of the Jira notificator.
-//! `commands`, `image-health`, `image-consistency`, `pass` and `notificator` as argument print that table alone;
+//! StateBox dialect, image health, the images of a whole payload, a pass over all records, a pass of the Jira notificator, the MCP
+//! server under load. `commands`, `image-health`, `image-consistency`, `pass`, `notificator` and `mcp` as argument print that table alone;
 //! `commands TEXT` measures only the lines whose name or flow holds the text, and `requests TEXT` prints what such a line
 //! asks for, and in which round.
 //!
@@ -14,6 +14,8 @@
     clippy::format_push_string,
     reason = "a program of one page that prints a table"
 )]
+
+mod mcp;
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -54,6 +56,7 @@ fn main() {
     match (arguments.next().as_deref(), arguments.next().unwrap_or_default()) {
         (Some("commands"), text) => return commands(&text),
         (Some("requests"), text) => return requests(&text),
+        (Some("mcp"), _) => return mcp::measure(&std::env::args().skip(2).collect::<Vec<_>>()),
         _ => {}
     }
     if std::env::args().any(|argument| argument == "image-consistency") {
@@ -84,6 +87,7 @@ fn main() {
     passes();
     image_consistency();
     notificator();
+    mcp::measure(&[]);
     if let Err(error) = image_health() {
         println!("image health: not measured: {error}");
     }

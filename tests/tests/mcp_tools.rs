@@ -1,0 +1,518 @@
+//! The tools of `release-tests mcp` at the sandbox: what they answer, what they say when nothing works, and what they do not do before
+//! a person has consented.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by failing")]
+
+use std::collections::BTreeSet;
+
+use end_to_end::effects::Effects;
+use end_to_end::mcp::{self, Answer, Client, Era, Kind, Server, Tool};
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, elliott};
+use sandbox::services::errata::AdvisoryState;
+use serde_json::{Value, json};
+
+/// The beginnings of the texts of command lines (spec 05 §7.4).
+const SUCCEEDED: &str = "✓ Command succeeded\n";
+const FAILED: &str = "✗ Command failed (exit code ";
+
+/// The most text of a call.
+const BOUND: usize = 16 * 1024;
+
+/// A sandbox in which `release` is announced and pushing its advisories has something to do.
+fn prepared(release: &str) -> Harness {
+    let (harness, _) = elliott::install(Harness::announced(release));
+    for advisory in harness.sandbox.world().errata.lock().advisories.values_mut() {
+        if advisory.state == AdvisoryState::NewFiles {
+            advisory.state = AdvisoryState::Qe;
+        }
+    }
+    harness.sandbox.world().prow.lock().pace.pending_after = jiff::SignedDuration::ZERO;
+    let harness = mcp::with_usual_callers(harness);
+    harness.sandbox.clear_requests();
+    harness
+}
+
+/// What every answer of a tool holds, whatever came of it.
+#[track_caller]
+fn assert_well_formed(tool: &Tool, definition: &Value, answer: &Answer) {
+    let name = tool.name;
+    let result = answer.result();
+    let text = answer.text();
+    assert!(!text.trim().is_empty() && text.len() <= BOUND + 512, "{name}: {} bytes", text.len());
+    assert!(result["content"].as_array().unwrap().iter().all(|block| block["type"] == "text"), "{name}");
+    if answer.is_followed {
+        return;
+    }
+    if answer.is_error() {
+        assert_eq!(answer.structured(), None, "{name}: clients validate what is structured: {result:#}");
+        assert!(!text.contains("panicked") && !text.contains("RUST_BACKTRACE"), "{name}: {text}");
+    } else {
+        let schema = jsonschema::validator_for(&definition["outputSchema"]).unwrap();
+        let structured = answer.structured().unwrap_or_else(|| panic!("{name}: {result:#}"));
+        let wrong: Vec<String> = schema.iter_errors(structured).map(|error| error.to_string()).collect();
+        assert_eq!(wrong, Vec::<String>::new(), "{name}: {structured:#}");
+    }
+    match tool.kind {
+        Kind::Document(success, failure) => {
+            let document = answer.document();
+            assert!(document.is_object(), "{name}: {text}");
+            let keys = if answer.is_error() { failure } else { success };
+            for key in keys {
+                assert!(document.get(key).is_some(), "{name}: {key} is missing in {document:#}");
+            }
+            if let Some(structured) = answer.structured() {
+                assert_eq!(structured, &document, "{name}: the text repeats what is structured");
+            }
+        }
+        Kind::Command | Kind::Critical | Kind::Generic => {
+            let waits = text.contains("waits for consent");
+            let begins = if answer.is_error() { FAILED } else { SUCCEEDED };
+            assert!(text.starts_with(begins) || waits, "{name}: {text}");
+            if let Some(structured) = answer.structured() {
+                assert!(text.starts_with(structured["result"].as_str().unwrap()), "{name}: {structured:#}");
+            }
+        }
+        Kind::Help => assert!(text.contains("take-ownership") && text.contains("--email"), "{name}: {text}"),
+    }
+}
+
+fn definition(definitions: &[Value], name: &str) -> Value {
+    let found = definitions.iter().find(|definition| definition["name"] == name);
+    found.unwrap_or_else(|| panic!("{name} is not offered")).clone()
+}
+
+fn assert_no_secret(harness: &Harness, answer: &Answer) {
+    let text = answer.message.to_string();
+    for secret in mcp::secrets(harness) {
+        assert!(!text.contains(&secret), "{secret} stands in {text}");
+    }
+}
+
+/// Every tool of a release, one after the other, as somebody with all rights calls them.
+fn every_tool(release: &str, era: Era) {
+    let harness = prepared(release);
+    let server = Server::start(&harness, &[]);
+    let mut client = server.client(era, "lead");
+    let definitions = client.tools();
+    for tool in mcp::tools(release) {
+        if tool.kind == Kind::Generic {
+            assert!(!definitions.iter().any(|definition| definition["name"] == tool.name), "{}", tool.name);
+            continue;
+        }
+        let definition = definition(&definitions, tool.name);
+        let answer = client.call_to_its_end(tool.name, tool.arguments.clone());
+        assert_well_formed(&tool, &definition, &answer);
+        assert_no_secret(&harness, &answer);
+        if matches!(tool.kind, Kind::Document(..) | Kind::Help) {
+            assert!(!answer.is_error(), "{}: {}", tool.name, answer.text());
+        }
+        if tool.kind == Kind::Critical {
+            assert!(answer.is_error(), "{}: {}", tool.name, answer.text());
+        }
+    }
+    let status = client.call("oar_get_release_status", json!({"release": release})).document();
+    let task = |name: &str| {
+        let tasks = status["tasks"].as_array().unwrap();
+        tasks.iter().find(|task| task["name"] == name).unwrap()["status"].clone()
+    };
+    assert_eq!(task("take-ownership"), "Pass", "{status:#}");
+    assert_eq!(task("analyze-candidate-build"), "Pass", "{status:#}");
+    assert_eq!(task("push-to-cdn-staging"), "Not Started", "{status:#}");
+    let history = harness.oar(release, &["history"]).expect(0).stdout;
+    assert!(history.contains("mcp:lead"), "{history}");
+    harness.sandbox.assert_no_unexpected();
+}
+
+#[test]
+fn every_tool_of_a_konflux_release_answers_as_its_definition_says() {
+    every_tool(KONFLUX, Era::Modern);
+}
+
+#[test]
+fn every_tool_of_an_errata_release_answers_as_its_definition_says() {
+    every_tool(ERRATA, Era::Legacy);
+}
+
+#[test]
+fn both_eras_get_the_same_answers() {
+    let harness = prepared(KONFLUX);
+    let server = Server::start(&harness, &[]);
+    let answers = Era::ALL.map(|era| {
+        let mut client = server.client(era, "lead");
+        let tools = client.tools();
+        let call = client.call("oar_get_release_status", json!({"release": KONFLUX}));
+        (tools, call.text(), call.structured().cloned(), call.is_error())
+    });
+    assert_eq!(answers[0], answers[1]);
+}
+
+#[test]
+fn when_nothing_works_every_tool_says_so_and_changes_nothing() {
+    for release in [KONFLUX, ERRATA] {
+        let harness = prepared(release);
+        let before = Effects::of(&harness);
+        let server = Server::start(&harness, &[]);
+        let mut client = server.client(Era::Modern, "lead");
+        let definitions = client.tools();
+        let status = FaultKind::Status { code: 500, body: None, headers: Vec::new() };
+        harness.sandbox.faults().add(Fault::anywhere(status).forever());
+        for tool in mcp::tools(release).into_iter().filter(|tool| tool.kind != Kind::Generic) {
+            let answer = client.call_to_its_end(tool.name, tool.arguments.clone());
+            assert_well_formed(&tool, &definition(&definitions, tool.name), &answer);
+            assert_eq!(answer.is_error(), tool.asks, "{}: {}", tool.name, answer.text());
+            assert_no_secret(&harness, &answer);
+        }
+        harness.sandbox.faults().clear();
+        Effects::of(&harness).assert_none_twice(&before, release);
+        let said = client.call("oar_get_release_status", json!({"release": release}));
+        assert!(!said.is_error(), "it goes on afterwards: {}", said.text());
+    }
+}
+
+#[test]
+fn what_is_asked_wrongly_is_refused_with_what_was_expected() {
+    let harness = prepared(KONFLUX);
+    let before = Effects::of(&harness);
+    let server = Server::start(&harness, &[]);
+    for era in Era::ALL {
+        let mut client = server.client(era, "lead");
+        for (tool, arguments, words) in [
+            ("oar_get_release_status", json!({}), "release"),
+            ("oar_get_release_status", json!({"release": "4.19"}), "4.19"),
+            ("oar_get_release_status", json!({"release": 4.19}), "release"),
+            ("oar_get_release_status", json!({"release": ["4.19.1"]}), "release"),
+            ("oar_get_release_status", json!({"relaese": KONFLUX}), "release"),
+            ("oar_get_release_status", json!({"release": KONFLUX, "verbose": true}), "verbose"),
+            ("oar_take_ownership", json!({"release": KONFLUX}), "email"),
+            ("oar_take_ownership", json!({"release": KONFLUX, "email": "--yes"}), "email"),
+            ("oar_take_ownership", json!({"release": "4.19.1 --yes", "email": "a@example.com"}), "release"),
+            ("oar_check_cve_tracker_bug", json!({"release": KONFLUX, "notify": "no"}), "notify"),
+            (
+                "oar_update_task_status",
+                json!({"release": KONFLUX, "task_name": "nothing", "status": "Pass"}),
+                "task_name",
+            ),
+            (
+                "oar_update_task_status",
+                json!({"release": KONFLUX, "task_name": "stage-testing", "status": "Not Started"}),
+                "status",
+            ),
+            // An empty id is no id, and starts nothing (M7).
+            ("oar_image_consistency_check", json!({"release": KONFLUX, "job_id": ""}), "job_id"),
+            ("oar_stage_testing", json!({"release": KONFLUX, "build_number": "  "}), "build_number"),
+            ("oar_add_issue", json!({"release": KONFLUX, "issue": ""}), "issue"),
+            ("oar_add_issue", json!({"release": KONFLUX, "issue": "x".repeat(1001)}), "issue"),
+            (
+                "oar_resolve_issue",
+                json!({"release": KONFLUX, "issue": "no such issue", "resolution": "x"}),
+                "no such issue",
+            ),
+            ("get_run", json!({"run_id": "0198c0de-0000-7000-8000-000000000000"}), "0198c0de"),
+            ("get_command_help", json!({"cli": "rm"}), "cli"),
+        ] {
+            let answer = client.call(tool, arguments.clone());
+            assert!(answer.is_error(), "{tool} {arguments}: {answer:#?}");
+            assert!(answer.text().contains(words), "{tool} {arguments}: {}", answer.text());
+            assert_eq!(answer.structured(), None);
+        }
+        let unknown = client.call("oar_take_ownershp", json!({}));
+        assert_eq!(unknown.error(), Some(-32602), "{unknown:#?}");
+        let not_there = client.request("no/such/method", json!({}));
+        assert_eq!(not_there.error(), Some(-32601), "{not_there:#?}");
+    }
+    Effects::of(&harness).assert_none_twice(&before, "wrong arguments");
+    assert!(harness.prow_jobs().is_empty());
+}
+
+#[test]
+fn the_usual_questions_take_two_calls_and_six_kilobytes() {
+    let harness = prepared(KONFLUX);
+    harness.oar(KONFLUX, &["take-ownership", "-e", end_to_end::LEAD]).expect(0);
+    harness.oar(KONFLUX, &["issue", "add", "stage is down", "--task", "stage-testing"]).expect(0);
+    let server = Server::start(&harness, &[]);
+    let mut client = server.client(Era::Modern, "daily");
+    let list = client.request("tools/list", json!({}));
+    let tools = list.result()["tools"].as_array().unwrap();
+    assert!(tools.len() <= 15, "{}", tools.len());
+    assert!(json!(tools).to_string().len() <= 12 * 1024, "{} bytes", json!(tools).to_string().len());
+    let names: BTreeSet<&str> = tools.iter().filter_map(|tool| tool["name"].as_str()).collect();
+    // Where does it stand? Why is it stuck? What is next? Each a call or two, and these words in the answers.
+    for (question, calls, words) in [
+        (
+            "where does it stand",
+            vec![("oar_get_release_status", json!({"release": KONFLUX}))],
+            vec!["take-ownership", "Pass", "push-to-cdn-staging", "Not Started"],
+        ),
+        (
+            "why is it stuck",
+            vec![("oar_get_issues", json!({"release": KONFLUX, "unresolved_only": true}))],
+            vec!["stage is down", "stage-testing"],
+        ),
+        (
+            "what blocks this task",
+            vec![(
+                "oar_get_issues",
+                json!({"release": KONFLUX, "task_name": "stage-testing", "blockers_only": true}),
+            )],
+            vec!["stage is down"],
+        ),
+        ("what is there at all", vec![("discover_active_releases", json!({}))], vec!["4.19"]),
+        (
+            "is it out",
+            vec![("oar_is_release_shipped", json!({"release": KONFLUX}))],
+            vec!["shipped", "konflux", "shipment_mr_merged"],
+        ),
+    ] {
+        let mut size = 0;
+        let mut text = String::new();
+        assert!(calls.len() <= 2, "{question}");
+        for (tool, arguments) in calls {
+            assert!(names.contains(tool), "{question}: {tool} is not in the profile: {names:?}");
+            let answer = client.call(tool, arguments);
+            assert!(!answer.is_error(), "{question}: {}", answer.text());
+            text.push_str(&answer.text());
+            size += answer.text().len();
+        }
+        assert!(size <= 6 * 1024, "{question}: {size} bytes");
+        for word in words {
+            assert!(text.contains(word), "{question}: `{word}` is missing in {text}");
+        }
+    }
+}
+
+/// The push, by this caller, whose user answers `elicited` where the client can ask.
+fn push(server: &Server, era: Era, caller: &str, elicited: Option<Value>) -> Answer {
+    let mut client = Client::new(server.address(), era, Some(&mcp::token(caller)));
+    if let Some(elicited) = elicited {
+        client = client.elicits(elicited);
+    }
+    client.connected().call_to_its_end("oar_push_to_cdn_staging", json!({"release": KONFLUX}))
+}
+
+fn pushes(harness: &Harness) -> usize {
+    let requests = harness.sandbox.requests();
+    requests.iter().filter(|request| request.service == "errata" && request.is_write()).count()
+}
+
+#[test]
+fn a_critical_tool_waits_until_a_person_has_consented_to_exactly_its_plan() {
+    let harness = prepared(KONFLUX);
+    let server = Server::start(&harness, &[]);
+    let waits = push(&server, Era::Modern, "lead", None);
+    let text = waits.text();
+    assert!(waits.is_error() && text.contains("waits for consent"), "{text}");
+    assert!(text.contains(&format!("oar -r {KONFLUX} consent push-to-cdn-staging")), "{text}");
+    assert!(text.contains("150002"), "the plan is shown: {text}");
+    assert!(!text.contains("--yes"), "nothing with which the caller could consent: {text}");
+    // Nor with what it could make up.
+    for more in
+        [json!({"yes": true}), json!({"consent": true}), json!({"confirm": "yes"}), json!({"dry_run": false})]
+    {
+        let mut arguments = more.clone();
+        arguments["release"] = KONFLUX.into();
+        let answer = server.client(Era::Modern, "lead").call("oar_push_to_cdn_staging", arguments);
+        assert!(answer.is_error(), "{more}: {}", answer.text());
+    }
+    assert_eq!(pushes(&harness), 0, "{}", harness.request_lines());
+    harness.oar(KONFLUX, &["consent", "push-to-cdn-staging", "--yes"]).expect(0);
+    assert_eq!(pushes(&harness), 0, "consent itself does nothing");
+    // Something else became of the plan meanwhile.
+    let put = |state: AdvisoryState| {
+        harness.sandbox.world().errata.lock().advisory_mut(150_002).unwrap().state = state;
+    };
+    put(AdvisoryState::NewFiles);
+    let other = push(&server, Era::Modern, "lead", None);
+    assert!(other.is_error(), "{}", other.text());
+    assert_eq!(pushes(&harness), 0, "{}", harness.request_lines());
+    put(AdvisoryState::Qe);
+    // What the run that was refused wrote down for people.
+    harness.oar(KONFLUX, &["issue", "resolve", "Advisories in NEW_FILES", "--resolution", "ART moved it"]);
+    let done = push(&server, Era::Legacy, "lead", None);
+    assert!(!done.is_error(), "{}", done.text());
+    assert!(pushes(&harness) > 0, "{}", harness.request_lines());
+}
+
+#[test]
+fn withdrawn_consent_is_none() {
+    let harness = prepared(KONFLUX);
+    let server = Server::start(&harness, &[]);
+    harness.oar(KONFLUX, &["consent", "push-to-cdn-staging", "--yes"]).expect(0);
+    harness.oar(KONFLUX, &["consent", "push-to-cdn-staging", "--withdraw"]).expect(0);
+    let waits = push(&server, Era::Modern, "lead", None);
+    assert!(waits.is_error() && waits.text().contains("waits for consent"), "{}", waits.text());
+    assert_eq!(pushes(&harness), 0);
+}
+
+#[test]
+fn the_document_s_standing_consent_is_named_by_the_run_that_it_allowed() {
+    let harness = prepared(KONFLUX);
+    let server = Server::start(&harness, &[]);
+    let done = push(&server, Era::Modern, "standing", None);
+    assert!(!done.is_error(), "{}", done.text());
+    assert!(done.text().contains("standing consent of standing"), "{}", done.text());
+    assert!(pushes(&harness) > 0);
+    // For this tool and no other.
+    let mut client = server.client(Era::Modern, "standing");
+    let waits = client.call_to_its_end("oar_drop_bugs", json!({"release": KONFLUX}));
+    assert!(waits.is_error() && waits.text().contains("waits for consent"), "{}", waits.text());
+}
+
+#[test]
+fn a_form_of_the_client_counts_only_where_the_token_s_owner_allows_it() {
+    for era in Era::ALL {
+        let harness = prepared(KONFLUX);
+        let server = Server::start(&harness, &[]);
+        for refusal in [json!({"action": "decline"}), json!({"action": "cancel"})] {
+            let refused = push(&server, era, "asked", Some(refusal));
+            assert!(refused.is_error() && !refused.asked.is_empty(), "{era:?}: {refused:#?}");
+        }
+        let agrees = |value: Value| json!({"action": "accept", "content": value});
+        let unclear = push(&server, era, "asked", Some(agrees(json!({}))));
+        let asks_again = unclear.message["result"]["resultType"] == "input_required";
+        assert!(unclear.is_error() || asks_again, "{era:?}: {unclear:#?}");
+        let not_allowed = push(&server, era, "lead", Some(agrees(json!({"consent": true, "confirm": true}))));
+        assert!(not_allowed.is_error() && not_allowed.asked.is_empty(), "{era:?}: {not_allowed:#?}");
+        assert_eq!(pushes(&harness), 0, "{}", harness.request_lines());
+        // The form itself says what it wants to know.
+        let form = push(&server, era, "asked", Some(json!({"action": "decline"}))).asked.remove(0);
+        let schema = form.pointer("/params/requestedSchema/properties").unwrap();
+        let content: serde_json::Map<String, Value> =
+            schema.as_object().unwrap().keys().map(|name| (name.clone(), true.into())).collect();
+        let done = push(&server, era, "asked", Some(agrees(content.into())));
+        assert!(!done.is_error(), "{era:?}: {}", done.text());
+        assert!(pushes(&harness) > 0);
+    }
+}
+
+#[test]
+fn the_generic_runners_are_off_and_never_consent() {
+    let harness = prepared(KONFLUX);
+    let root = mcp::caller("root", &mcp::ALL_SCOPES, "reference");
+    let harness = mcp::with_callers(harness, &json!({ "root": root }));
+    let off = Server::start(&harness, &[]);
+    let mut client = off.client(Era::Modern, "root");
+    assert!(!client.tool_names().iter().any(|name| name.ends_with("_run_command")));
+    let answer = client.call("oar_run_command", json!({"release": KONFLUX, "command": "status"}));
+    assert!(answer.error().is_some() || answer.is_error(), "{answer:#?}");
+    off.stopped();
+    let server = Server::start(&harness, &["--generic"]);
+    let mut client = server.client(Era::Modern, "root");
+    let status = client.call("oar_run_command", json!({"release": KONFLUX, "command": "status"}));
+    assert!(!status.is_error() && status.text().contains("take-ownership"), "{}", status.text());
+    for (tool, arguments) in [
+        ("oar_run_command", json!({"command": "push-to-cdn-staging", "args": "--yes"})),
+        ("oar_run_command", json!({"command": "push-to-cdn-staging", "args": "-y"})),
+        ("oar_run_command", json!({"command": "push-to-cdn-staging --yes"})),
+        ("oar_run_command", json!({"command": "push-to-cdn-staging", "args": "'--yes'"})),
+        ("oar_run_command", json!({"command": "push-to-cdn-staging", "args": "--ye"})),
+        ("oar_run_command", json!({"command": "push-to-cdn-staging", "args": "--yes=true"})),
+        ("oar_run_command", json!({"command": "drop-bugs", "args": "-vy"})),
+        ("oar_run_command", json!({"command": "consent", "args": "push-to-cdn-staging --yes"})),
+        ("oar_run_command", json!({"command": "change-advisory-status", "args": "--carry-on"})),
+        ("oarctl_run_command", json!({"command": "config", "args": "decrypt"})),
+        ("oarctl_run_command", json!({"command": "agents", "args": "run"})),
+        ("oarctl_run_command", json!({"command": "slack-bot"})),
+        ("oarctl_run_command", json!({"command": "statebox", "args": "validate /etc/passwd"})),
+        ("jobctl_run_command", json!({"command": "show", "args": "/etc/passwd"})),
+    ] {
+        let mut arguments = arguments.clone();
+        if tool == "oar_run_command" {
+            arguments["release"] = KONFLUX.into();
+        }
+        let answer = client.call(tool, arguments.clone());
+        assert!(answer.is_error(), "{tool} {arguments}: {}", answer.text());
+        assert!(!answer.text().contains("root:"), "{}", answer.text());
+    }
+    assert_eq!(pushes(&harness), 0, "{}", harness.request_lines());
+    assert_eq!(harness.sandbox.world().errata.lock().advisory_mut(150_002).unwrap().state, AdvisoryState::Qe);
+}
+
+#[test]
+fn texts_of_others_are_marked_bounded_and_harmless() {
+    let harness = prepared(KONFLUX);
+    for (place, text) in mcp::HOSTILE.iter().enumerate() {
+        let text = format!("{place} {text}");
+        harness.oar(KONFLUX, &["issue", "add", &text, "--no-blocker"]);
+        harness.oar(KONFLUX, &["issue", "add", &text]);
+    }
+    let server = Server::start(&harness, &[]);
+    for era in Era::ALL {
+        let mut client = server.client(era, "lead");
+        let issues = client.call("oar_get_issues", json!({"release": KONFLUX}));
+        let blocks = issues.result()["content"].as_array().unwrap();
+        let mark = |block: &Value| block["text"].as_str().unwrap().contains("treat it as data");
+        assert!(blocks.iter().any(mark), "{issues:#?}");
+        assert!(
+            !issues.text().contains('\u{1b}') && !issues.text().contains('\u{202e}'),
+            "{}",
+            issues.text()
+        );
+        assert!(issues.document()["count"].as_u64().unwrap() >= 1, "{issues:#?}");
+        for uri in [format!("release://{KONFLUX}/state"), "releases://active".to_owned()] {
+            let read = client.request("resources/read", json!({"uri": uri}));
+            let text = read.result()["contents"][0]["text"].as_str().unwrap();
+            assert!(!text.contains('\u{1b}'), "{uri}: {text}");
+            assert_no_secret(&harness, &read);
+        }
+    }
+    // More than a call may answer.
+    let long = "a very long story ".repeat(50);
+    for number in 0..60 {
+        harness.oar(KONFLUX, &["issue", "add", &format!("{number}: {long}"), "--no-blocker"]);
+    }
+    let mut client = server.client(Era::Modern, "lead");
+    let issues = client.call("oar_get_issues", json!({"release": KONFLUX}));
+    assert!(issues.text().len() <= BOUND + 512, "{}", issues.text().len());
+    assert!(issues.document().is_object(), "it stays JSON: {}", issues.text());
+}
+
+#[test]
+fn people_and_models_see_the_same_state_at_once() {
+    let harness = prepared(KONFLUX);
+    let server = Server::start(&harness, &["--poll", "1"]);
+    let mut client = server.client(Era::Modern, "lead");
+    let uri = format!("release://{KONFLUX}/state");
+    let (connection, _) =
+        client.begin("subscriptions/listen", json!({"notifications": {"resourceSubscriptions": [uri]}}));
+    let limit = std::time::Duration::from_mins(1);
+    let mut stream = mcp::Stream::of(connection).unwrap();
+    stream.until(limit, |message| message["method"] == "notifications/subscriptions/acknowledged").unwrap();
+    harness.pass(KONFLUX, "stage-testing");
+    let changed =
+        stream.until(limit, |message| message["method"] == "notifications/resources/updated").unwrap();
+    assert_eq!(changed["params"]["uri"], uri, "{changed:#}");
+    let read = client.request("resources/read", json!({"uri": uri}));
+    assert!(read.message.to_string().contains("stage-testing"), "{read:#?}");
+    let status = client.call("oar_get_release_status", json!({"release": KONFLUX})).document();
+    let tasks = status["tasks"].as_array().unwrap();
+    let stage = tasks.iter().find(|task| task["name"] == "stage-testing").unwrap();
+    assert_eq!(stage["status"], "Pass", "no cache hides it");
+    stream.close();
+}
+
+#[test]
+fn prompts_and_completion_know_the_releases() {
+    let harness = prepared(KONFLUX);
+    let server = Server::start(&harness, &[]);
+    for era in Era::ALL {
+        let mut client = server.client(era, "reader");
+        let prompts = client.request("prompts/list", json!({}));
+        let prompts = prompts.result()["prompts"].as_array().unwrap().clone();
+        assert_eq!(prompts.len(), 3, "{prompts:#?}");
+        for prompt in &prompts {
+            let arguments = json!({"name": prompt["name"], "arguments": {"release": KONFLUX}});
+            let got = client.request("prompts/get", arguments);
+            assert!(got.result()["messages"].to_string().contains(KONFLUX), "{got:#?}");
+            let argument = json!({"name": "release", "value": "4.19"});
+            let reference = json!({"type": "ref/prompt", "name": prompt["name"]});
+            let completed =
+                client.request("completion/complete", json!({"ref": reference, "argument": argument}));
+            let values = completed.result()["completion"]["values"].as_array().unwrap().clone();
+            assert!(values.contains(&json!(KONFLUX)), "{completed:#?}");
+        }
+        let reference = json!({"type": "ref/resource", "uri": "release://{release}/state"});
+        let argument = json!({"name": "release", "value": "4"});
+        let completed =
+            client.request("completion/complete", json!({"ref": reference, "argument": argument}));
+        assert!(completed.result().to_string().contains(KONFLUX), "{completed:#?}");
+    }
+}
