@@ -79,7 +79,7 @@ pub(crate) async fn serve(options: Options, session: Session) -> Result<ExitCode
         session.clock.clone(),
         session.redactor.clone(),
     );
-    let calls = Calls::new(session.clone(), clients, documents, Arc::clone(&settings));
+    let calls = Calls::new(session.clone(), clients, documents, Arc::clone(&settings), state.metrics());
     let seal = Seal::new()
         .map_err(|why| CliError::new(ErrorClass::Failed, format!("no form can be sealed: {why}")))?;
     let shared = Arc::new(Shared {

@@ -36,7 +36,7 @@ use crate::documents::{DocumentAnswer, Documents};
 use crate::result::{Answer, ToolFailure};
 use crate::settings::Settings;
 use crate::tools::{Arguments, DocumentTool, Kind, Tool};
-use crate::transport::Outcome;
+use crate::transport::{Metrics, Outcome};
 use attend::{attend, follow};
 use command::CommandLine;
 use places::{Places, Ticket};
@@ -130,9 +130,15 @@ impl Inner {
 
 impl Calls {
     /// Runs tools with these.
-    pub fn new(session: Session, clients: Clients, documents: Documents, settings: Arc<Settings>) -> Self {
+    pub fn new(
+        session: Session,
+        clients: Clients,
+        documents: Documents,
+        settings: Arc<Settings>,
+        metrics: &Metrics,
+    ) -> Self {
         let places = Places::new(settings.limits.calls, settings.limits.queue);
-        let (runs, workers) = (Runs::default(), Workers::default());
+        let (runs, workers) = (Runs::new(metrics.running()), Workers::default());
         Self(Arc::new(Inner { session, clients, documents, settings, runs, places, workers }))
     }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use oar_core::flow::interrupt::{Interrupt, InterruptSender, Signal};
 use oar_core::flow::log::LogCapture;
 use oar_core::operations::Observer;
 use oar_core::operations::slack_bot::Output;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -156,7 +157,11 @@ impl Observer for Notes {
 
 /// Every run that goes on, and the kept results.
 #[derive(Debug, Default)]
-pub(super) struct Runs(Mutex<Known>);
+pub(super) struct Runs {
+    known: Mutex<Known>,
+    /// How many go on, for the metrics.
+    count: Gauge<i64, AtomicI64>,
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -178,7 +183,12 @@ impl Known {
 
 impl Runs {
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// No run yet; `count` will be how many go on.
+    pub(super) fn new(count: Gauge<i64, AtomicI64>) -> Self {
+        Self { known: Mutex::default(), count }
     }
 
     /// A new run.
@@ -217,13 +227,18 @@ impl Runs {
             ));
         }
         known.running.insert(run.id.clone(), (Arc::clone(&run), false));
+        self.count.inc();
         Ok(run)
     }
 
     /// The run has ended with this answer. It is kept when somebody has its id.
     pub(super) fn finish(&self, run: &Arc<Run>, answer: Answer) {
         let mut known = self.known();
-        let is_kept = known.running.remove(&run.id).is_some_and(|(_, is_kept)| is_kept);
+        let removed = known.running.remove(&run.id);
+        if removed.is_some() {
+            self.count.dec();
+        }
+        let is_kept = removed.is_some_and(|(_, is_kept)| is_kept);
         let answer = if is_kept { answer.shortened(LONGEST_KEPT) } else { answer };
         run.end.send_replace(Some(Arc::new(answer)));
         if is_kept {

@@ -32,9 +32,9 @@ use crate::documents::Documents;
 use crate::documents::bounds::{begin_of, end_of};
 use address::Address;
 
-pub use changes::{Changes, INTERVAL};
 #[cfg(test)]
 use self::{changes::Change, subscriptions::FOLLOWED};
+pub use changes::{Changes, INTERVAL};
 pub use subscriptions::Subscriptions;
 
 /// The largest text of one resource, in bytes; the largest StateBox file has 41 KB.

@@ -71,6 +71,7 @@ struct Inner {
     refused: ByLabel,
     sessions: Gauge<i64, AtomicI64>,
     connections: Gauge<i64, AtomicI64>,
+    running: Gauge<i64, AtomicI64>,
 }
 
 /// While this exists, one more session or connection is counted.
@@ -118,17 +119,37 @@ impl Metrics {
         registry.register("sessions", "Open sessions", sessions.clone());
         let connections = Gauge::default();
         registry.register("connections", "Open connections", connections.clone());
+        let running = Gauge::default();
+        registry.register(
+            "calls_running",
+            "Calls of tools that run, also those whose run id was handed out",
+            running.clone(),
+        );
         for reason in Reason::ALL {
             // A reason that never occurred is 0, not absent.
             drop(refused.get_or_create(&[("reason", reason.name())]));
         }
-        Self(Arc::new(Inner { registry: whole, calls, durations, requests, refused, sessions, connections }))
+        Self(Arc::new(Inner {
+            registry: whole,
+            calls,
+            durations,
+            requests,
+            refused,
+            sessions,
+            connections,
+            running,
+        }))
     }
 
     /// Counts a call of `tool`, which is a name of the catalogue.
     pub fn called(&self, tool: &'static str, outcome: Outcome, duration: Duration) {
         self.0.calls.get_or_create(&[("tool", tool), ("outcome", outcome.name())]).inc();
         self.0.durations.get_or_create(&[("tool", tool)]).observe(duration.as_secs_f64());
+    }
+
+    /// How many runs go on.
+    pub(crate) fn running(&self) -> Gauge<i64, AtomicI64> {
+        self.0.running.clone()
     }
 
     pub(super) fn answered(&self, status: StatusCode) {

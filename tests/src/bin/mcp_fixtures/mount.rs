@@ -1,29 +1,66 @@
-//! A stand-in for the product's transport, until that is there: `rmcp`'s service with the settings that the product uses.
+//! The transport that the product serves MCP with, at a free port of this machine, for whatever handler is mounted on it.
 #![expect(clippy::print_stderr, reason = "it says where it listens, as the product does")]
 
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use axum::serve::ListenerExt as _;
+use async_trait::async_trait;
+use mcp_server::settings::{Limits, ServerOptions, Settings, TIME_LIMIT};
+use mcp_server::transport::{
+    CacheReport, EnvironmentReport, HealthReport, HealthSource, PATH, Server, ServerState, ThreadPool,
+    TicketStatus, ToolCounts,
+};
+use oar_core::clock::Clock;
+use oar_core::flow::interrupt::Interrupt;
+use oar_core::redact::Redactor;
 use rmcp::ServerHandler;
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
-use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 
-/// Serves `handler`, also to pages of this machine, which the suite counts as good origins, until a signal comes.
+/// Nothing but fixtures, which need nothing.
+struct Fixtures;
+
+#[async_trait]
+impl HealthSource for Fixtures {
+    async fn check(&self) -> Result<HealthReport, String> {
+        Ok(HealthReport {
+            tools: ToolCounts { total: 0, cli: 0, api: 0 },
+            environment: EnvironmentReport::default(),
+            kerberos: TicketStatus::Valid,
+            cache: CacheReport {
+                enabled: false,
+                size: 0,
+                max_size: 0,
+                hit_rate: "0.00%".to_owned(),
+                ttl_days: 0,
+            },
+            thread_pool: ThreadPool { size: 0, cpu_count: 0 },
+        })
+    }
+}
+
+/// Serves `handler` until it is killed.
 pub(super) async fn serve<H: ServerHandler>(handler: impl Fn() -> H + Send + Sync + 'static) -> ExitCode {
-    let config = StreamableHttpServerConfig::default()
-        .with_json_response(true)
-        .with_allowed_origins(["http://127.0.0.1:*", "http://localhost:*"])
-        .enforce_origin_validation();
-    let sessions = Arc::new(LocalSessionManager::default());
-    let service = StreamableHttpService::new(move || Ok(handler()), sessions, config);
-    let Ok(listener) = tokio::net::TcpListener::bind("127.0.0.1:0").await else { return ExitCode::FAILURE };
-    let Ok(address) = listener.local_addr() else { return ExitCode::FAILURE };
-    eprintln!("INFO: MCP: http://{address}/mcp");
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let router = axum::Router::new().route_service("/mcp", service);
-    let served = axum::serve(listener, router).with_graceful_shutdown(async {
-        let _ = tokio::signal::ctrl_c().await;
-    });
-    if served.await.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    // The suite asks as fast as it can.
+    let limits = Limits { requests_per_minute: NonZeroU32::MAX, ..Limits::default() };
+    let options = ServerOptions {
+        listen: ([127, 0, 0, 1], 0).into(),
+        public_url: None,
+        hosts: Vec::new(),
+        // Pages of this machine, which the suite counts as good origins.
+        origins: ["http://127.0.0.1:*", "http://localhost:*"].map(str::to_owned).to_vec(),
+        read_only: false,
+        tools: None,
+        generic: false,
+        time_limit: TIME_LIMIT,
+        paid_jobs_ask: false,
+        limits,
+    };
+    let Ok(settings) = Settings::new(&options, &[], |_| true) else { return ExitCode::FAILURE };
+    let state = ServerState::new(Arc::new(Fixtures), |_| None, "0", Clock::system(), Redactor::default());
+    let Ok(server) = Server::bind(Arc::new(settings), state).await else { return ExitCode::FAILURE };
+    eprintln!("INFO: MCP: http://{}{PATH}", server.address());
+    // Nobody stops it but by a signal, which ends the process.
+    let (_stop, interrupt) = Interrupt::channel();
+    server.run(handler, interrupt).await;
+    ExitCode::SUCCESS
 }
