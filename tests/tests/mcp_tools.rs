@@ -112,11 +112,11 @@ fn every_tool(release: &str, era: Era) {
     let status = client.call("oar_get_release_status", json!({"release": release})).document();
     let task = |name: &str| {
         let tasks = status["tasks"].as_array().unwrap();
-        tasks.iter().find(|task| task["name"] == name).unwrap()["status"].clone()
+        tasks.iter().find(|task| task["name"] == name).map(|task| task["status"].clone())
     };
-    assert_eq!(task("take-ownership"), "Pass", "{status:#}");
-    assert_eq!(task("analyze-candidate-build"), "Pass", "{status:#}");
-    assert_eq!(task("push-to-cdn-staging"), "Not Started", "{status:#}");
+    assert_eq!(task("take-ownership"), Some("Pass".into()), "{status:#}");
+    assert_eq!(task("analyze-candidate-build"), Some("Pass".into()), "{status:#}");
+    assert_eq!(task("push-to-cdn-staging"), None, "what waits for consent did not begin: {status:#}");
     let history = harness.oar(release, &["history"]).expect(0).stdout;
     assert!(history.contains("mcp:lead"), "{history}");
     harness.sandbox.assert_no_unexpected();
@@ -240,7 +240,7 @@ fn the_usual_questions_take_two_calls_and_six_kilobytes() {
         (
             "where does it stand",
             vec![("oar_get_release_status", json!({"release": KONFLUX}))],
-            vec!["take-ownership", "Pass", "push-to-cdn-staging", "Not Started"],
+            vec!["take-ownership", "Pass", "\"next\":[\""],
         ),
         (
             "why is it stuck",

@@ -33,4 +33,4 @@ pub use progress::cut;
 pub use run::{Behalf, CommonArgs, Program, Session, run, run_with};
 pub use ui::{OutputFormat, TextStyle, Ui};
 pub use values::{boolean, count, counted, merge_request, trimmed};
-pub use visible::plain;
+pub use visible::{is_plain, plain};

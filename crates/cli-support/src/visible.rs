@@ -51,6 +51,11 @@ pub fn plain(text: &str) -> String {
     render(text, |_, _| {})
 }
 
+/// Whether [`plain`] would leave `text` as it is.
+pub fn is_plain(text: &str) -> bool {
+    !text.chars().any(|character| acts(character) || character == END_MARK || tone_of(character).is_some())
+}
+
 fn render(text: &str, mut paint: impl FnMut(&mut String, Option<TextStyle>)) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();

@@ -18,6 +18,7 @@ use rmcp::model::{
 use rmcp::service::{Peer, RoleServer};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::calls::Elicit;
 
@@ -49,14 +50,55 @@ fn consents(result: &ElicitResult) -> bool {
     result.action == ElicitationAction::Accept && is_ticked
 }
 
+/// A question, and where its answer goes.
+type Asked = (String, oneshot::Sender<Result<bool, String>>);
+
 /// Asks by a request to the client, up to 2025-11-25.
-pub(crate) struct AskNow(pub(crate) Peer<RoleServer>);
+pub(crate) struct AskNow(mpsc::Sender<Asked>);
+
+/// The questions of one call. They must be sent in the task of the request: only what that task sends goes out on the
+/// request's own stream.
+pub(crate) struct Questions(mpsc::Receiver<Asked>);
+
+impl AskNow {
+    pub(crate) fn new() -> (Self, Questions) {
+        let (sender, receiver) = mpsc::channel(1);
+        (Self(sender), Questions(receiver))
+    }
+}
+
+impl Questions {
+    /// Waits for the result of `call`, and sends what is asked meanwhile to `peer`.
+    pub(crate) async fn during<T>(mut self, peer: &Peer<RoleServer>, call: impl Future<Output = T>) -> T {
+        let sending = async {
+            while let Some((question, answer)) = self.0.recv().await {
+                let asked = match form(&question) {
+                    Ok(form) => peer
+                        .create_elicitation_with_timeout(form, Some(LIFETIME))
+                        .await
+                        .map(|result| consents(&result))
+                        .map_err(|error| error.to_string()),
+                    Err(why) => Err(why),
+                };
+                // Whoever asked may have been stopped meanwhile.
+                let _ = answer.send(asked);
+            }
+            std::future::pending::<std::convert::Infallible>().await
+        };
+        tokio::select! {
+            result = call => result,
+            never = sending => match never {},
+        }
+    }
+}
 
 #[async_trait]
 impl Elicit for AskNow {
     async fn ask(&self, question: &str) -> Result<bool, String> {
-        let asked = self.0.create_elicitation_with_timeout(form(question)?, Some(LIFETIME)).await;
-        asked.map(|result| consents(&result)).map_err(|error| error.to_string())
+        let (sender, answer) = oneshot::channel();
+        let gone = |_| "the client is gone".to_owned();
+        self.0.send((question.to_owned(), sender)).await.map_err(|_| gone(()))?;
+        answer.await.map_err(|_| gone(()))?
     }
 }
 

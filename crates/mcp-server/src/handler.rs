@@ -207,9 +207,10 @@ impl Handler {
             Ok(arguments) => arguments,
             Err(failure) => return Ok((Answer::from(failure).into_result().into(), Outcome::Refused)),
         };
+        let (now, questions) = AskNow::new();
         let elicit: Option<Arc<dyn Elicit>> = match &by_retry {
             Some(form) => Some(Arc::clone(form) as _),
-            None if !is_modern && has_forms => Some(Arc::new(AskNow(context.peer.clone()))),
+            None if !is_modern && has_forms => Some(Arc::new(now)),
             None => None,
         };
         let progress = context.meta.get_progress_token().map(|token| reporting(token, context.peer.clone()));
@@ -221,7 +222,7 @@ impl Handler {
             trace: context.meta.get_traceparent().map(str::to_owned),
             trail: Arc::clone(trail),
         };
-        let answer = self.shared.calls.call(tool, arguments, call).await;
+        let answer = questions.during(&context.peer, self.shared.calls.call(tool, arguments, call)).await;
         if let Some(question) = by_retry.and_then(|form| form.question()) {
             let question = question.map_err(|why| ErrorData::internal_error(why, None))?;
             return Ok((question.into(), Outcome::WaitsForConsent));

@@ -1,5 +1,6 @@
 //! Keeps documents within the size of a tool's answer.
 
+use cli_support::{is_plain, plain};
 use oar_core::redact::Redactor;
 use serde_json::{Map, Value, json};
 
@@ -63,6 +64,10 @@ pub(crate) fn redact(value: &mut Value, redactor: &Redactor) {
         Value::String(text) => {
             if let std::borrow::Cow::Owned(masked) = redactor.redact(text) {
                 *text = masked;
+            }
+            // A bidirectional override would show a person another text than the model reads.
+            if !is_plain(text) {
+                *text = plain(text);
             }
         }
         Value::Array(items) => items.iter_mut().for_each(|item| redact(item, redactor)),
