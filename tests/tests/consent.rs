@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use oar_core::clients::Clients;
 use oar_core::clock::{Clock, ClockSource};
 use oar_core::config::{Environment, Settings};
-use oar_core::error::{Classified as _, ErrorClass};
+use oar_core::error::ErrorClass;
 use oar_core::flow::consent::{Consent, Question};
 use oar_core::flow::interrupt::Interrupt;
 use oar_core::flow::outcome::Refusal;
