@@ -2,23 +2,23 @@
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use std::collections::BTreeMap;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use end_to_end::{ERRATA, Harness, KONFLUX, Sandbox, approval};
-use futures::future::{BoxFuture, join};
+use end_to_end::{ERRATA, Harness, KONFLUX, approval, wait};
+use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use oar_core::clients::Clients;
 use oar_core::clock::{Clock, ClockSource};
 use oar_core::config::{Environment, Settings};
-use oar_core::error::ErrorClass;
 use oar_core::flow::consent::{Consent, Question};
 use oar_core::flow::interrupt::Interrupt;
 use oar_core::flow::outcome::Refusal;
 use oar_core::http::Http;
 use oar_core::operations::consent::use_consent;
-use oar_core::operations::{Call, Outcome, Program, row};
+use oar_core::operations::{Call, Program, row};
 use oar_core::permit::WritePermit;
 use oar_core::redact::Redactor;
 use sandbox::services::errata::AdvisoryState;
@@ -27,16 +27,21 @@ use serde_json::{Value, json};
 const PUSH: &str = "push-to-cdn-staging";
 const APPROVE: &str = "change-advisory-status";
 
-/// The sandbox's time, which the test alone moves. Pauses pass at once.
-struct SandboxTime(Sandbox);
+/// What a caller is told to run.
+const CALL: &str = "CONSENT_TEST_CALL";
+/// What stands before its outcome.
+const OUTCOME: &str = "outcome: ";
 
-impl ClockSource for SandboxTime {
+/// The machine's time, and so many seconds.
+struct Later(SignedDuration);
+
+impl ClockSource for Later {
     fn now(&self) -> Timestamp {
-        self.0.clock().now()
+        Timestamp::now() + self.0
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep((duration / 500).min(Duration::from_millis(20))))
+        Box::pin(tokio::time::sleep(duration))
     }
 
     fn random(&self) -> f64 {
@@ -66,45 +71,73 @@ impl Consent for Recorded {
     }
 }
 
-/// A program that acts for somebody who may not consent. Its clock is the sandbox's.
-struct Caller(Clients);
+/// A program that acts for somebody who may not consent: a process of its own, because the Kerberos library reads the
+/// environment of its process.
+#[test]
+#[ignore = "a program that the other tests start"]
+#[expect(clippy::print_stdout, reason = "what it prints is its answer")]
+fn caller() {
+    let told: Value = serde_json::from_str(&std::env::var(CALL).unwrap()).unwrap();
+    let text = |key: &str| told[key].as_str().unwrap().to_owned();
+    let environment = Environment::of_process();
+    let settings = Settings::load(&environment).unwrap();
+    let clock = Clock::new(Arc::new(Later(SignedDuration::from_secs(told["later"].as_i64().unwrap()))));
+    let http = Http::new(settings.http().clone(), clock, Redactor::new(environment.secrets())).unwrap();
+    let clients = Clients::new(settings, http);
+    let permit = WritePermit::granted_by_user_interface;
+    let consent = Recorded { clients: clients.clone(), run: text("run"), permit: permit() };
+    let (_sender, interrupt) = Interrupt::channel();
+    let call = Call::new(clients, interrupt).about(text("release").parse().unwrap()).unwrap();
+    let call = call.permitted(permit(), Arc::new(consent)).by("mcp:assistant").named(text("run"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let row = row(Program::Oar, &text("command")).unwrap();
+    let outcome = runtime.block_on(row.perform(json!({}), &call)).unwrap();
+    println!(
+        "\n{OUTCOME}{}",
+        json!({ "class": outcome.class.map(|class| format!("{class:?}")), "document": outcome.document })
+    );
+}
+
+/// A run by such a program that goes on.
+struct Caller(Child);
 
 impl Caller {
-    fn of(harness: &Harness) -> Self {
-        let command = harness.command("oar", ["status"]);
-        let pairs = command.get_envs().map(|(name, value)| {
-            let text = |text: &std::ffi::OsStr| text.to_str().unwrap().to_owned();
-            (text(name), text(value.unwrap()))
-        });
-        let environment = Environment::from_pairs(pairs).with_working_directory(harness.home());
-        let settings = Settings::load(&environment).unwrap();
-        let clock = Clock::new(Arc::new(SandboxTime(harness.sandbox.clone())));
-        let http = Http::new(settings.http().clone(), clock, Redactor::new(environment.secrets())).unwrap();
-        Self(Clients::new(settings, http))
+    fn start(harness: &Harness, release: &str, command: &str, run: &str, later: SignedDuration) -> Self {
+        let inner = harness.command("oar", ["status"]);
+        let mut program = Command::new(std::env::current_exe().unwrap());
+        program.args(["--exact", "caller", "--ignored", "--nocapture"]).env_clear();
+        program.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let told = json!({ "release": release, "command": command, "run": run, "later": later.as_secs() });
+        program.env(CALL, told.to_string()).current_dir(harness.home());
+        program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(program.spawn().unwrap())
     }
 
-    async fn run(&self, release: &str, command: &str, run: &str) -> Outcome {
-        let permit = WritePermit::granted_by_user_interface;
-        let consent = Recorded { clients: self.0.clone(), run: run.to_owned(), permit: permit() };
-        let (_sender, interrupt) = Interrupt::channel();
-        let call = Call::new(self.0.clone(), interrupt).about(release.parse().unwrap()).unwrap();
-        let call = call.permitted(permit(), Arc::new(consent)).by("mcp:assistant").named(run);
-        row(Program::Oar, command).unwrap().perform(json!({}), &call).await.unwrap()
+    /// Its outcome: the class of its error, and the report.
+    fn outcome(self) -> Value {
+        let run = wait(self.0).expect(0);
+        let line = run.stdout.lines().find_map(|line| line.strip_prefix(OUTCOME));
+        serde_json::from_str(line.unwrap()).unwrap()
     }
 }
 
-/// The same, to its end.
-fn run(harness: &Harness, release: &str, command: &str, id: &str) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(Caller::of(harness).run(release, command, id))
+/// One run, to its end.
+fn run(harness: &Harness, release: &str, command: &str, id: &str) -> Value {
+    Caller::start(harness, release, command, id, SignedDuration::ZERO).outcome()
 }
 
 #[track_caller]
-fn refused(outcome: &Outcome, words: &str) {
-    assert_eq!(outcome.class, Some(ErrorClass::Blocked), "{:#}", outcome.document);
-    let why = outcome.document["reason"]["text"].as_str().unwrap_or_default();
+fn refused(outcome: &Value, words: &str) {
+    assert_eq!(outcome["class"], "Blocked", "{outcome:#}");
+    let why = outcome["document"]["reason"]["text"].as_str().unwrap_or_default();
     assert!(why.contains(words), "{why}");
-    assert_eq!(outcome.document["done"], json!([]), "{:#}", outcome.document);
+    assert_eq!(outcome["document"]["done"], json!([]), "{outcome:#}");
+}
+
+/// What was changed anywhere; reads by POST are no changes.
+fn changes(harness: &Harness) -> Vec<String> {
+    let writes = harness.sandbox.writes().into_iter().filter(|write| write.service != "brewhub");
+    writes.map(|write| write.line()).collect()
 }
 
 fn announced(release: &str) -> Harness {
@@ -146,10 +179,10 @@ fn a_consent_is_recorded_shown_and_used_by_one_run_in_both_flows() {
         harness.sandbox.clear_requests();
         let again = harness.oar(release, &["consent", PUSH, "--yes"]).expect(0).stdout;
         assert!(again.contains("is recorded already: by tester at "), "{again}");
-        assert!(harness.sandbox.writes().is_empty(), "{:#?}", harness.sandbox.writes());
+        assert_eq!(changes(&harness), Vec::<String>::new());
 
         let outcome = run(&harness, release, PUSH, "run-1");
-        assert_eq!(outcome.class, None, "{:#}", outcome.document);
+        assert_eq!(outcome["class"], Value::Null, "{outcome:#}");
         let pushed = jobs(&harness);
         assert!(pushed.len() > 1 && pushed.values().all(|count| *count == 1), "{pushed:?}");
         let known = history(&harness, release);
@@ -179,9 +212,9 @@ fn an_approval_runs_with_its_own_consent_and_not_with_that_of_its_part() {
         }
         consent(&harness, release, APPROVE);
         // Time passes: the plan must not depend on the minute in which it is made.
-        harness.sandbox.clock().advance(SignedDuration::from_mins(90));
-        let outcome = run(&harness, release, APPROVE, "run-1");
-        assert_eq!(outcome.class, None, "{:#}", outcome.document);
+        let later = SignedDuration::from_mins(90);
+        let outcome = Caller::start(&harness, release, APPROVE, "run-1", later).outcome();
+        assert_eq!(outcome["class"], Value::Null, "{outcome:#}");
         if release == KONFLUX {
             assert_eq!(approval::approved_by(&harness).len(), 1);
             assert_eq!(history(&harness, release).as_array().unwrap().len(), 2);
@@ -199,7 +232,7 @@ fn a_plan_that_changes_is_another_one() {
     refused(&run(&harness, KONFLUX, PUSH, "run-1"), "is to another plan, and the plan has changed");
     assert_eq!(jobs(&harness), BTreeMap::new());
     consent(&harness, KONFLUX, PUSH);
-    assert_eq!(run(&harness, KONFLUX, PUSH, "run-1").class, None);
+    assert_eq!(run(&harness, KONFLUX, PUSH, "run-1")["class"], Value::Null);
     assert_eq!(jobs(&harness), BTreeMap::from([(150_001, 1)]));
     let known = history(&harness, KONFLUX);
     assert_eq!((&known[0]["consent"]["run"], &known[1]["consent"]["run"]), (&Value::Null, &json!("run-1")));
@@ -223,8 +256,9 @@ fn a_consent_can_be_withdrawn_and_ends_after_a_day() {
     );
 
     consent(&harness, KONFLUX, PUSH);
-    harness.sandbox.clock().advance(SignedDuration::from_hours(24) + SignedDuration::from_mins(1));
-    refused(&run(&harness, KONFLUX, PUSH, "run-1"), "no longer valid: expired at ");
+    let later = SignedDuration::from_hours(24) + SignedDuration::from_mins(1);
+    let late = Caller::start(&harness, KONFLUX, PUSH, "run-1", later).outcome();
+    refused(&late, "no longer valid: expired at ");
     assert_eq!(jobs(&harness), BTreeMap::new());
 }
 
@@ -232,15 +266,14 @@ fn a_consent_can_be_withdrawn_and_ends_after_a_day() {
 fn of_two_runs_at_once_one_uses_the_consent() {
     let harness = announced(ERRATA);
     consent(&harness, ERRATA, PUSH);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (one, other) = (Caller::of(&harness), Caller::of(&harness));
-    let both = join(one.run(ERRATA, PUSH, "run-1"), other.run(ERRATA, PUSH, "run-2"));
-    let (one, other) = runtime.block_on(both);
-    let refused = [&one, &other].into_iter().filter(|outcome| outcome.class.is_some()).count();
-    assert_eq!(refused, 1, "{:#}\n{:#}", one.document, other.document);
+    let start = |run: &str| Caller::start(&harness, ERRATA, PUSH, run, SignedDuration::ZERO);
+    let (one, other) = (start("run-1"), start("run-2"));
+    let (one, other) = (one.outcome(), other.outcome());
+    let refused = [&one, &other].into_iter().filter(|outcome| !outcome["class"].is_null()).count();
+    assert_eq!(refused, 1, "{one:#}\n{other:#}");
     assert!(jobs(&harness).values().all(|count| *count == 1), "{:?}", jobs(&harness));
     let known = history(&harness, ERRATA);
-    let winner = if one.class.is_none() { "run-1" } else { "run-2" };
+    let winner = if one["class"].is_null() { "run-1" } else { "run-2" };
     assert_eq!(known[0]["consent"]["run"], winner, "{known:#}");
 }
 
@@ -258,7 +291,7 @@ fn without_a_clear_yes_nothing_is_recorded() {
     assert!(asked.contains("oar -r 4.19.1 consent push-to-cdn-staging --dry-run"), "{asked}");
     assert!(!asked.contains("cannot be undone"), "{asked}");
     assert_eq!(harness.statebox(KONFLUX), before);
-    assert!(harness.sandbox.writes().is_empty(), "{:#?}", harness.sandbox.writes());
+    assert_eq!(changes(&harness), Vec::<String>::new());
 }
 
 #[test]
@@ -270,7 +303,7 @@ fn where_nothing_waits_for_consent_none_is_recorded() {
     assert!(started.contains("has nothing to do that needs consent: "), "{started}");
     let blocked = harness.oar(KONFLUX, &["consent", APPROVE, "--yes"]).expect(6).stderr;
     assert!(blocked.contains("change-advisory-status of 4.19.1 has no plan to consent to: "), "{blocked}");
-    assert!(harness.sandbox.writes().is_empty(), "{:#?}", harness.sandbox.writes());
+    assert_eq!(changes(&harness), Vec::<String>::new());
     for task in ["stage-testing", "analyze-promoted-build"] {
         let none = harness.oar(KONFLUX, &["consent", task]).expect(2).stderr;
         assert!(none.contains("needs no consent; these tasks do: push-to-cdn-staging"), "{none}");

@@ -159,7 +159,9 @@ impl State {
         self.task(task).map(|view| view.consents).unwrap_or_default()
     }
 
-    /// Records a consent. Nothing changes when it is recorded already, and when there is a valid one to the same plan.
+    /// Records a consent. It replaces one to another plan of the same command that is still valid: that is withdrawn, so
+    /// that never more than one run is allowed. Nothing changes when it is recorded already, and when there is a valid one
+    /// to the same plan.
     pub fn record_consent(&mut self, task: TaskName, consent: &NewConsent) -> Change {
         let covers = |known: &ConsentView| {
             known.id == consent.id || known.plan == consent.plan && known.is_valid_at(consent.at)
@@ -176,7 +178,8 @@ impl State {
             ("at", Node::text(stamp(consent.at))),
             ("until", Node::text(stamp(until))),
         ]);
-        self.change_task(task, |fields| {
+        let replaced = self.withdraw_consents(task, &consent.command, &consent.by, consent.at);
+        replaced.or(self.change_task(task, |fields| {
             if fields.get(CONSENTS).and_then(Node::as_sequence).is_none() {
                 fields.set(CONSENTS, Node::sequence(Vec::new()));
             }
@@ -190,7 +193,7 @@ impl State {
                 let oldest = consents.iter().position(is_over).unwrap_or(0);
                 consents.remove(oldest);
             }
-        })
+        }))
     }
 
     /// Uses up a valid consent to `plan` for `run`: no other run can use it from then on. The same run may say so again.

@@ -136,8 +136,23 @@ fn a_second_consent_to_the_same_plan_changes_nothing_while_the_first_is_valid() 
 }
 
 #[test]
-fn the_list_is_bounded_and_drops_what_is_over_first() {
+fn a_consent_to_another_plan_replaces_the_one_before() {
     let mut state = consented();
+    let new = consent("b", OTHER, "11:00:00");
+    assert_eq!(state.record_consent(TASK, &new), Change::Changed);
+    assert!(
+        why(&mut state, PLAN, "run-1", "12:00:00").ends_with("withdrawn by lead at 2026-07-02T11:00:00Z")
+    );
+    let once = state.clone();
+    assert_eq!((state.record_consent(TASK, &new), state == once), (Change::Unchanged, true));
+    assert!(state.use_consent(TASK, OTHER, "run-1", at("12:00:00")).is_ok());
+}
+
+#[test]
+fn the_list_is_bounded_and_drops_what_is_over_first() {
+    let mut state = fresh();
+    let _ =
+        state.record_consent(TASK, &NewConsent { command: "part".into(), ..consent("a", PLAN, "10:00:00") });
     for number in 0..2 * CONSENT_LIMIT {
         let (id, plan) = (format!("b{number}"), format!("{number:064x}"));
         let _ = state.record_consent(TASK, &consent(&id, &plan, "11:00:00"));
