@@ -1,7 +1,13 @@
 //! People in Slack who give the bot commands.
 #![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use oar_core::clock::{Clock, ClockSource};
 use sandbox::services::slack::state::Message;
 use serde_json::{Value, json};
 
@@ -15,6 +21,30 @@ pub const LEAD: &str = "U0000LEAD1";
 pub const WRITER: &str = "U0000QCON1";
 /// The bot.
 pub const BOT: &str = "U0000BOT01";
+
+/// The system's clock, on which pauses and limits pass so many times as fast, so that those of production can be waited for.
+struct Fast {
+    speed: u32,
+}
+
+impl ClockSource for Fast {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        tokio::time::sleep(duration / self.speed).boxed()
+    }
+
+    fn random(&self) -> f64 {
+        0.5
+    }
+}
+
+/// A clock on which pauses and limits pass `speed` times as fast as in real time.
+pub fn fast_clock(speed: u32) -> Clock {
+    Clock::new(Arc::new(Fast { speed }))
+}
 
 /// The same sandbox, whose configuration document lets the leads, and [`WRITER`], give commands in [`CHANNEL`].
 ///

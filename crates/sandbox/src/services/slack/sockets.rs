@@ -253,7 +253,7 @@ impl Sockets {
         let Ok(answer) = serde_json::from_str::<Value>(text) else { return };
         let Some(id) = answer.get("envelope_id").and_then(Value::as_str) else { return };
         let of_socket = |delivery: &&mut Delivery| delivery.envelope_id == id && delivery.socket == socket;
-        let Some(delivery) = self.deliveries.iter_mut().find(of_socket) else { return };
+        let Some(delivery) = self.deliveries.iter_mut().rev().find(of_socket) else { return };
         delivery.acknowledged = true;
         self.waiting.retain(|waiting| waiting.last != Some((id.to_owned(), socket)));
     }
