@@ -52,10 +52,18 @@ pub fn fast_clock(speed: u32) -> Clock {
 /// When the document cannot be written.
 pub fn with_permissions(harness: Harness) -> Harness {
     change(&harness, "group", &json!({"handle": "qe-forum-demo", "users": [WRITER]}));
+    let rights = json!({"write": "qe-forum-demo", "critical": "demo-leads-4-19"});
+    with_section(harness, &json!({"permissions": {(format!("#{CHANNEL}")): rights}}))
+}
+
+/// The same sandbox, whose configuration document has this section of the bot.
+///
+/// # Panics
+/// When the document cannot be written.
+pub fn with_section(harness: Harness, section: &Value) -> Harness {
     let text = std::fs::read_to_string(root().join("config/config_store.example.json")).unwrap();
     let mut document: Value = serde_json::from_str(&text).unwrap();
-    let rights = json!({"write": "qe-forum-demo", "critical": "demo-leads-4-19"});
-    document["slack_bot"] = json!({"permissions": {(format!("#{CHANNEL}")): rights}});
+    document["slack_bot"] = section.clone();
     std::fs::create_dir_all(harness.tools()).unwrap();
     let (plain, encrypted) = (harness.tools().join("plain.json"), harness.tools().join("store.json"));
     std::fs::write(&plain, document.to_string()).unwrap();
