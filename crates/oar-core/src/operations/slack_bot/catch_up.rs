@@ -23,7 +23,7 @@ const TO_LOOK: Duration = Duration::from_hours(1);
 /// How long it is tried to tell of commands that did not end.
 const TO_TELL: Duration = Duration::from_hours(24);
 /// The longest pause before the file is read again, without which no command runs.
-const TO_READ_AGAIN: Duration = Duration::from_mins(1);
+const TO_READ_AGAIN: Duration = Duration::from_secs(15);
 /// What stands at a question that nobody answered.
 pub(super) const EXPIRED: &str =
     "Nobody answered within 24 hours; nothing was sent. Write the command again to see its plan of now.";

@@ -52,7 +52,7 @@ impl Desk {
             Heard::Cancel if !is_addressed && !self.runs_in(channel, message.reply_thread()) => return,
             _ => {}
         }
-        if !self.heard.borrow_mut().is_new(&message.key) {
+        if !self.heard.borrow_mut().is_new(&message) {
             return;
         }
         // In the order in which they come, before anything is waited for.
