@@ -30,6 +30,16 @@ enum Decision {
     Run(Box<dyn ReadCommand>, Level, CommandWords),
 }
 
+/// Whether a message was handled before.
+enum Standing {
+    /// Nobody has handled it.
+    New,
+    /// Somebody has, or the bot ends and somebody will.
+    Settled,
+    /// It could not be found out.
+    Unknown,
+}
+
 /// A command line with the addresses in it.
 pub(super) struct CommandWords {
     pub(super) program: String,
@@ -64,8 +74,16 @@ impl Desk {
         if !is_addressed && heard != Heard::Cancel && !self.works_in(channel).await {
             return;
         }
-        if self.is_handled(&message, &heard, again).await {
-            return;
+        match self.standing(&message, &heard, again).await {
+            Standing::New => {}
+            Standing::Settled => return,
+            Standing::Unknown => {
+                // The commands that follow in its thread need not wait until this is said.
+                drop(place);
+                let text = format!("{}: whether it ran before is not known, so it was not run", message.key);
+                self.failed(&text, ErrorClass::Unavailable);
+                return self.say_not_taken(&message, NOT_KNOWN).await;
+            }
         }
         if let (Heard::Command(_), Err(())) = (&heard, &place) {
             return self.say_not_taken(&message, TOO_MANY).await;
@@ -90,47 +108,36 @@ impl Desk {
         }
     }
 
-    /// Whether somebody handled the message before, or it can be done nothing about. What was just written to this bot is new,
-    /// unless it is a command: that one waits until the file of those that ran can be read.
-    async fn is_handled(&self, message: &IncomingMessage, heard: &Heard, again: bool) -> bool {
+    /// Whether the message was handled before. What was just written to this bot is new, unless it is a command: that one waits until
+    /// the file of those that ran can be read.
+    async fn standing(&self, message: &IncomingMessage, heard: &Heard, again: bool) -> Standing {
         let is_command = matches!(heard, Heard::Command(_));
         let may_be_known = self.may_be_known(message, again);
         if !is_command && !may_be_known {
-            return false;
+            return Standing::New;
         }
-        let is_unknown = match self.earlier().await {
-            Earlier::Known(earlier) if earlier.contains(message) => return true,
-            Earlier::Stopped => return true,
-            Earlier::Known(_) => false,
-            Earlier::Unknown => true,
+        let file = match self.earlier().await {
+            Earlier::Known(earlier) if earlier.contains(message) => return Standing::Settled,
+            Earlier::Stopped => return Standing::Settled,
+            Earlier::Known(_) => Standing::New,
+            Earlier::Unknown if is_command => Standing::Unknown,
+            // Said twice it does no harm.
+            Earlier::Unknown => Standing::New,
         };
-        if may_be_known {
-            match self.has_answer(message).await {
-                Ok(true) => return true,
-                Ok(false) => {}
-                // It was perhaps refused and written again since: only the thread knows.
-                // What Slack never tells must not keep anybody from anything.
-                Err(error) if error.class() != ErrorClass::Unavailable => {
-                    tracing::warn!("{}: whether it has an answer is not known: {error}", message.key);
-                }
-                Err(error) => {
-                    tracing::warn!("{}: whether it has an answer is not known: {error}", message.key);
-                    if is_command {
-                        self.say_not_taken(message, NOT_KNOWN).await;
-                    }
-                    return is_command;
-                }
+        if !may_be_known {
+            return file;
+        }
+        // One that was refused is in no file, and may have been written again since.
+        match self.has_answer(message).await {
+            Ok(true) => Standing::Settled,
+            Ok(false) => file,
+            Err(error) => {
+                tracing::warn!("{}: whether it has an answer is not known: {error}", message.key);
+                let may_be_known_later = error.class() == ErrorClass::Unavailable;
+                // What Slack never says must not keep anybody from anything.
+                if is_command && may_be_known_later { Standing::Unknown } else { file }
             }
         }
-        if is_unknown && is_command {
-            self.failed(
-                &format!("{}: whether it ran before is not known", message.key),
-                ErrorClass::Unavailable,
-            );
-            self.say_not_taken(message, NOT_KNOWN).await;
-            return true;
-        }
-        false
     }
 
     /// Takes a command, so that nobody else does, and runs it when its turn comes.

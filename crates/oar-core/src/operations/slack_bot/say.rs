@@ -99,8 +99,7 @@ impl Desk {
             .keys_in_thread(&message.key.channel, thread, since, self.addressee.bot.as_ref())
             .await
             .or_else(|error| if error.detail == "thread_not_found" { Ok(Vec::new()) } else { Err(error) })?;
-        let own = message.key.to_string();
-        let name = |key: &String| FINAL.contains(&key.strip_prefix(&own)?.strip_prefix('-')?).then_some(());
-        Ok(keys.iter().any(|key| name(key).is_some()))
+        let own = format!("{}-", message.key);
+        Ok(keys.iter().any(|key| key.strip_prefix(&own).is_some_and(|name| FINAL.contains(&name))))
     }
 }
