@@ -116,7 +116,11 @@ impl Storm {
         let clock = fast_clock(SPEED);
         let http = Http::new(settings.http().clone(), clock, Redactor::default()).unwrap();
         let clients = Clients::new(settings, http);
-        let pauses = json!({"acknowledged_within": 0.2, "redelivered_after": [0, 0.1, 0.2, 0.5, 1, 1, 1, 1, 1, 2, 2, 2]});
+        let pauses = json!({
+            "acknowledged_within": 0.2, "redelivered_after": [0, 0.1, 0.2, 0.5, 1, 1, 1, 1, 1, 2, 2, 2],
+            // Otherwise most of the storm goes into sockets that are frozen.
+            "frozen_for": 1,
+        });
         let storm = Self { harness, clients, runs: Runs::default() };
         storm.change("sockets", &pauses);
         storm
