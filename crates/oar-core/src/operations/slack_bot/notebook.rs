@@ -271,3 +271,115 @@ impl Notebook {
         NotebookError::Damaged { location: self.store.describe(PATH), why: why.to_string() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use futures::future::join_all;
+
+    use super::*;
+    use crate::agents::bot::{MessageKey, RunningCommand};
+    use crate::clients::slack::UserId;
+    use crate::store::memory::{Fault, MemoryStore, SteppingClock};
+
+    fn message(number: usize) -> IncomingMessage {
+        IncomingMessage {
+            key: MessageKey { channel: "C0AAA".into(), ts: format!("{number:04}.0") },
+            user: UserId("U0ANN".into()),
+            text: "oar status".into(),
+            thread: None,
+            client_id: None,
+        }
+    }
+
+    fn notebook() -> (Notebook, Arc<MemoryStore>) {
+        let store = Arc::new(MemoryStore::default());
+        (Notebook::new(store.clone(), SteppingClock::start().0), store)
+    }
+
+    async fn take(notebook: &Notebook, number: usize) -> Result<bool, NotebookError> {
+        let (message, now) = (message(number), notebook.clock.now());
+        let run = RunningCommand {
+            command: message.key.clone(),
+            thread: message.key.ts.clone(),
+            words: "oar status".into(),
+            instance: "one".into(),
+            since: now,
+        };
+        let attempt = format!("attempt-{number}");
+        let permit = WritePermit::granted_by_user_interface();
+        let change = move |memory: &mut Memory| memory.take(&attempt, &message, Some(&run), now);
+        notebook.change("a command was taken", &permit, change).await
+    }
+
+    async fn knows(notebook: &Notebook, number: usize) -> bool {
+        notebook.read().await.unwrap().handled().contains(&message(number))
+    }
+
+    #[tokio::test]
+    async fn changes_that_wait_are_one_write_and_each_has_its_own_answer() {
+        let (notebook, store) = notebook();
+        let taken = join_all((0..20).map(|number| take(&notebook, number % 19))).await;
+        let refused: Vec<usize> = taken
+            .iter()
+            .enumerate()
+            .filter(|(_, taken)| !*taken.as_ref().unwrap())
+            .map(|(at, _)| at)
+            .collect();
+        // The same attempt is the same handling, so the twentieth has the answer of the first.
+        assert_eq!(refused, Vec::<usize>::new());
+        assert_eq!(
+            store.requests().1,
+            3,
+            "the first, those that came meanwhile, and what was too much: {:?}",
+            store.messages()
+        );
+        assert_eq!(notebook.read().await.unwrap().interrupted("two").len(), 19);
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_loses_none_of_the_changes() {
+        let (notebook, store) = notebook();
+        store.plan([Fault::None, Fault::None, Fault::LostAfter]);
+        let taken = join_all((0..ATTEMPTS + 1).map(|number| take(&notebook, number))).await;
+        assert!(taken.into_iter().all(|taken| taken.unwrap()), "{:?}", store.messages());
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_of_one_change_and_the_others_have_their_turn() {
+        let (notebook, store) = notebook();
+        // The read, and all writes of the first turn.
+        store.plan([Fault::None, Fault::Unavailable, Fault::None, Fault::Unavailable, Fault::None]);
+        store.plan([Fault::Unavailable, Fault::None, Fault::Unavailable]);
+        let taken = join_all((0..3).map(|number| take(&notebook, number))).await;
+        let failed: Vec<bool> = taken.iter().map(Result::is_err).collect();
+        assert_eq!(failed, [true, false, false], "{:?}", store.messages());
+        assert!(!knows(&notebook, 0).await && knows(&notebook, 1).await && knows(&notebook, 2).await);
+    }
+
+    #[tokio::test]
+    async fn what_was_answered_is_written_with_the_next_change_only() {
+        let (notebook, store) = notebook();
+        notebook.answered(&message(7));
+        assert!(!knows(&notebook, 7).await);
+        assert_eq!(store.requests().1, 0);
+        assert!(take(&notebook, 1).await.unwrap());
+        assert!(knows(&notebook, 7).await);
+        assert_eq!(store.requests().1, 1);
+        for number in 0..2 * MOST_ANSWERED {
+            notebook.answered(&message(number));
+        }
+        assert_eq!(locked(&notebook.waiting).answered.len(), MOST_ANSWERED);
+    }
+
+    #[tokio::test]
+    async fn nobody_makes_a_change_whose_caller_is_gone() {
+        let (notebook, _) = notebook();
+        let turn = notebook.turn.lock().await;
+        let mut gone = Box::pin(take(&notebook, 1));
+        assert!(gone.as_mut().now_or_never().is_none());
+        drop((gone, turn));
+        assert!(take(&notebook, 2).await.unwrap());
+        assert!(!knows(&notebook, 1).await && knows(&notebook, 2).await);
+    }
+}
