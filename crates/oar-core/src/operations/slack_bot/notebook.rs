@@ -227,16 +227,16 @@ impl Notebook {
                 }
                 _ => self.parse(text)?,
             };
-            let mut memory = before.clone();
+            let mut base = before;
+            // Before the changes: only the newest messages are recognised after a lost answer.
+            for (message, at) in &answered {
+                base.answered(message, *at);
+            }
+            let mut memory = base.clone();
             for change in &batch {
                 change.apply(&mut memory);
             }
-            let is_changed = memory != before;
-            if is_changed {
-                for (message, at) in &answered {
-                    memory.answered(message, *at);
-                }
-            }
+            let is_changed = memory != base;
             let text = is_changed.then(|| memory.text()).transpose();
             changed = Some((memory, is_changed));
             text.map_err(|error| self.damaged(&error))
@@ -339,6 +339,9 @@ mod tests {
     #[tokio::test]
     async fn a_lost_answer_loses_none_of_the_changes() {
         let (notebook, store) = notebook();
+        for number in 100..100 + ATTEMPTS {
+            notebook.answered(&message(number));
+        }
         store.plan([Fault::None, Fault::None, Fault::LostAfter]);
         let taken = join_all((0..ATTEMPTS + 1).map(|number| take(&notebook, number))).await;
         assert!(taken.into_iter().all(|taken| taken.unwrap()), "{:?}", store.messages());
