@@ -26,6 +26,7 @@ use oar_core::permit::WritePermit;
 use oar_core::redact::Redactor;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use sandbox::services::slack::state::Message;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
