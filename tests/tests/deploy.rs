@@ -483,7 +483,7 @@ fn the_slack_app_has_the_scopes_of_the_page_and_listens_by_socket() {
     let settings = &app["settings"];
     assert_eq!(
         texts_of(&settings["event_subscriptions"]["bot_events"]),
-        ["app_mention", "message.channels"].map(str::to_owned).into()
+        BTreeSet::from(["app_mention", "message.channels"].map(str::to_owned))
     );
     assert_eq!(
         settings["event_subscriptions"]["request_url"],

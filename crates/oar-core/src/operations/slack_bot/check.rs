@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::bot::SlackBot;
 use crate::clients::slack::ChannelStanding;
 use crate::config::{ConfigError, check_section};
-use crate::error::{Classified as _, ErrorClass, ServiceErrorKind};
+use crate::error::{Classified as _, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::failures::Failures;
 
 /// The section of the configuration document.
@@ -74,7 +74,7 @@ impl SlackBot {
             let standing = match self.desk.tools.slack.standing_in(channel).await {
                 Ok(standing) => standing,
                 Err(error) => {
-                    problems.add(&error);
+                    problems.add_words(error.to_string(), class_of(&error), error.hint());
                     continue;
                 }
             };
@@ -121,7 +121,15 @@ impl SlackBot {
             } else {
                 error.hint()
             };
-            problems.add_words(text, error.class(), hint);
+            problems.add_words(text, class_of(&error), hint);
         }
+    }
+}
+
+/// The class of a failed look-up of something that the configuration document names: what is not there is a mistake in it.
+fn class_of(error: &ServiceError) -> ErrorClass {
+    match error.kind {
+        ServiceErrorKind::NotFound => ErrorClass::Configuration,
+        _ => error.class(),
     }
 }
