@@ -2,13 +2,17 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by failing")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use end_to_end::slack_bot::{BOT, CHANNEL, LEAD, fast_clock};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use oar_core::agents::bot::{Addressee, Handled, Heard, IncomingMessage, listen};
 use oar_core::clients::slack::UserId;
 use oar_core::clients::slack::socket::{Envelope, EnvelopeKind, SlackSockets, SocketSettings};
+use oar_core::clock::{Clock, ClockSource};
 use oar_core::error::{ServiceError, ServiceErrorKind};
 use oar_core::http::{Http, HttpSettings};
 use oar_core::redact::Redactor;
@@ -27,8 +31,28 @@ struct Listener {
     task: JoinHandle<ServiceError>,
 }
 
+/// A clock on which no pause ends.
+struct Endless;
+
+impl ClockSource for Endless {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn sleep(&self, _duration: Duration) -> BoxFuture<'static, ()> {
+        futures::future::pending().boxed()
+    }
+
+    fn random(&self) -> f64 {
+        0.5
+    }
+}
+
 fn sockets(sandbox: &Sandbox, token: &str) -> SlackSockets {
-    let clock = fast_clock(SPEED);
+    sockets_with(sandbox, token, fast_clock(SPEED))
+}
+
+fn sockets_with(sandbox: &Sandbox, token: &str, clock: Clock) -> SlackSockets {
     let http = Http::new(HttpSettings::default(), clock, Redactor::default()).unwrap();
     let base = format!("{}/slack/api", sandbox.base_url()).parse().unwrap();
     SlackSockets::new(http, base, token.to_owned().into(), SocketSettings::default())
@@ -267,6 +291,25 @@ async fn a_token_that_slack_refuses_ends_it() {
         assert!(error.hint.as_deref().unwrap().contains("SLACK_APP_TOKEN"), "{error:?}");
         assert!(!error.to_string().contains(token));
     }
+}
+
+#[tokio::test]
+async fn closing_ends_the_pause_before_the_next_attempt() {
+    let sandbox = Sandbox::start(&Options::default()).unwrap();
+    change(&sandbox, "sockets", &json!({"enabled": false}));
+    let mut sockets = sockets_with(&sandbox, credentials::SLACK_APP_TOKEN, Clock::new(Arc::new(Endless)));
+    let attempts = || sandbox.requests().iter().filter(|request| request.path == "/link").count();
+    tokio::select! {
+        _ = sockets.next() => panic!("nothing was sent"),
+        () = until("it is refused", || attempts() == 1) => {}
+    }
+    // Long enough for it to have read why, and to wait for the next attempt.
+    tokio::select! {
+        _ = sockets.next() => panic!("nothing was sent"),
+        () = tokio::time::sleep(Duration::from_millis(300)) => {}
+    }
+    tokio::time::timeout(Duration::from_mins(1), sockets.close()).await.unwrap();
+    assert_eq!((attempts(), sockets.is_connected()), (1, false));
 }
 
 #[tokio::test]
