@@ -104,18 +104,19 @@ impl Desk {
         };
         tracing::info!("{key}: {headline}");
         let asked = asked_so_far(&asked);
-        // With a plan in the thread, the rest is the same in other words.
-        if asked != Asked::Shown {
-            let reply = Reply::new(&headline, &text);
-            let said = self.say_result(&message, &reply).await;
-            // Others need not wait until Slack takes it.
-            drop((place, slot));
-            if let Err(error) = said
-                && !self.say_result_later(&message, &reply, &error).await
-            {
-                // It stays written down, so that the next bot says that its result is not known.
-                return asked;
-            }
+        let reply = Reply::new(&headline, &text);
+        let said = match asked {
+            // The plan is in the thread, and the rest is the same in other words.
+            Asked::Shown => Ok(()),
+            Asked::Nothing | Asked::Approved | Asked::Refused => self.say_result(&message, &reply).await,
+        };
+        // Others need not wait until Slack and the store take the rest.
+        drop((place, slot));
+        if let Err(error) = said
+            && !self.say_result_later(&message, &reply, &error).await
+        {
+            // It stays written down, so that the next bot says that its result is not known.
+            return asked;
         }
         self.record_end(&key).await;
         asked
