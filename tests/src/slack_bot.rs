@@ -1,7 +1,13 @@
 //! People in Slack who give the bot commands.
 #![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use oar_core::clock::{Clock, ClockSource};
 use sandbox::services::slack::state::Message;
 use serde_json::{Value, json};
 
@@ -16,6 +22,30 @@ pub const WRITER: &str = "U0000QCON1";
 /// The bot.
 pub const BOT: &str = "U0000BOT01";
 
+/// The system's clock, on which pauses and limits pass so many times as fast, so that those of production can be waited for.
+struct Fast {
+    speed: u32,
+}
+
+impl ClockSource for Fast {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        tokio::time::sleep(duration / self.speed).boxed()
+    }
+
+    fn random(&self) -> f64 {
+        0.5
+    }
+}
+
+/// A clock on which pauses and limits pass `speed` times as fast as in real time.
+pub fn fast_clock(speed: u32) -> Clock {
+    Clock::new(Arc::new(Fast { speed }))
+}
+
 /// The same sandbox, whose configuration document lets the leads, and [`WRITER`], give commands in [`CHANNEL`].
 ///
 /// # Panics
@@ -23,9 +53,15 @@ pub const BOT: &str = "U0000BOT01";
 pub fn with_permissions(harness: Harness) -> Harness {
     change(&harness, "group", &json!({"handle": "qe-forum-demo", "users": [WRITER]}));
     let rights = json!({"write": "qe-forum-demo", "critical": "demo-leads-4-19"});
-    harness.with_document(|document| {
-        document["slack_bot"] = json!({"permissions": {(format!("#{CHANNEL}")): rights}});
-    })
+    with_section(harness, &json!({"permissions": {(format!("#{CHANNEL}")): rights}}))
+}
+
+/// The same sandbox, whose configuration document has this section of the bot.
+///
+/// # Panics
+/// When the document cannot be written.
+pub fn with_section(harness: Harness, section: &Value) -> Harness {
+    harness.with_document(|document| document["slack_bot"] = section.clone())
 }
 
 /// A change in Slack, as the control interface makes it.

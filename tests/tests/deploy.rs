@@ -464,3 +464,45 @@ fn kustomize_puts_all_manifests_together() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(text.matches("\nkind: ").count(), manifests.len());
 }
+
+/// The scopes in back quotes of the bot's row in `docs/deploy.md`.
+fn scopes_of_the_bot() -> BTreeSet<String> {
+    let page = std::fs::read_to_string(root().join("docs/deploy.md")).unwrap();
+    let row = page
+        .lines()
+        .find(|line| line.contains("`SLACK_BOT_TOKEN`") && line.contains("`reactions:write`"))
+        .unwrap();
+    row.split('`').skip(1).step_by(2).filter(|word| word.contains(':')).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_slack_app_has_the_scopes_of_the_page_and_listens_by_socket() {
+    let text = std::fs::read_to_string(folder("slack-app.yaml")).unwrap();
+    let app: Value = serde_yaml::from_str(&text).unwrap();
+    let private = ["groups:history", "groups:read"].map(str::to_owned);
+    let all = texts_of(&app["oauth_config"]["scopes"]["bot"]);
+    let everywhere: BTreeSet<String> =
+        scopes_of_the_bot().into_iter().filter(|scope| !private.contains(scope)).collect();
+    assert_eq!(all, everywhere);
+    for scope in private {
+        assert!(text.contains(&format!("# - {scope}\n")) && scopes_of_the_bot().contains(&scope), "{scope}");
+    }
+    let settings = &app["settings"];
+    assert_eq!(
+        texts_of(&settings["event_subscriptions"]["bot_events"]),
+        BTreeSet::from(["app_mention", "message.channels"].map(str::to_owned))
+    );
+    assert_eq!(
+        settings["event_subscriptions"]["request_url"],
+        Value::Null,
+        "nothing reaches the bot from outside"
+    );
+    assert_eq!(
+        (&settings["socket_mode_enabled"], &settings["interactivity"]["is_enabled"]),
+        (&Value::Bool(true), &Value::Bool(true))
+    );
+}
+
+fn texts_of(list: &Value) -> BTreeSet<String> {
+    list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+}

@@ -162,8 +162,10 @@ fn only_who_may_is_obeyed_and_help_lists_what_they_may() {
     let help = say(&harness, WRITER, &format!("<@{BOT}> help"));
     let listed = answer(&harness, &help, "oar status").text;
     assert!(listed.contains("oar take-ownership") && !listed.contains("oar drop-bugs"), "{listed}");
+    assert!(!listed.contains("oarctl statebox validate"), "it needs a file: {listed}");
     let nothing = say(&harness, OTHER, &format!("<@{BOT}>"));
-    answer(&harness, &nothing, "may read in this channel");
+    let nothing = answer(&harness, &nothing, "may read in this channel").text;
+    assert!(nothing.contains("`slack_bot.permissions`"), "who can change it: {nothing}");
     // Only at the machine itself.
     for (text, words) in [
         ("oarctl config check", "only at the machine"),
@@ -465,7 +467,7 @@ fn a_dry_run_opens_no_socket_and_says_what_is_not_right() {
     let run = harness.run("oarctl", ["slack-bot", "--dry-run"]).expect(0);
     assert!(run.stdout.contains("answered in qe-demo") && run.stdout.contains("no socket"), "{run:?}");
     let lines = harness.request_lines();
-    assert!(!lines.contains("connections.open") && !lines.contains("PUT"), "{lines}");
+    assert!(!lines.contains("/link") && !lines.contains("PUT"), "{lines}");
     let nobody = Harness::new();
     let run = nobody.run("oarctl", ["slack-bot", "--dry-run"]).expect(0);
     assert!(run.stderr.contains("nobody may do anything"), "{run:?}");
@@ -475,6 +477,92 @@ fn a_dry_run_opens_no_socket_and_says_what_is_not_right() {
     let wrong = with_permissions().env("SLACK_APP_TOKEN", "xapp-wrong");
     let run = wrong.run("oarctl", ["slack-bot", "--interval", "1"]).expect(3);
     assert!(run.stderr.contains("SLACK_APP_TOKEN") && !run.all().contains("xapp-wrong"), "{run:?}");
+}
+
+#[test]
+fn a_dry_run_names_each_problem_and_its_next_step() {
+    let harness = with_permissions();
+    change(&harness, "channel", &json!({"name": CHANNEL, "is_member": false}));
+    let narrow = harness.env("SLACK_BOT_TOKEN", sandbox::credentials::SLACK_BOT_TOKEN_NARROW);
+    let run = narrow.run("oarctl", ["slack-bot", "--dry-run"]).expect(3);
+    for words in [
+        "SLACK_BOT_TOKEN lacks the scope `reactions:write`",
+        "Give the Slack app the scope `reactions:write` and install it again.",
+        "the members of @demo-leads-4-19 are not known",
+    ] {
+        assert!(run.stderr.contains(words), "{words}: {run:?}");
+    }
+    let permissions = json!({
+        CHANNEL: {"read": "nobody-knows"}, "closed-demo": {"read": "demo-leads-4-19"}, "no-such-channel": {"read": "demo-leads-4-19"},
+    });
+    let harness =
+        slack_bot::with_section(Harness::new(), &json!({"permissions": permissions, "permisions": {}}));
+    change(&harness, "channel", &json!({"name": CHANNEL, "is_member": false}));
+    let run = harness.run("oarctl", ["slack-bot", "--dry-run"]).expect(3);
+    for words in [
+        "`slack_bot.permisions` is not a key of the Slack bot",
+        "the members of @nobody-knows are not known",
+        "Correct the handle under `slack_bot.permissions`",
+        "no-such-channel is not among those that the bot is in",
+        "/invite followed by the bot's name",
+    ] {
+        assert!(run.stderr.contains(words), "{words}: {run:?}");
+    }
+    assert!(!run.stderr.contains("lacks the scope"), "{run:?}");
+    let run =
+        harness.env("SLACK_APP_TOKEN", "xapp-wrong").run("oarctl", ["slack-bot", "--dry-run"]).expect(3);
+    assert!(run.stderr.contains("SLACK_APP_TOKEN is wrong"), "{run:?}");
+}
+
+#[test]
+fn a_store_that_is_out_at_the_start_refuses_nothing_that_ran() {
+    let harness = with_permissions();
+    let bot = Bot::start(&harness);
+    let before = say(&harness, LEAD, &format!("oar -r {KONFLUX} status"));
+    answer(&harness, &before, "oar status: done");
+    settled(&harness);
+    bot.killed();
+    let fails = FaultKind::Status { code: 500, body: None, headers: Vec::new() };
+    let out = harness.sandbox.faults().add(Fault::on("github", fails).path("*/slack-bot.json").forever());
+    let bot = Bot::start(&harness);
+    let after = say(&harness, LEAD, &format!("oar -r {KONFLUX} status"));
+    let help = say(&harness, LEAD, &format!("<@{BOT}> help"));
+    until("it has tried to read its file more than once", || {
+        (harness.sandbox.faults().hits(out) > 10).then_some(())
+    });
+    assert_eq!((answers(&harness, &before).len(), answers(&harness, &after).len()), (1, 0));
+    harness.sandbox.faults().clear();
+    answer(&harness, &after, "oar status: done");
+    answer(&harness, &help, "You may use these commands");
+    settled(&harness);
+    assert_eq!((answers(&harness, &before).len(), answers(&harness, &after).len()), (1, 1));
+    bot.stopped();
+}
+
+#[test]
+fn help_and_refusals_cost_no_write_and_are_said_once() {
+    let harness = with_permissions();
+    let bot = Bot::start(&harness);
+    harness.sandbox.clear_requests();
+    let help = say(&harness, LEAD, &format!("<@{BOT}> help"));
+    let refused = say(&harness, OTHER, &format!("oar -r {KONFLUX} status"));
+    let wrong = say(&harness, LEAD, "oar -r 4.19.1 stat");
+    answer(&harness, &help, "You may use these commands");
+    answer(&harness, &refused, "only members of");
+    answer(&harness, &wrong, "not understood");
+    let writes = |lines: String| {
+        lines.lines().filter(|line| line.contains("PUT") && line.contains("slack-bot")).count()
+    };
+    assert_eq!(writes(harness.request_lines()), 0);
+    bot.killed();
+    let bot = Bot::start(&harness);
+    let last = say(&harness, LEAD, &format!("oar -r {KONFLUX} status"));
+    answer(&harness, &last, "oar status: done");
+    settled(&harness);
+    for thread in [&help, &refused, &wrong] {
+        assert_eq!(answers(&harness, thread).len(), 1);
+    }
+    bot.stopped();
 }
 
 /// One look with `--once`, which ends with this code.

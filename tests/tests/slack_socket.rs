@@ -5,7 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
+use end_to_end::slack_bot::{BOT, CHANNEL, LEAD, fast_clock};
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use oar_core::agents::bot::{Addressee, Handled, Heard, IncomingMessage, listen};
@@ -21,28 +22,8 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-const CHANNEL: &str = "qe-demo";
-const PERSON: &str = "U0000LEAD1";
-const BOT: &str = "U0000BOT01";
 /// So many times as fast as the real time pauses and limits pass.
 const SPEED: u32 = 8;
-
-/// A clock whose pauses are short, so that the limits of production can be waited for.
-struct Fast;
-
-impl ClockSource for Fast {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        tokio::time::sleep(duration / SPEED).boxed()
-    }
-
-    fn random(&self) -> f64 {
-        0.5
-    }
-}
 
 /// A program that listens.
 struct Listener {
@@ -50,8 +31,28 @@ struct Listener {
     task: JoinHandle<ServiceError>,
 }
 
+/// A clock on which no pause ends.
+struct Endless;
+
+impl ClockSource for Endless {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn sleep(&self, _duration: Duration) -> BoxFuture<'static, ()> {
+        futures::future::pending().boxed()
+    }
+
+    fn random(&self) -> f64 {
+        0.5
+    }
+}
+
 fn sockets(sandbox: &Sandbox, token: &str) -> SlackSockets {
-    let clock = Clock::new(Arc::new(Fast));
+    sockets_with(sandbox, token, fast_clock(SPEED))
+}
+
+fn sockets_with(sandbox: &Sandbox, token: &str, clock: Clock) -> SlackSockets {
     let http = Http::new(HttpSettings::default(), clock, Redactor::default()).unwrap();
     let base = format!("{}/slack/api", sandbox.base_url()).parse().unwrap();
     SlackSockets::new(http, base, token.to_owned().into(), SocketSettings::default())
@@ -125,7 +126,7 @@ fn change(sandbox: &Sandbox, operation: &str, body: &Value) -> Value {
 }
 
 fn say(sandbox: &Sandbox, text: &str) -> String {
-    let said = change(sandbox, "message", &json!({"channel": CHANNEL, "text": text, "user": PERSON}));
+    let said = change(sandbox, "message", &json!({"channel": CHANNEL, "text": text, "user": LEAD}));
     said["ts"].as_str().unwrap().to_owned()
 }
 
@@ -153,7 +154,7 @@ async fn a_mention_comes_in_two_forms_and_is_one_command_in_either_order() {
     let mut runs = 0;
     for mention_first in [false, true] {
         let text = format!("<@{BOT}> oar -r 4.19.1 status");
-        let body = json!({"channel": CHANNEL, "text": text, "user": PERSON, "mention_first": mention_first});
+        let body = json!({"channel": CHANNEL, "text": text, "user": LEAD, "mention_first": mention_first});
         change(&sandbox, "message", &body);
         for _ in 0..2 {
             let (message, envelope) = listener.message().await;
@@ -270,11 +271,11 @@ async fn clicks_and_events_without_content_arrive() {
     let own = listener.next().await;
     assert!(IncomingMessage::of_event(own.content.as_deref().unwrap()).unwrap().is_err(), "its own message");
     let click =
-        json!({"channel": answer["channel"], "ts": answer["ts"], "user": PERSON, "action_id": "approve"});
+        json!({"channel": answer["channel"], "ts": answer["ts"], "user": LEAD, "action_id": "approve"});
     assert_eq!(change(&sandbox, "click", &click), json!({"delivered": true}));
     let envelope = listener.next().await;
     let click: Value = serde_json::from_str(envelope.content.as_deref().unwrap()).unwrap();
-    assert_eq!((envelope.kind, click["user"]["id"].as_str()), (EnvelopeKind::Interactive, Some(PERSON)));
+    assert_eq!((envelope.kind, click["user"]["id"].as_str()), (EnvelopeKind::Interactive, Some(LEAD)));
     assert_eq!(click["actions"][0]["value"], json!("question-1"));
 }
 
@@ -290,6 +291,25 @@ async fn a_token_that_slack_refuses_ends_it() {
         assert!(error.hint.as_deref().unwrap().contains("SLACK_APP_TOKEN"), "{error:?}");
         assert!(!error.to_string().contains(token));
     }
+}
+
+#[tokio::test]
+async fn closing_ends_the_pause_before_the_next_attempt() {
+    let sandbox = Sandbox::start(&Options::default()).unwrap();
+    change(&sandbox, "sockets", &json!({"enabled": false}));
+    let mut sockets = sockets_with(&sandbox, credentials::SLACK_APP_TOKEN, Clock::new(Arc::new(Endless)));
+    let attempts = || sandbox.requests().iter().filter(|request| request.path == "/link").count();
+    tokio::select! {
+        _ = sockets.next() => panic!("nothing was sent"),
+        () = until("it is refused", || attempts() == 1) => {}
+    }
+    // Long enough for it to have read why, and to wait for the next attempt.
+    tokio::select! {
+        _ = sockets.next() => panic!("nothing was sent"),
+        () = tokio::time::sleep(Duration::from_millis(300)) => {}
+    }
+    tokio::time::timeout(Duration::from_mins(1), sockets.close()).await.unwrap();
+    assert_eq!((attempts(), sockets.is_connected()), (1, false));
 }
 
 #[tokio::test]

@@ -8,17 +8,15 @@
     reason = "tests say what they expect by failing, and what the storm was like"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use end_to_end::{Harness, root};
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use end_to_end::slack_bot::{BOT, CHANNEL, LEAD, fast_clock};
+use end_to_end::{Fault, FaultKind, Harness, root};
 use jiff::Timestamp;
 use oar_core::clients::Clients;
-use oar_core::clock::{Clock, ClockSource};
 use oar_core::config::{Environment, Settings};
 use oar_core::flow::interrupt::Interrupt;
 use oar_core::http::Http;
@@ -28,31 +26,15 @@ use oar_core::permit::WritePermit;
 use oar_core::redact::Redactor;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use sandbox::services::slack::state::Message;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-const CHANNEL: &str = "qe-demo";
-const PERSON: &str = "U0000LEAD1";
-const BOT: &str = "U0000BOT01";
 /// So many times as fast as the real time pauses and limits pass.
 const SPEED: u32 = 40;
-
-/// A clock whose pauses are short, so that the limits of production can be waited for.
-struct Fast;
-
-impl ClockSource for Fast {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        tokio::time::sleep(duration / SPEED).boxed()
-    }
-
-    fn random(&self) -> f64 {
-        0.5
-    }
-}
+/// After so many deliveries it is shown how far the storm is.
+const PART: usize = 1000;
 
 /// How often the command of each message began.
 type Runs = Arc<Mutex<BTreeMap<String, u32>>>;
@@ -63,11 +45,17 @@ struct Counting {
     runs: Runs,
     /// Whether commands end.
     ends: bool,
+    /// Commands wait for a permit each before they end.
+    gate: Option<Arc<Semaphore>>,
 }
 
 impl CommandLines for Counting {
     fn read(&self, _program: &str, _arguments: &[String]) -> Result<Box<dyn ReadCommand>, Unusable> {
         Ok(Box::new(self.clone()))
+    }
+
+    fn offers(&self, _row: &Row) -> bool {
+        true
     }
 }
 
@@ -83,7 +71,14 @@ impl ReadCommand for Counting {
             if !self.ends {
                 std::future::pending::<()>().await;
             }
-            0
+            let Some(gate) = &self.gate else { return 0 };
+            tokio::select! {
+                permit = gate.acquire() => {
+                    permit.unwrap().forget();
+                    0
+                }
+                _ = order.interrupt.wait() => 130,
+            }
         })
     }
 }
@@ -119,10 +114,14 @@ impl Storm {
             environment.insert(name.to_owned(), value);
         }
         let settings = Settings::load(&Environment::from_pairs(environment)).unwrap();
-        let clock = Clock::new(Arc::new(Fast));
+        let clock = fast_clock(SPEED);
         let http = Http::new(settings.http().clone(), clock, Redactor::default()).unwrap();
         let clients = Clients::new(settings, http);
-        let pauses = json!({"acknowledged_within": 0.2, "redelivered_after": [0, 0.1, 0.2, 0.5, 1, 1, 1, 1, 1, 2, 2, 2]});
+        let pauses = json!({
+            "acknowledged_within": 0.2, "redelivered_after": [0, 0.1, 0.2, 0.5, 1, 1, 1, 1, 1, 2, 2, 2],
+            // Otherwise most of the storm goes into sockets that are frozen.
+            "frozen_for": 1,
+        });
         let storm = Self { harness, clients, runs: Runs::default() };
         storm.change("sockets", &pauses);
         storm
@@ -137,7 +136,13 @@ impl Storm {
 
     /// A bot, until the task is aborted: as a kill, that leaves whatever it was at.
     fn bot(&self) -> JoinHandle<()> {
-        let (clients, counting) = (self.clients.clone(), Counting { runs: self.runs.clone(), ends: true });
+        self.bot_behind(None)
+    }
+
+    /// The same, whose commands wait for a permit each before they end.
+    fn bot_behind(&self, gate: Option<Arc<Semaphore>>) -> JoinHandle<()> {
+        let (clients, counting) =
+            (self.clients.clone(), Counting { runs: self.runs.clone(), ends: true, gate });
         tokio::task::spawn_local(async move {
             let (_stop, interrupt) = Interrupt::channel();
             let permit = WritePermit::granted_by_user_interface;
@@ -148,22 +153,48 @@ impl Storm {
         })
     }
 
+    /// The lead gives a command, in a thread or in one of its own; its run's id, and its thread.
+    fn command(&self, thread: Option<&str>) -> (String, String) {
+        let body =
+            json!({"channel": CHANNEL, "user": LEAD, "text": "oar -r 4.19.1 status", "thread_ts": thread});
+        let said = self.change("message", &body);
+        let ts = said["ts"].as_str().unwrap();
+        let run = format!("slack-{}-{ts}", said["channel"].as_str().unwrap());
+        (run, thread.unwrap_or(ts).to_owned())
+    }
+
+    /// What the bot said in this thread.
+    fn answers(&self, thread: &str) -> Vec<String> {
+        let messages = self.harness.sandbox.world().slack.lock().messages_in(CHANNEL);
+        let is_answer =
+            |message: &&Message| message.bot_id.is_some() && message.thread_ts.as_deref() == Some(thread);
+        messages.iter().filter(is_answer).map(|message| message.text.clone()).collect()
+    }
+
+    fn has_begun(&self, run: &str) -> bool {
+        self.runs.lock().unwrap().contains_key(run)
+    }
+
     fn delivered(&self) -> usize {
         self.harness.sandbox.world().slack.lock().sockets.deliveries.len()
     }
 
     /// The threads in which the bot said that it was restarted.
-    fn interrupted(&self) -> Vec<String> {
-        let messages = self.harness.sandbox.world().slack.lock().messages_in(CHANNEL);
-        let told = messages.into_iter().filter(|message| message.text.contains("was restarted"));
-        told.filter_map(|message| message.thread_ts).collect()
+    fn interrupted(&self) -> BTreeSet<String> {
+        let slack = self.harness.sandbox.world().slack.lock();
+        let told = slack.messages.iter().filter(|message| message.text.contains("was restarted"));
+        told.filter_map(|message| message.thread_ts.clone()).collect()
+    }
+
+    /// How many commands have not ended, as the bot remembers; `usize::MAX` when it remembers nothing yet.
+    fn runs_in_memory(&self) -> usize {
+        let text = std::fs::read_to_string(self.harness.tools().join("state/_releases/slack-bot.json"));
+        let Ok(memory) = serde_json::from_str::<Value>(&text.unwrap_or_default()) else { return usize::MAX };
+        memory["runs"].as_array().map_or(0, Vec::len)
     }
 
     fn is_quiet(&self) -> bool {
-        let text = std::fs::read_to_string(self.harness.tools().join("state/_releases/slack-bot.json"));
-        let Ok(memory) = serde_json::from_str::<Value>(&text.unwrap_or_default()) else { return false };
-        let slack = self.harness.sandbox.world().slack.lock();
-        slack.sockets.unacknowledged() == 0 && memory["runs"].as_array().is_none_or(Vec::is_empty)
+        self.runs_in_memory() == 0 && self.harness.sandbox.world().slack.lock().sockets.unacknowledged() == 0
     }
 }
 
@@ -175,21 +206,19 @@ fn no_command_is_lost_and_none_runs_twice() {
     let seed = std::env::var("OAR_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed: u64 = seed.unwrap_or_else(|| Timestamp::now().as_millisecond().unsigned_abs());
     println!("{envelopes} envelopes, OAR_TEST_SEED={seed}");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    tokio::task::LocalSet::new().block_on(&runtime, storm(envelopes, seed));
+    on_one_thread(storm(envelopes, seed));
 }
 
 /// The replica that works loses its turn and gets it back, in the same process.
 #[test]
 fn what_a_replica_left_behind_is_told_when_it_works_again() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    tokio::task::LocalSet::new().block_on(&runtime, async {
+    on_one_thread(async {
         let storm = Storm::new();
-        let lines = Counting { runs: storm.runs.clone(), ends: false };
+        let lines = Counting { runs: storm.runs.clone(), ends: false, gate: None };
         let (_stop, interrupt) = Interrupt::channel();
         let permit = WritePermit::granted_by_user_interface();
         let mut bot = SlackBot::new(&storm.clients, Box::new(lines), permit).await.unwrap();
-        let body = json!({"channel": CHANNEL, "user": PERSON, "text": "oar -r 4.19.1 status"});
+        let body = json!({"channel": CHANNEL, "user": LEAD, "text": "oar -r 4.19.1 status"});
         let said = storm.change("message", &body);
         for _ in 0..400 {
             bot.serve(Duration::from_secs(2), &interrupt).await.unwrap();
@@ -206,9 +235,77 @@ fn what_a_replica_left_behind_is_told_when_it_works_again() {
                 break;
             }
         }
-        assert_eq!(storm.interrupted(), [said["ts"].as_str().unwrap()]);
+        assert_eq!(storm.interrupted().into_iter().collect::<Vec<_>>(), [said["ts"].as_str().unwrap()]);
         assert_eq!(storm.runs.lock().unwrap().values().copied().collect::<Vec<_>>(), [1]);
         bot.stand_by().await;
+    });
+}
+
+/// Runs a test on the one thread that the bot needs.
+fn on_one_thread(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, test);
+}
+
+/// Waits for something that certainly comes; the limit only ends a test that fails.
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..6000 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it never came to it that {what}");
+}
+
+#[test]
+fn a_result_is_sent_until_slack_takes_it_while_other_commands_go_on() {
+    on_one_thread(async {
+        let storm = Storm::new();
+        let fails = FaultKind::Status { code: 500, body: None, headers: Vec::new() };
+        let fault = storm
+            .harness
+            .sandbox
+            .faults()
+            .add(Fault::on("slack", fails).path("*/chat.postMessage").forever());
+        let bot = storm.bot();
+        let (first, thread) = storm.command(None);
+        // Each attempt posts twice, because nothing is found in between; what is no result is tried three times.
+        until("it was tried often", || storm.harness.sandbox.faults().hits(fault) >= 10).await;
+        let (second, _) = storm.command(Some(&thread));
+        until("the next command of the thread runs", || storm.has_begun(&second)).await;
+        assert!(storm.has_begun(&first) && storm.answers(&thread).is_empty());
+        storm.harness.sandbox.faults().clear();
+        until("both are answered", || storm.answers(&thread).len() == 2).await;
+        until("nothing is left to say", || storm.is_quiet()).await;
+        assert!(storm.answers(&thread).iter().all(|text| text == "oar status: done"), "{thread}");
+        bot.abort();
+    });
+}
+
+#[test]
+fn commands_of_one_thread_run_in_their_order_and_others_do_not_wait() {
+    on_one_thread(async {
+        let storm = Storm::new();
+        let gate = Arc::new(Semaphore::new(0));
+        let bot = storm.bot_behind(Some(gate.clone()));
+        let (first, thread) = storm.command(None);
+        let (second, _) = storm.command(Some(&thread));
+        let (other, elsewhere) = storm.command(None);
+        let (third, _) = storm.command(Some(&thread));
+        until("the first ones run", || storm.has_begun(&first) && storm.has_begun(&other)).await;
+        // Both were taken by now, and only wait.
+        until("the others were taken", || storm.runs_in_memory() == 4).await;
+        assert!(!storm.has_begun(&second) && !storm.has_begun(&third));
+        let cancel = json!({"channel": CHANNEL, "user": LEAD, "text": "cancel", "thread_ts": elsewhere});
+        storm.change("message", &cancel);
+        until("the other one is cancelled", || !storm.answers(&elsewhere).is_empty()).await;
+        gate.add_permits(1);
+        until("the second one runs", || storm.has_begun(&second)).await;
+        assert!(!storm.has_begun(&third));
+        gate.add_permits(2);
+        until("all are answered", || storm.answers(&thread).len() == 3 && storm.is_quiet()).await;
+        bot.abort();
     });
 }
 
@@ -228,6 +325,7 @@ async fn storm(envelopes: usize, seed: u64) {
         panic!("no socket is open again");
     };
     until_open().await;
+    let (begun, mut shown) = (Instant::now(), 0);
     while storm.delivered() < envelopes {
         match random.random_range(0..100_u32) {
             0..60 => {
@@ -235,7 +333,7 @@ async fn storm(envelopes: usize, seed: u64) {
                 let thread =
                     commands.last().filter(|_| random.random_bool(0.2)).map(|(_, thread)| thread.clone());
                 let body = json!({
-                    "channel": CHANNEL, "user": PERSON, "text": format!("{mention}oar -r 4.19.1 status"),
+                    "channel": CHANNEL, "user": LEAD, "text": format!("{mention}oar -r 4.19.1 status"),
                     "mention_first": random.random_bool(0.5), "thread_ts": thread,
                 });
                 let said = storm.change("message", &body);
@@ -245,7 +343,8 @@ async fn storm(envelopes: usize, seed: u64) {
                 commands.push((key, thread));
             }
             60..80 => {
-                let body = json!({"channel": CHANNEL, "user": PERSON, "text": format!("<@{BOT}>: thanks, oar works")});
+                let body =
+                    json!({"channel": CHANNEL, "user": LEAD, "text": format!("<@{BOT}>: thanks, oar works")});
                 storm.change("message", &body);
             }
             80..84 => drop(storm.change("sockets", &json!({"cut": true}))),
@@ -262,6 +361,12 @@ async fn storm(envelopes: usize, seed: u64) {
             _ => tokio::time::sleep(Duration::from_millis(random.random_range(0..40))).await,
         }
         tokio::time::sleep(Duration::from_millis(random.random_range(0..6))).await;
+        if storm.delivered() / PART > shown {
+            shown = storm.delivered() / PART;
+            println!("{} deliveries, {kills} kills after {:.1?}", storm.delivered(), begun.elapsed());
+            // The sandbox keeps every request.
+            storm.harness.sandbox.clear_requests();
+        }
     }
     // One more life, which finds whatever the last one left.
     bot.abort();
@@ -289,5 +394,6 @@ async fn storm(envelopes: usize, seed: u64) {
     assert_eq!(lost(&runs), Vec::<String>::new(), "seed {seed}: lost");
     let twice: Vec<&String> = runs.iter().filter(|(_, count)| **count > 1).map(|(key, _)| key).collect();
     assert!(twice.is_empty(), "seed {seed}: run twice: {twice:?}");
-    assert_eq!(runs.keys().filter(|key| !commands.iter().any(|(known, _)| known == *key)).count(), 0);
+    let given: BTreeSet<&String> = commands.iter().map(|(key, _)| key).collect();
+    assert_eq!(runs.keys().filter(|key| !given.contains(key)).count(), 0);
 }

@@ -193,12 +193,13 @@ async fn lives(State(metrics): State<Metrics>) -> Response {
     }
 }
 
-/// Whether it has begun, and was not told to stop. One that stands by is ready as well.
+/// Whether it has begun, has what it needs, and was not told to stop. One that stands by is ready as well.
 async fn ready(State(metrics): State<Metrics>) -> Response {
     if metrics.0.progress.is_ready() {
         return (StatusCode::OK, "ok\n").into_response();
     }
-    (StatusCode::SERVICE_UNAVAILABLE, "starting or stopping\n").into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, "starting or stopping, or what it needs cannot be reached\n")
+        .into_response()
 }
 
 async fn metrics(State(metrics): State<Metrics>) -> Response {
@@ -341,6 +342,11 @@ mod tests {
         assert!(!progress.look(), "a pass that asks nobody makes no progress");
         hours_pass(1).await;
         assert_eq!(states().await, (503, 200));
+        progress.hold_up(true);
+        progress.enter(Phase::Passing);
+        assert_eq!(states().await, (200, 503), "what it needs cannot be reached");
+        progress.hold_up(false);
+        assert_eq!(states().await, (200, 200));
         progress.enter(Phase::Stopping);
         assert_eq!(states().await, (200, 503));
     }

@@ -2,7 +2,7 @@
 //! that it lives. Between passes the loop itself is the sign.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use oar_core::clock::Clock;
@@ -74,6 +74,8 @@ struct Inner {
     clock: Clock,
     activity: Activity,
     phase: AtomicU8,
+    /// Whether it lacks something without which it does not do its work.
+    is_held_up: AtomicBool,
     /// How many requests had begun at the last look.
     seen: AtomicU64,
     /// How often it began something else, and how often at the last look.
@@ -91,6 +93,7 @@ impl Progress {
             steps: AtomicU64::new(0),
             seen_steps: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Starting as u8),
+            is_held_up: AtomicBool::new(false),
             clock,
             activity,
         }))
@@ -126,9 +129,14 @@ impl Progress {
         Some(self.0.last.elapsed()).filter(|silent| *silent > LONGEST_SILENCE)
     }
 
-    /// Whether the agent knows whose turn it is, and goes on.
+    /// Whether the agent lacks something without which it does not do its work. It lives all the same.
+    pub(crate) fn hold_up(&self, is_held_up: bool) {
+        self.0.is_held_up.store(is_held_up, Ordering::SeqCst);
+    }
+
+    /// Whether the agent knows whose turn it is, has what it needs, and goes on.
     pub(crate) fn is_ready(&self) -> bool {
-        matches!(self.phase(), Phase::Waiting | Phase::Passing)
+        matches!(self.phase(), Phase::Waiting | Phase::Passing) && !self.0.is_held_up.load(Ordering::SeqCst)
     }
 
     /// Looks again and again, and tells the service manager that the agent lives as long as it does.

@@ -9,6 +9,7 @@ use futures::FutureExt as _;
 use oar_core::error::ErrorClass;
 use oar_core::flow::wait::{Next, Wait};
 use oar_core::http::Activity;
+use tokio::time::Instant;
 
 use crate::leader::{Leader, Leadership, Leases, STANDBY_INTERVAL};
 use crate::metrics::Metrics;
@@ -73,6 +74,9 @@ pub trait Work {
 
     /// Whether it can never work; then the program ends.
     fn is_over(&self) -> bool;
+
+    /// Whether it has what it needs: `/readyz` says so after each period.
+    fn is_ready(&self) -> bool;
 }
 
 impl Service {
@@ -118,6 +122,8 @@ trait Passes {
     fn stand_by(&mut self) -> impl Future<Output = ()>;
 
     fn is_over(&self) -> bool;
+
+    fn is_ready(&self) -> bool;
 }
 
 struct Calls<P>(P);
@@ -133,6 +139,10 @@ impl<P: FnMut() -> F, F: Future<Output = Pass>> Passes for Calls<P> {
 
     fn is_over(&self) -> bool {
         false
+    }
+
+    fn is_ready(&self) -> bool {
+        true
     }
 }
 
@@ -154,6 +164,10 @@ impl<W: Work> Passes for Serving<'_, W> {
 
     fn is_over(&self) -> bool {
         self.work.is_over()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.work.is_ready()
     }
 }
 
@@ -305,7 +319,7 @@ impl Schedule {
                 let pause =
                     if leads { session.clock.jittered(interval) } else { interval.min(STANDBY_INTERVAL) };
                 if leads {
-                    let started = session.clock.now();
+                    let (started, begun) = (session.clock.now(), Instant::now());
                     recorder.begins(started);
                     manager.status("at a pass");
                     progress.enter(Phase::Passing);
@@ -315,6 +329,7 @@ impl Schedule {
                         () = stopped(session) => break,
                     };
                     progress.enter(Phase::Waiting);
+                    progress.hold_up(!work.is_ready());
                     let ended = session.clock.now();
                     metrics.passed(&done, ended.duration_since(started));
                     let next = ended.saturating_add(pause).ok();
@@ -326,7 +341,8 @@ impl Schedule {
                     if work.is_over() {
                         break;
                     }
-                    if P::IS_CONTINUOUS && done.class().is_none() {
+                    // One that ended early with a problem must not be repeated at once.
+                    if P::IS_CONTINUOUS && (done.class().is_none() || begun.elapsed() >= interval) {
                         if session.interrupt.signal().is_some() {
                             break;
                         }
@@ -335,6 +351,7 @@ impl Schedule {
                 } else {
                     manager.status("stands by");
                     work.stand_by().await;
+                    progress.hold_up(false);
                 }
                 let wait = Wait::new(&session.clock).unless_stopped(&session.interrupt);
                 if leader.during(session, wait.pause(pause)).await != Next::Look {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, ColorChoice, Command};
+use clap::{Arg, ArgMatches, ColorChoice, Command};
 use oar_core::operations::slack_bot::{CommandLines, Order, ReadCommand, Unusable};
 use oar_core::operations::{Program, Row, row};
 
@@ -96,6 +96,24 @@ impl CommandLines for SessionCommands {
         }
         Ok(Box::new(SessionCommand { row, line, matches, session: self.session.clone() }))
     }
+
+    fn offers(&self, row: &Row) -> bool {
+        let line = self.session.command_lines.iter().find(|line| line.program == row.about.program);
+        let definition = line.map(|line| (line.definition)());
+        let words = row.about.command.split(' ');
+        let command = definition.as_ref().and_then(|definition| {
+            words.into_iter().try_fold(definition, |command, word| command.find_subcommand(word))
+        });
+        // One that cannot do without a file is for the machine.
+        command.is_some_and(|command| {
+            command.get_arguments().all(|argument| !(argument.is_required_set() && is_file(argument)))
+        })
+    }
+}
+
+/// Whether the argument's value is the path of a file.
+fn is_file(argument: &Arg) -> bool {
+    argument.get_value_parser().type_id() == TypeId::of::<PathBuf>()
 }
 
 /// The operation that a command line calls; refused where a command is only for the person at the machine.
@@ -118,7 +136,7 @@ fn operation(program: Program, definition: &Command, matches: &ArgMatches) -> Re
         .flat_map(|(command, matches)| command.get_arguments().map(move |argument| (argument, matches)));
     for (argument, matches) in arguments {
         let source = matches.value_source(argument.get_id().as_str());
-        let is_file = argument.get_value_parser().type_id() == TypeId::of::<PathBuf>();
+        let is_file = is_file(argument);
         if source.is_none() || (source != Some(ValueSource::CommandLine) && !is_file) {
             continue;
         }

@@ -6,9 +6,11 @@ use oar_core::flow::log::{self, Level};
 use oar_core::redact::Redactor;
 use oar_core::targets;
 use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id};
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::prelude::*;
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::Ui;
 
@@ -62,12 +64,26 @@ fn level_of(level: tracing::Level) -> Level {
     }
 }
 
-impl<S: Subscriber> Layer<S> for LogLayer {
+/// The command that is run for somebody, as its log lines name it.
+struct CommandName(String);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
     fn enabled(&self, metadata: &Metadata<'_>, _context: Context<'_, S>) -> bool {
         *metadata.level() != tracing::Level::TRACE && self.wants(metadata)
     }
 
-    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if attributes.metadata().name() != targets::COMMAND_SPAN {
+            return;
+        }
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        if let (Some(span), Some((_, name))) = (context.span(id), fields.others.into_iter().next()) {
+            span.extensions_mut().insert(CommandName(name));
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let (level, target) = (level_of(*event.metadata().level()), event.metadata().target());
@@ -80,9 +96,17 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         for (name, value) in &fields.others {
             let _ = write!(message, " {name}={}", self.redactor.redact(value));
         }
-        let line = log::line(now, level, &message);
+        let mut line = log::line(now, level, &message);
         if target != targets::TRAFFIC_TARGET {
             log::record(level, &line);
+        }
+        let command = context.event_scope(event).and_then(|spans| {
+            spans.into_iter().find_map(|span| Some(span.extensions().get::<CommandName>()?.0.clone()))
+        });
+        if let Some(command) = command {
+            // Several run at the same time.
+            line = log::line(now, level, &self.redactor.redact(&format!("{command}: {message}")));
+            fields.others.push(("command", command));
         }
         let told_by_the_report = target == log::OUTCOME_TARGET && self.lowest > Level::Debug;
         match self.format {

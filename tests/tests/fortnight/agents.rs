@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use end_to_end::matrix::sample::Numbers;
 use end_to_end::{Fault, FaultKind, Harness, Sandbox};
-use futures::future::{BoxFuture, join_all};
+use futures::future::{BoxFuture, join, join_all};
 use jiff::Timestamp;
 use oar_core::clients::Clients;
 use oar_core::clock::{Clock, ClockSource};
@@ -18,6 +18,7 @@ use oar_core::operations::jobctl::start_aggregator::StartAggregator;
 use oar_core::operations::jobctl::start_controller::StartController;
 use oar_core::operations::oarctl::check_test_results::CheckTestResults;
 use oar_core::operations::oarctl::start_release_detector::StartReleaseDetector;
+use oar_core::operations::slack_bot::SlackBot;
 use oar_core::operations::tick::Tick;
 use oar_core::operations::{Call, Conclusion as _, NoConsent, Observer, Operation, Part, perform};
 use oar_core::permit::WritePermit;
@@ -25,6 +26,7 @@ use oar_core::redact::Redactor;
 use oar_core::version::Arch;
 use sandbox::services::github::STATE_REPOSITORY;
 
+use crate::conversation::Conversation;
 use crate::releases::{RESULTS, STREAMS};
 
 /// The sandbox's time, which the test alone moves. Pauses pass at once.
@@ -38,6 +40,23 @@ impl ClockSource for SandboxTime {
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         // Shorter ones end before longer ones.
         Box::pin(tokio::time::sleep((duration / 500).min(Duration::from_millis(20))))
+    }
+
+    fn random(&self) -> f64 {
+        0.5
+    }
+}
+
+/// The sandbox's time for the Slack bot, whose connections last: pauses are short, and the longer of two stays the longer one.
+struct BotTime(Sandbox);
+
+impl ClockSource for BotTime {
+    fn now(&self) -> Timestamp {
+        self.0.clock().now()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration / 50))
     }
 
     fn random(&self) -> f64 {
@@ -76,6 +95,8 @@ pub(crate) struct Process {
     environment: Environment,
     clients: Clients,
     notified: NotifiedFile,
+    /// It lives as long as the process.
+    bot: Option<SlackBot>,
 }
 
 impl Process {
@@ -87,12 +108,25 @@ impl Process {
         });
         let environment = Environment::from_pairs(pairs).with_working_directory(harness.home());
         let sandbox = harness.sandbox.clone();
-        let clients = clients(&environment, &sandbox);
-        Self { sandbox, environment, clients, notified: NotifiedFile::default() }
+        let clients = clients(&environment, Clock::new(Arc::new(SandboxTime(sandbox.clone()))));
+        Self { sandbox, environment, clients, notified: NotifiedFile::default(), bot: None }
     }
 
-    /// Makes the passes that are due, all at once. With a fault the process ends when the fault hits.
-    pub(crate) async fn passes(&mut self, hourly: bool, end: Option<Fault>) -> Ended {
+    /// Makes the passes that are due, all at once, while the bot answers. With a fault the process ends when the fault hits.
+    pub(crate) async fn passes(
+        &mut self,
+        harness: &Harness,
+        hourly: bool,
+        talk: &Conversation,
+        end: Option<Fault>,
+    ) -> Ended {
+        let mut bot = match self.bot.take() {
+            Some(bot) => bot,
+            None => {
+                let clock = Clock::new(Arc::new(BotTime(self.sandbox.clone())));
+                talk.bot(&clients(&self.environment, clock)).await
+            }
+        };
         let end = end.map(|fault| self.sandbox.faults().add(fault));
         self.sandbox.world().google_oauth.lock().judged_at = Some(self.sandbox.clock().now());
         let passes = self.due(hourly);
@@ -104,14 +138,18 @@ impl Process {
             }
         };
         let whole = tokio::select! {
-            problems = passes => Some(problems.into_iter().flatten().collect()),
+            (problems, unanswered) = join(passes, talk.answered(harness, &mut bot)) => {
+                Some(problems.into_iter().chain([unanswered]).flatten().collect())
+            }
             () = ended => None,
         };
         self.sandbox.faults().clear();
         if let Some(problems) = whole {
+            self.bot = Some(bot);
             return Ended::Whole(problems);
         }
-        self.clients = clients(&self.environment, &self.sandbox);
+        drop(bot);
+        self.clients = clients(&self.environment, Clock::new(Arc::new(SandboxTime(self.sandbox.clone()))));
         self.settle().await;
         Ended::Killed
     }
@@ -177,9 +215,8 @@ async fn pass<O: Operation>(operation: O, call: Call) -> Option<String> {
     }
 }
 
-fn clients(environment: &Environment, sandbox: &Sandbox) -> Clients {
+fn clients(environment: &Environment, clock: Clock) -> Clients {
     let settings = Settings::load(environment).unwrap();
-    let clock = Clock::new(Arc::new(SandboxTime(sandbox.clone())));
     let http = Http::new(settings.http().clone(), clock, Redactor::new(environment.secrets())).unwrap();
     Clients::new(settings, http)
 }

@@ -1,6 +1,6 @@
 //! Two weeks of all agents in one process, in simulated time: the detector every ten minutes; the notificator, the result
-//! checker, controller and aggregator, and `tick` every hour. The process ends at random requests and is started anew, while
-//! releases are announced and people work on their bugs.
+//! checker, controller and aggregator, and `tick` every hour; the Slack bot all the time. The process ends at random requests and
+//! is started anew, while releases are announced, people work on their bugs, and give the bot commands.
 //!
 //! Agents and sandbox share one clock, which stands still during the passes and is moved between them. Two days here, with a
 //! seed that is printed (`OAR_TEST_SEED` repeats it as far as what happens; requests that are sent at the same moment may
@@ -9,13 +9,15 @@
 
 mod agents;
 mod bugs;
+mod conversation;
 mod releases;
 
 use agents::{Ended, Process, end_at, resident};
 use bugs::{Bugs, PEOPLE};
+use conversation::Conversation;
 use end_to_end::directory::Directory;
 use end_to_end::matrix::sample::{Numbers, is_deep};
-use end_to_end::{Harness, Options};
+use end_to_end::{Harness, Options, slack_bot};
 use jiff::{SignedDuration, Timestamp};
 use releases::Releases;
 use sandbox::clock::ClockStart;
@@ -38,11 +40,12 @@ async fn whatever_ends_the_process_everything_is_done_once_and_in_time() {
     let (days, bugs) = if is_deep() { (14, 45) } else { (2, 18) };
     let directory = Directory::start(&PEOPLE);
     let options = Options { clock: ClockStart::Frozen(START), ..Options::default() };
-    let harness = directory.asked_by(Harness::with(options));
+    let harness = slack_bot::with_permissions(directory.asked_by(Harness::with(options)));
     let harness = harness.env("OAR_INTENT_LEASE", &LEASE.as_secs().to_string());
     let (world, clock) = (harness.sandbox.world(), harness.sandbox.clock());
     let mut bugs = Bugs::load(world, bugs, START, &mut numbers);
     let mut releases = Releases::start(&harness, START);
+    let mut talk = Conversation::default();
     let mut process = Process::start(&harness);
     let (mut restarts, mut early) = (0, None);
     let move_to = |time: Timestamp| {
@@ -56,16 +59,19 @@ async fn whatever_ends_the_process_everything_is_done_once_and_in_time() {
         move_to(end - SignedDuration::from_mins(1 + i64::try_from(numbers.below(4)).unwrap()));
         bugs.live(world, clock.now(), &mut numbers);
         releases.live(&harness, clock.now(), &mut numbers);
+        talk.live(&harness, &mut numbers);
         move_to(end);
         let mut left = MOST_RESTARTS;
         loop {
             let ends = left > 0 && numbers.below(if hourly { 2 } else { 8 }) == 0;
-            let ended = process.passes(hourly, ends.then(|| end_at(&mut numbers))).await;
+            let fault = ends.then(|| end_at(&mut numbers));
+            let ended = process.passes(&harness, hourly, &talk, fault).await;
             let whole = matches!(ended, Ended::Whole(_));
             if hourly {
                 bugs.compare(world, clock.now(), whole);
             }
             releases.nothing_twice(&harness);
+            talk.nothing_twice(&harness);
             if let Ended::Whole(problems) = ended {
                 assert!(problems.is_empty(), "at {}: {problems:#?}", clock.now());
                 break;
@@ -84,10 +90,14 @@ async fn whatever_ends_the_process_everything_is_done_once_and_in_time() {
     }
     // The claims of processes that ended are over.
     clock.advance(STEP * 2);
-    assert!(matches!(process.passes(false, None).await, Ended::Whole(problems) if problems.is_empty()));
+    let last = process.passes(&harness, false, &talk, None).await;
+    assert!(matches!(last, Ended::Whole(problems) if problems.is_empty()));
     let (early, late) = (early.unwrap(), resident());
-    let done = releases.finish(&harness);
-    println!("{days} days, {restarts} restarts: {done}; {:?}; {early} MiB, then {late} MiB", bugs.seen);
+    let (done, said) = (releases.finish(&harness), talk.finish(&harness));
+    println!(
+        "{days} days, {restarts} restarts: {done}; {said}; {:?}; {early} MiB, then {late} MiB",
+        bugs.seen
+    );
     assert!(late < early + MOST_GROWTH, "{early} MiB, then {late} MiB");
     assert!(restarts > days * 4, "{restarts} restarts");
     if is_deep() {

@@ -73,6 +73,15 @@ pub fn check_document(text: &str, versions: &SupportedVersions, directory: Optio
     problems.0
 }
 
+/// The problems of one section of a document.
+pub fn check_section(document: &Document, name: &str) -> Vec<Problem> {
+    let mut problems = Problems::default();
+    if let Some(value) = document.root().get(name) {
+        entry(value, &mut vec![name], &mut problems);
+    }
+    problems.0
+}
+
 #[derive(Default)]
 struct Problems(Vec<Problem>);
 
@@ -131,6 +140,11 @@ fn entry<'a>(value: &'a Value, path: &mut Vec<&'a str>, problems: &mut Problems)
         }
         ["endpoints", name] => {
             problems.error(&shown, format!("`{name}` is not the name of a service (for example jira)"));
+        }
+        // A right that does not count is worse than a value that does not.
+        ["slack_bot", ..] => {
+            let known = "`slack_bot.permissions.<channel>` holds `read`, `write` and `critical`";
+            problems.error(&shown, format!("is not a key of the Slack bot: {known}"));
         }
         _ => problems.warning(&shown, "the programs do not read this key; it is kept".into()),
     }
@@ -349,6 +363,24 @@ mod tests {
                 "qe-forum": {"channel": "#forum", "id": "forum-team"},
             }},
         })
+    }
+
+    #[test]
+    fn a_misspelt_key_of_the_slack_bot_is_an_error() {
+        let mut document = good();
+        document["slack_bot"] = json!({
+            "permisions": {}, "permissions": {"#demo": {"read": "qe-demo", "crtical": "leads"}},
+        });
+        let problems = problems_of(&document);
+        let wrong = |path: &str| {
+            let problem = problems.iter().find(|problem| problem.path == path).unwrap();
+            (problem.severity, problem.message.contains("is not a key of the Slack bot"))
+        };
+        assert_eq!(wrong("slack_bot.permisions"), (Severity::Error, true));
+        assert_eq!(wrong("slack_bot.permissions.#demo.crtical"), (Severity::Error, true));
+        let document = Document::parse(&document.to_string()).unwrap();
+        assert_eq!(check_section(&document, "slack_bot").len(), 2);
+        assert_eq!(check_section(&document, "absent").len(), 0);
     }
 
     fn problems_of(value: &Value) -> Vec<Problem> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use agent::{Agent, Pass, Service, Work};
 use cli_support::{CliError, ExitCode, Session, SessionCommands, counted};
+use oar_core::error::ErrorClass;
 use oar_core::flow::outcome::TaskError;
 use oar_core::operations::slack_bot::{Readiness, SlackBot};
 use oar_core::permit::WritePermit;
@@ -19,7 +20,7 @@ use oar_core::permit::WritePermit;
 /// ends. An approval needs a bot that listens when somebody clicks.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Check tokens, permissions and groups without listening, and end
+    /// Check configuration, tokens and their scopes, channels and groups without listening, and end
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -38,7 +39,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     let of_task = |error: &TaskError| CliError::of_task(error);
     let bot = SlackBot::new(&clients, lines, permit).await.map_err(|error| of_task(&error))?;
     if dry_run {
-        let readiness = bot.check().await.map_err(|error| of_task(&error))?;
+        let readiness = bot.check().await.map_err(|error| of_task(&error.into()))?;
         return Ok(show(session, &readiness));
     }
     let agent = Agent {
@@ -52,7 +53,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         leases: &clients,
         activity: clients.http().activity(),
     };
-    let mut listener = Listener { bot, session, over: None };
+    let mut listener = Listener { bot, session, over: None, has_begun: false };
     let code = service.run(session, agent, &mut listener).await?;
     match listener.over {
         Some(error) => Err(error),
@@ -66,6 +67,8 @@ struct Listener<'a> {
     session: &'a Session,
     /// Why it cannot work.
     over: Option<CliError>,
+    /// Whether it works as the replica whose turn it is.
+    has_begun: bool,
 }
 
 impl Work for Listener<'_> {
@@ -74,6 +77,11 @@ impl Work for Listener<'_> {
         if let Err(error) = self.bot.serve(period, &self.session.interrupt).await {
             pass.add_problem(error.inner().to_string(), error.inner().class());
             self.over = Some(CliError::of_task(&error));
+        }
+        // The first period only begins.
+        if std::mem::replace(&mut self.has_begun, true) && !self.bot.is_ready() {
+            let words = "no command runs: which ones ran before is not known, as its file cannot be read";
+            pass.add_problem(words, ErrorClass::Unavailable);
         }
         pass
     }
@@ -99,7 +107,12 @@ impl Work for Listener<'_> {
     }
 
     async fn stand_by(&mut self) {
+        self.has_begun = false;
         self.bot.stand_by().await;
+    }
+
+    fn is_ready(&self) -> bool {
+        self.bot.is_ready()
     }
 
     fn is_over(&self) -> bool {
@@ -117,11 +130,11 @@ fn show(session: &Session, readiness: &Readiness) -> ExitCode {
     for channel in &readiness.channels {
         ui.text(format!("commands are answered in {channel}"));
     }
-    for (group, why) in &readiness.unknown_groups {
-        ui.warn(format!("the members of @{group} are not known, so they may do nothing: {why}"));
+    ui.explain_failures("", &readiness.problems);
+    if let Some(count) = readiness.interrupted {
+        ui.text(format!("commands that were interrupted and not told yet: {count}"));
     }
-    ui.text(format!("{} commands were interrupted and not told yet", readiness.interrupted));
     ui.text("dry run: no socket was opened");
     ui.json(readiness);
-    if readiness.unknown_groups.is_empty() { ExitCode::Done } else { ExitCode::Unavailable }
+    readiness.problems.class().map_or(ExitCode::Done, ExitCode::from)
 }

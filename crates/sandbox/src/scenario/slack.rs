@@ -36,6 +36,7 @@ pub fn load(world: &World) {
         "usergroups:read",
         "channels:read",
         "channels:history",
+        "app_mentions:read",
         "files:write",
         "reactions:write",
     ];

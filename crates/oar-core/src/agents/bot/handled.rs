@@ -1,5 +1,6 @@
 //! Which messages were handled, so that a second delivery runs nothing.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -7,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::message::{IncomingMessage, MessageKey};
 
-/// How long a message is remembered. Slack delivers again for some minutes, and a replica may come up later.
-pub const HANDLED_FOR: Duration = Duration::from_hours(1);
+/// How long a message is remembered. Slack delivers again for some minutes, and a bot that starts looks back for 10 minutes.
+pub const HANDLED_FOR: Duration = Duration::from_mins(30);
 /// The most messages that are remembered; the oldest go first. It is more than one a second, which is what Slack lets a bot
 /// answer, and less than a megabyte, beyond which GitHub gives a file only in two requests.
-const MOST: usize = 5_000;
-/// The newest messages whose attempts are remembered: changes of the file take turns, so only the last ones may look.
-const ATTEMPTS: usize = 16;
+const MOST: usize = 2_500;
+/// The newest messages whose attempts are remembered: writes of the file take turns, so only those of the last one may look. One
+/// write takes no more messages than that.
+pub const ATTEMPTS: usize = 16;
 
 /// The messages that were handled in the last time. It is stored where the next leader finds it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -33,11 +35,31 @@ struct Entry {
     at: Timestamp,
 }
 
-impl Handled {
+/// Messages that were handled, as a set to look them up in.
+#[derive(Debug, Clone, Default)]
+pub struct HandledMessages {
+    keys: HashSet<MessageKey>,
+    /// Channels, and what the programs of authors called messages there.
+    gestures: HashSet<(String, String)>,
+}
+
+impl HandledMessages {
     /// Whether the message was handled: by its name, or by what its author's program called it (one gesture was seen as two
     /// messages).
-    pub fn knows(&self, message: &IncomingMessage) -> bool {
-        self.messages.iter().any(|entry| entry.is(message))
+    pub fn contains(&self, message: &IncomingMessage) -> bool {
+        let gesture = message.client_id.as_ref().map(|id| (message.key.channel.clone(), id.clone()));
+        self.keys.contains(&message.key) || gesture.is_some_and(|gesture| self.gestures.contains(&gesture))
+    }
+}
+
+impl Handled {
+    /// All of them.
+    pub fn all(&self) -> HandledMessages {
+        let gesture = |entry: &Entry| Some((entry.key.channel.clone(), entry.client_id.clone()?));
+        HandledMessages {
+            keys: self.messages.iter().map(|entry| entry.key.clone()).collect(),
+            gestures: self.messages.iter().filter_map(gesture).collect(),
+        }
     }
 
     /// Takes the message for handling; false when it was taken before.
@@ -114,6 +136,12 @@ mod tests {
         assert!(handled.take(&message(4, None), at(603)));
         let stored = serde_json::to_string(&handled).unwrap();
         let mut restored: Handled = serde_json::from_str(&stored).unwrap();
+        let all = restored.all();
+        let known: Vec<bool> = [(1, None), (2, None), (3, Some("x")), (5, None), (5, Some("y"))]
+            .into_iter()
+            .map(|(ts, id)| all.contains(&message(ts, id)))
+            .collect();
+        assert_eq!(known, [true, true, true, false, false]);
         assert!(!restored.take(&message(2, None), at(604)), "a restart forgets nothing");
     }
 
@@ -148,14 +176,14 @@ mod tests {
         let lifetime = i64::try_from(HANDLED_FOR.as_secs()).unwrap();
         assert!(handled.take(&message(1, None), at(0)));
         assert!(handled.take(&message(2, None), at(lifetime)));
-        assert!(handled.knows(&message(1, None)));
+        assert!(handled.all().contains(&message(1, None)));
         assert!(handled.take(&message(3, None), at(lifetime + 1)));
-        assert!(!handled.knows(&message(1, None)) && handled.knows(&message(2, None)));
+        assert!(!handled.all().contains(&message(1, None)) && handled.all().contains(&message(2, None)));
         for ts in 10..10 + u32::try_from(MOST).unwrap() {
             assert!(handled.take(&message(ts, None), at(lifetime + 2)));
         }
         assert_eq!(handled.messages.len(), MOST);
-        assert!(!handled.knows(&message(3, None)) && handled.knows(&message(10, None)));
+        assert!(!handled.all().contains(&message(3, None)) && handled.all().contains(&message(10, None)));
     }
 
     proptest! {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::approval::{Click, ClickMeans, PlanAnswer, PlanQuestion};
-use super::handled::Handled;
+use super::handled::{Handled, HandledMessages};
 use super::message::{IncomingMessage, MessageKey};
 use super::permissions::Access;
 use crate::flow::consent::PlanHash;
@@ -74,9 +74,14 @@ impl Memory {
         serde_json::to_string(self).map(|text| text + "\n")
     }
 
-    /// Whether the message was handled.
-    pub fn knows(&self, message: &IncomingMessage) -> bool {
-        self.handled.knows(message)
+    /// All messages that were handled.
+    pub fn handled(&self) -> HandledMessages {
+        self.handled.all()
+    }
+
+    /// Writes down that a message was answered that ran no command. It may be known already.
+    pub fn answered(&mut self, message: &IncomingMessage, now: Timestamp) {
+        let _ = self.handled.take(message, now);
     }
 
     /// Takes a message for handling, and writes down the command that it runs, if it does; false when somebody took it before.

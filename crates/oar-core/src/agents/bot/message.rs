@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::clients::empty;
@@ -98,6 +99,12 @@ impl IncomingMessage {
     /// message, never by an answer in it.
     pub fn reply_thread(&self) -> &str {
         self.thread.as_deref().unwrap_or(&self.key.ts)
+    }
+
+    /// When it was written, by Slack's clock, in whole seconds.
+    pub fn written(&self) -> Option<Timestamp> {
+        let (seconds, _) = self.key.ts.split_once('.')?;
+        Timestamp::from_second(seconds.parse().ok()?).ok()
     }
 }
 

@@ -17,7 +17,7 @@ mod reply;
 pub use approval::{Click, ClickMeans, PLAN_QUESTION_LIFETIME, PlanAnswer, PlanQuestion};
 pub use click::{APPROVE, IncomingClick, REJECT};
 pub use command::{Addressee, Heard, Unclear, UnknownPerson, Words, is_addressed, listen};
-pub use handled::{HANDLED_FOR, Handled};
+pub use handled::{ATTEMPTS, HANDLED_FOR, Handled, HandledMessages};
 pub use memory::{Memory, OpenQuestion, RunningCommand};
 pub use message::{Ignored, IncomingMessage, InvalidEvent, MessageKey};
 pub use permissions::{Access, Level, Membership, Permissions, Place};

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use slack_morphism::errors::{SlackClientApiError, SlackClientError, SlackClientSystemError};
 use slack_morphism::multipart_form::FileMultipartData;
 use slack_morphism::{
-    ClientResult, SlackClientApiCallContext, SlackClientHttpConnector, SlackClientId, SlackClientSecret,
-    SlackEnvelopeMessage,
+    ClientResult, SlackApiToken, SlackClientApiCallContext, SlackClientHttpConnector, SlackClientId,
+    SlackClientSecret, SlackEnvelopeMessage,
 };
 use url::Url;
 
@@ -33,6 +33,16 @@ impl Connector {
         error
     }
 
+    /// The scopes of the token, which Slack names in the headers of its answers; `None` when it names none.
+    pub(super) async fn scopes_of(&self, token: &SlackApiToken) -> Result<Option<Vec<String>>, ServiceError> {
+        let reply = self.send(Method::GET, join(&self.base, "auth.test"), None, Some(token)).await?;
+        if let Some(kind) = reply.failure_kind() {
+            return Err(reply.failure(kind, reply.text().unwrap_or_default()));
+        }
+        let scopes = reply.headers.get("x-oauth-scopes").and_then(|scopes| scopes.to_str().ok());
+        Ok(scopes.map(|scopes| scopes.split(',').map(|scope| scope.trim().to_owned()).collect()))
+    }
+
     async fn exchange<RS: for<'de> Deserialize<'de>>(
         &self,
         method: Method,
@@ -40,6 +50,17 @@ impl Connector {
         body: Option<Vec<u8>>,
         context: SlackClientApiCallContext<'_>,
     ) -> ClientResult<RS> {
+        let reply = self.send(method, url, body, context.token).await;
+        self.read(&reply.map_err(wrapped)?)
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<Vec<u8>>,
+        token: Option<&SlackApiToken>,
+    ) -> Result<Reply, ServiceError> {
         let mut call = Call::new(Service::Slack, self.operation, method, url);
         if self.repeat == Repeat::Safe {
             // Calls marked as repeatable are reads, although some are sent as POST.
@@ -48,13 +69,13 @@ impl Connector {
         if let Some(subject) = &self.subject {
             call = call.about(subject);
         }
-        if let Some(token) = context.token {
+        if let Some(token) = token {
             let mut value =
                 HeaderValue::from_str(&format!("Bearer {}", token.token_value.0)).map_err(|_| {
-                    wrapped(self.error(
+                    self.error(
                         ServiceErrorKind::Unauthorized,
                         "SLACK_BOT_TOKEN contains characters that are not allowed in a token",
-                    ))
+                    )
                 })?;
             value.set_sensitive(true);
             call = call.header(AUTHORIZATION, value);
@@ -63,8 +84,7 @@ impl Connector {
             let json = HeaderValue::from_static("application/json; charset=utf-8");
             call = call.header(CONTENT_TYPE, json).body(body);
         }
-        let reply = self.http.send(call).await.map_err(|error| wrapped(self.after_sending(error)))?;
-        self.read(&reply)
+        self.http.send(call).await.map_err(|error| self.after_sending(error))
     }
 
     /// Slack answers 200 also to refused requests; `ok` and `error` show the result (spec 03 §8.1).

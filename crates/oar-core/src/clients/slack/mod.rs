@@ -30,8 +30,7 @@ pub use blocks::{Block, Button, ButtonStyle};
 pub use file::{Upload, UploadError};
 pub use lookup::{Lookup, Undetermined, Wanted};
 pub use message::Edit;
-pub use people::Members;
-pub use recent::key_of;
+pub use people::{ChannelStanding, Members};
 pub use text::{GroupId, UnresolvedMention, UserId, escape, link};
 
 use crate::clients::empty;

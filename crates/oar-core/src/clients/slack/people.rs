@@ -2,10 +2,11 @@
 
 use serde::Deserialize;
 
+use super::lookup::NotReached;
 use super::{SlackClient, UserId};
 use crate::clients::empty;
 use crate::email::EmailAddress;
-use crate::error::ServiceError;
+use crate::error::{ServiceError, ServiceErrorKind};
 
 /// The members of a user group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,25 @@ impl Members {
     pub fn contains(&self, user: &UserId) -> bool {
         self.0.contains(&user.0)
     }
+}
+
+/// How the bot stands to a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct ChannelStanding {
+    /// Whether the bot was invited.
+    #[serde(default)]
+    pub is_member: bool,
+    /// Whether only members see it.
+    #[serde(default)]
+    pub is_private: bool,
+    /// Whether nobody can write there any more.
+    #[serde(default)]
+    pub is_archived: bool,
+}
+
+#[derive(Deserialize)]
+struct StandingAnswer {
+    channel: ChannelStanding,
 }
 
 #[derive(Deserialize)]
@@ -62,6 +82,23 @@ impl SlackClient {
         let connector = self.connector("read an account", user.0.clone());
         let answer: AccountAnswer = self.get(connector, "users.info", &[("user", user.0.clone())]).await?;
         Ok(answer.user.profile.and_then(|profile| profile.email?.parse().ok()))
+    }
+
+    /// The scopes of the token; `None` when Slack does not say.
+    pub async fn scopes(&self) -> Result<Option<Vec<String>>, ServiceError> {
+        let connector = self.connector("ask what the token may do", String::new());
+        connector.scopes_of(&self.token(&connector)?).await
+    }
+
+    /// How the bot stands to a channel, by name or id.
+    pub async fn standing_in(&self, channel: &str) -> Result<ChannelStanding, ServiceError> {
+        let connector = || self.connector("read a channel", format!("channel {channel}"));
+        let id = self.channel_id(channel).await.map_err(|error| match error {
+            NotReached::Error(error) => error,
+            NotReached::Reason(why) => connector().error(ServiceErrorKind::NotFound, why.words()),
+        })?;
+        let answer: StandingAnswer = self.get(connector(), "conversations.info", &[("channel", id)]).await?;
+        Ok(answer.channel)
     }
 
     /// The account of the bot itself; `None` when Slack does not say.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::lookup::{NotReached, PAGE, Paging, next_cursor};
-use super::{EVENT_TYPE, SlackClient};
+use super::{EVENT_TYPE, SlackClient, UserId};
 use crate::clients::empty;
 use crate::error::{ServiceError, ServiceErrorKind};
 
@@ -22,7 +22,8 @@ struct Page {
 
 impl SlackClient {
     /// The messages of a channel, by name or id, from `since` on, oldest first: those of the channel itself, and those in
-    /// threads that began after `threads_since`. Each is JSON in the form of a `message` event, with its channel.
+    /// threads that began after `threads_since`. Each is JSON in the form of a `message` event, with its channel. Threads that
+    /// only `own` has answered are not read.
     ///
     /// # Errors
     ///
@@ -32,6 +33,7 @@ impl SlackClient {
         channel: &str,
         since: Timestamp,
         threads_since: Timestamp,
+        own: Option<&UserId>,
     ) -> Result<Vec<Value>, ServiceError> {
         let id = self.channel_id(channel).await.map_err(|error| match error {
             NotReached::Error(error) => error,
@@ -47,7 +49,8 @@ impl SlackClient {
             if newer(text("ts")) {
                 found.push(message.clone());
             }
-            let Some(thread) = text("ts").filter(|_| newer(text("latest_reply"))) else { continue };
+            let is_read = newer(text("latest_reply")) && !is_answered_only_by(message, own);
+            let Some(thread) = text("ts").filter(|_| is_read) else { continue };
             let answers = self.pages("conversations.replies", &id, Some(thread), since).await?;
             found.extend(
                 answers
@@ -65,6 +68,26 @@ impl SlackClient {
         found.sort_by_key(ts);
         found.dedup_by_key(|message| ts(message));
         Ok(found)
+    }
+
+    /// The keys of the bot's messages in this thread ([`key_of`]).
+    ///
+    /// # Errors
+    ///
+    /// The thread cannot be read.
+    pub async fn keys_in_thread(
+        &self,
+        channel: &str,
+        thread: &str,
+        since: Timestamp,
+        own: Option<&UserId>,
+    ) -> Result<Vec<String>, ServiceError> {
+        let messages = self.pages("conversations.replies", channel, Some(thread), since).await?;
+        let is_own = |message: &&Value| {
+            let user = message.get("user").and_then(Value::as_str);
+            own.is_some_and(|own| user == Some(own.0.as_str()))
+        };
+        Ok(messages.iter().filter(is_own).filter_map(key_of).map(str::to_owned).collect())
     }
 
     async fn pages(
@@ -94,8 +117,18 @@ impl SlackClient {
     }
 }
 
+/// Whether the first message of a thread says that nobody else has answered. It names only some of the people.
+fn is_answered_only_by(first: &Value, own: Option<&UserId>) -> bool {
+    let users = first.get("reply_users").and_then(Value::as_array);
+    let count = first.get("reply_users_count").and_then(Value::as_u64);
+    match (users.map(Vec::as_slice), own) {
+        (Some([user]), Some(own)) => user.as_str() == Some(own.0.as_str()) && count == Some(1),
+        _ => false,
+    }
+}
+
 /// The key with which a message of this form was posted ([`Post::key`](super::Post::key)), if it has one.
-pub fn key_of(message: &Value) -> Option<&str> {
+fn key_of(message: &Value) -> Option<&str> {
     let metadata = message.get("metadata")?;
     let is_ours = metadata.get("event_type").and_then(Value::as_str) == Some(EVENT_TYPE);
     metadata.get("event_payload")?.get("key")?.as_str().filter(|_| is_ours)

@@ -73,11 +73,11 @@ pub(super) struct ThreadConsent {
     pub(super) arguments: Vec<String>,
     /// The click that it runs for, and the question that was clicked.
     pub(super) clicked: Option<(Click, OpenQuestion)>,
-    pub(super) asked: Mutex<Asked>,
+    pub(super) asked: Arc<Mutex<Asked>>,
 }
 
 impl ThreadConsent {
-    pub(super) fn asked(&self) -> Asked {
+    fn asked(&self) -> Asked {
         *self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -97,11 +97,12 @@ impl ThreadConsent {
         }
         let now = self.tools.now();
         let attempt = uuid::Uuid::new_v4().simple().to_string();
+        let (approval, approved) = (click.clone(), plan.clone());
         let means = self
             .tools
             .notebook
-            .change("Slack bot: a plan was approved", &self.tools.permit, |memory| {
-                memory.click(&attempt, click, &Access::Allowed, Some(plan), now)
+            .change("Slack bot: a plan was approved", &self.tools.permit, move |memory| {
+                memory.click(&attempt, &approval, &Access::Allowed, Some(&approved), now)
             })
             .await
             .map_err(|error| could_not("the approval could not be recorded", &error))?;
@@ -147,11 +148,12 @@ impl ThreadConsent {
             answered_by: String::new(),
         };
         notebook
-            .change("Slack bot: a plan waits for its answer", permit, |memory| memory.ask(&open))
+            .change("Slack bot: a plan waits for its answer", permit, move |memory| memory.ask(&open))
             .await
             .map_err(|error| could_not("the plan could not be kept", &error))?;
         let text = redactor.redact(&words::plan(question)).into_owned();
-        let thread = CommandThread { slack, command: &self.command, since: now };
+        let since = self.command.written().unwrap_or(now);
+        let thread = CommandThread { slack, command: &self.command, since };
         let shown = escape(&text).replace("```", "'''");
         let shown = if shown.chars().count() <= LONGEST_PLAN {
             format!("```\n{shown}\n```")
@@ -177,7 +179,7 @@ impl ThreadConsent {
             Err(error) => return Err(self.not_shown(&id, &error).await),
         };
         let noted = notebook
-            .change("Slack bot: a plan was shown", permit, |memory| memory.posted(&id, &posted.ts))
+            .change("Slack bot: a plan was shown", permit, move |memory| memory.posted(&id, &posted.ts))
             .await;
         if let Err(error) = noted {
             tracing::warn!("where a question stands is not remembered: {error}");
@@ -192,8 +194,9 @@ impl ThreadConsent {
 
     async fn not_shown(&self, id: &str, why: &(dyn std::fmt::Display + Sync)) -> Refusal {
         let Tools { notebook, permit, .. } = &*self.tools;
-        let settled =
-            notebook.change("Slack bot: a plan could not be shown", permit, |memory| memory.settle(id));
+        let question = id.to_owned();
+        let settled = notebook
+            .change("Slack bot: a plan could not be shown", permit, move |memory| memory.settle(&question));
         if let Err(error) = settled.await {
             tracing::warn!("a question that nobody sees is still remembered: {error}");
         }

@@ -2,18 +2,27 @@
 //! (spec 05 §4). What it decides is in [`agents::bot`](crate::agents::bot).
 
 mod bot;
+mod catch_up;
+mod check;
+mod click;
 mod consent;
 mod desk;
 mod groups;
+mod heard;
+mod line;
+mod messages;
 mod notebook;
 mod order;
 mod progress;
+mod run;
+mod say;
 mod thread;
 mod words;
 
 use std::collections::BTreeMap;
 
-pub use bot::{Readiness, Round, SlackBot};
+pub use bot::{Round, SlackBot};
+pub use check::Readiness;
 pub use groups::Groups;
 pub use notebook::{Notebook, NotebookError, PATH};
 pub use order::{CommandLines, Order, Output, ReadCommand, Stream, Unusable};
@@ -33,15 +42,16 @@ impl From<Effect> for Level {
     }
 }
 
-/// The operations that somebody with these memberships may use in this channel: what `help` lists.
-pub fn allowed_operations(
+/// The operations that somebody with these memberships may use in this channel, and that this bot has: what `help` lists.
+fn allowed_operations(
     permissions: &Permissions,
     place: Place<'_>,
     memberships: &BTreeMap<String, Membership>,
+    offers: impl Fn(&Row) -> bool,
 ) -> Vec<&'static Row> {
     let allowed =
         |row: &&Row| permissions.access(place, Level::from(row.about.effect), memberships).is_allowed();
-    TABLE.iter().filter(allowed).collect()
+    TABLE.iter().filter(allowed).filter(|row| offers(row)).collect()
 }
 
 #[cfg(test)]
@@ -63,12 +73,17 @@ mod tests {
             let mut memberships =
                 BTreeMap::from(["everyone", "leads"].map(|name| (name.to_owned(), Membership::NotMember)));
             memberships.insert(group.to_owned(), Membership::Member);
-            let rows = allowed_operations(&permissions, place, &memberships);
+            let rows = allowed_operations(&permissions, place, &memberships, |_| true);
             (rows.len(), rows.iter().all(|row| row.about.effect == Effect::Reads))
         };
         assert_eq!(effects("nobody"), (0, true));
         assert_eq!(effects("leads"), (TABLE.len(), false));
         let (count, only_reads) = effects("everyone");
         assert!(only_reads && count > 0 && count < TABLE.len());
+        let memberships =
+            BTreeMap::from(["everyone", "leads"].map(|name| (name.to_owned(), Membership::Member)));
+        let of_job = |row: &Row| row.about.program == crate::operations::Program::Job;
+        let rows = allowed_operations(&permissions, place, &memberships, of_job);
+        assert!(!rows.is_empty() && rows.len() < TABLE.len(), "only what the bot has: {}", rows.len());
     }
 }

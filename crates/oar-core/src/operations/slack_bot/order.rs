@@ -23,6 +23,9 @@ pub trait CommandLines: fmt::Debug {
     ///
     /// It asks for help, is wrong, or is not for this caller.
     fn read(&self, program: &str, arguments: &[String]) -> Result<Box<dyn ReadCommand>, Unusable>;
+
+    /// Whether somebody in a conversation can give a command for this operation at all.
+    fn offers(&self, row: &Row) -> bool;
 }
 
 /// A command line that was parsed.

@@ -4,13 +4,14 @@ use jiff::Timestamp;
 
 use crate::agents::bot::{IncomingMessage, Reply, pages};
 use crate::clients::slack::{Block, Lookup, Post, Posted, SlackClient, Upload, UploadError, Wanted};
-use crate::error::{ServiceError, ServiceErrorKind};
+use crate::error::{Classified as _, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
+use crate::service::Service;
 
 /// The name of the file with an output.
 const FILE: &str = "output.txt";
 /// The name of the answer among the messages of a thread.
-const ANSWER: &str = "answer";
+pub(super) const ANSWER: &str = "answer";
 
 /// The thread of one command.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +20,7 @@ pub struct CommandThread<'a> {
     pub slack: &'a SlackClient,
     /// The message with the command.
     pub command: &'a IncomingMessage,
-    /// When the command was taken: no answer is older.
+    /// When the command was written, by Slack's clock: no answer is older.
     pub since: Timestamp,
 }
 
@@ -43,6 +44,41 @@ impl CommandThread<'_> {
             self.post(page, &[], &format!("{ANSWER}-{number}"), permit).await?;
         }
         Ok(())
+    }
+
+    /// Answers with this name, after an attempt of which it is not known whether Slack took it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`CommandThread::answer`], and Slack does not say now whether it has the answer.
+    pub(super) async fn answer_unless_there(
+        &self,
+        reply: &Reply,
+        name: &str,
+        permit: &WritePermit,
+    ) -> Result<(), ServiceError> {
+        let (Reply::Message(text) | Reply::File { comment: text, .. }) = reply;
+        match self.look_for(name, text).await {
+            Lookup::Found(_) => Ok(()),
+            Lookup::Undetermined(why) if why.class() == ErrorClass::Unavailable => {
+                let words = format!("whether the answer is there is not known: {why}");
+                Err(ServiceError::new(Service::Slack, "answer", ServiceErrorKind::Unavailable, words))
+            }
+            // Where Slack never says, twice is better than never.
+            Lookup::NotFound | Lookup::Undetermined(_) if name == ANSWER => self.answer(reply, permit).await,
+            Lookup::NotFound | Lookup::Undetermined(_) => self.post(text, &[], name, permit).await.map(drop),
+        }
+    }
+
+    async fn look_for(&self, name: &str, text: &str) -> Lookup {
+        let wanted = Wanted {
+            channel: &self.command.key.channel,
+            thread: Some(self.command.reply_thread()),
+            key: &format!("{}-{name}", self.command.key),
+            text,
+            since: self.since,
+        };
+        self.slack.find(wanted).await
     }
 
     /// Shows a text as a file below a comment; false where Slack takes no file.
@@ -75,15 +111,7 @@ impl CommandThread<'_> {
 
     /// Whether Slack certainly has the answer of an instance before this one. One that is a file has no key, and is not found.
     pub(super) async fn is_answered(&self) -> bool {
-        let key = format!("{}-{ANSWER}", self.command.key);
-        let wanted = Wanted {
-            channel: &self.command.key.channel,
-            thread: Some(self.command.reply_thread()),
-            key: &key,
-            text: "",
-            since: self.since,
-        };
-        matches!(self.slack.find(wanted).await, Lookup::Found(_))
+        matches!(self.look_for(ANSWER, "").await, Lookup::Found(_))
     }
 
     /// Posts a message that an instance before this one may have posted: it is looked for first.
@@ -92,15 +120,7 @@ impl CommandThread<'_> {
     ///
     /// Slack does not say whether it is there, or takes nothing.
     pub async fn post_once(&self, text: &str, name: &str, permit: &WritePermit) -> Result<(), ServiceError> {
-        let key = format!("{}-{name}", self.command.key);
-        let wanted = Wanted {
-            channel: &self.command.key.channel,
-            thread: Some(self.command.reply_thread()),
-            key: &key,
-            text,
-            since: self.since,
-        };
-        match self.slack.find(wanted).await {
+        match self.look_for(name, text).await {
             Lookup::Found(_) => Ok(()),
             // Twice is better than never: nobody else says that a command did not end.
             Lookup::NotFound | Lookup::Undetermined(_) => self.post(text, &[], name, permit).await.map(drop),
@@ -119,24 +139,20 @@ impl CommandThread<'_> {
         name: &str,
         permit: &WritePermit,
     ) -> Result<Posted, ServiceError> {
-        let thread = self.command.reply_thread();
-        let key = format!("{}-{name}", self.command.key);
         let post = Post {
             channel: self.command.key.channel.clone(),
             text: text.to_owned(),
             blocks: blocks.to_vec(),
-            thread: Some(thread.to_owned()),
+            thread: Some(self.command.reply_thread().to_owned()),
             broadcast: false,
-            key: Some(key.clone()),
+            key: Some(format!("{}-{name}", self.command.key)),
         };
         let unclear = match self.slack.post(&post, permit).await {
             Ok(posted) => return Ok(posted),
             Err(error) if error.kind == ServiceErrorKind::Unclear => error,
             Err(error) => return Err(error),
         };
-        let wanted =
-            Wanted { channel: &post.channel, thread: Some(thread), key: &key, text, since: self.since };
-        match self.slack.find(wanted).await {
+        match self.look_for(name, text).await {
             Lookup::Found(posted) => Ok(posted),
             Lookup::NotFound => self.slack.post(&post, permit).await,
             Lookup::Undetermined(_) => Err(unclear),

@@ -24,6 +24,30 @@ pub(super) fn refused(access: &Access, level: Level) -> String {
     }
 }
 
+/// The answer to `help` of somebody who may do nothing, and who can change that.
+pub(super) fn nothing_allowed(access: &Access) -> String {
+    let why = match access {
+        Access::Allowed => return "this bot has no command that you may give".to_owned(),
+        Access::Unknown(_) => {
+            return "what you may do here could not be looked up; write it again in a few minutes".to_owned();
+        }
+        Access::Refused { groups } if groups.is_empty() => {
+            "Nobody may give commands in this channel.".to_owned()
+        }
+        Access::Refused { groups } => {
+            let groups: Vec<String> = groups.iter().map(|group| format!("`@{group}`")).collect();
+            format!(
+                "You may give no commands here: only members of {} may read in this channel.",
+                groups.join(", ")
+            )
+        }
+    };
+    format!(
+        "{why} Who may is set under `slack_bot.permissions` in the configuration document: ask whoever maintains it, or the \
+         managers of a user group to take you in."
+    )
+}
+
 /// What somebody may do here, in plain text: a line for each effect, so that it stays one message.
 pub(super) fn help(rows: &[&Row]) -> String {
     let lines = [
@@ -93,6 +117,19 @@ mod tests {
         assert_eq!(refused(&access, Level::Write), text);
         let nobody = refused(&Access::Refused { groups: vec![] }, Level::Read);
         assert_eq!(nobody, "nobody may read in this channel; nothing was run");
+    }
+
+    #[test]
+    fn help_for_nothing_says_who_can_change_that() {
+        let nobody = nothing_allowed(&Access::Refused { groups: vec![] });
+        assert!(nobody.starts_with("Nobody may give commands in this channel."), "{nobody}");
+        let others = nothing_allowed(&Access::Refused { groups: vec!["leads".into()] });
+        assert!(others.contains("only members of `@leads` may read in this channel"), "{others}");
+        for text in [nobody, others] {
+            assert!(text.contains("`slack_bot.permissions`"), "{text}");
+        }
+        let unknown = nothing_allowed(&Access::Unknown("rate limited".into()));
+        assert!(!unknown.contains("permissions") && unknown.contains("in a few minutes"), "{unknown}");
     }
 
     #[test]

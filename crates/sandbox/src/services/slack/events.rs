@@ -71,11 +71,7 @@ impl State {
         text: &str,
         now: Timestamp,
     ) -> Result<Value, String> {
-        let message = self
-            .messages
-            .iter_mut()
-            .find(|message| message.channel == channel && message.ts == ts)
-            .ok_or("no such message")?;
+        let message = self.message_mut(channel, ts).ok_or("no such message")?;
         text.clone_into(&mut message.text);
         message.parsed = parse(text);
         let event = json!({

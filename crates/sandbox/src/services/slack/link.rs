@@ -92,7 +92,8 @@ async fn serve(world: Shared, mut socket: WebSocket) {
     };
     if matches!(end, End::Frozen) {
         // Slack does not know: it still delivers there.
-        tokio::time::sleep(LINGER).await;
+        let length = world.slack.lock().sockets.frozen_for;
+        tokio::time::sleep(Duration::try_from(length).unwrap_or_default()).await;
     }
     world.slack.lock().sockets.closed(number);
     let lingers = world.slack.lock().sockets.lingers;

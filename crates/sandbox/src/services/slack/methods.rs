@@ -1,5 +1,8 @@
 //! The methods.
 
+use std::collections::{HashMap, HashSet};
+
+use axum::http::HeaderValue;
 use axum::response::Response;
 use serde_json::{Value, json};
 
@@ -12,16 +15,23 @@ use super::{
 
 pub(super) const TEAM: &str = "T0000SANDB";
 pub(super) const APP: &str = "A0000SANDB";
+/// The most people whom the first message of a thread names.
+const REPLY_USERS: usize = 5;
 
 /// `auth.test`.
 pub(super) async fn auth_test(call: Call) -> Result<Response, Refusal> {
     let slack = call.world.slack.lock();
     let token = call.allowed(&slack, &[])?;
     let url = format!("{}/", call.world.url("/slack"));
-    Ok(fine(json!({
+    let scopes = HeaderValue::from_str(&token.scopes.join(","));
+    let mut answer = fine(json!({
         "url": url, "team": "Sandbox", "team_id": TEAM, "user": "release-bot", "user_id": token.user,
         "bot_id": token.bot, "is_enterprise_install": false,
-    })))
+    }));
+    if let Ok(scopes) = scopes {
+        answer.headers_mut().insert("x-oauth-scopes", scopes);
+    }
+    Ok(answer)
 }
 
 /// `chat.postMessage`.
@@ -42,7 +52,7 @@ pub(super) async fn post_message(call: Call) -> Result<Response, Refusal> {
     let text = text.unwrap_or_default();
     let mut thread_ts = call.text("thread_ts");
     if let Some(wanted) = &thread_ts
-        && !slack.messages.iter().any(|message| message.channel == channel.id && message.ts == *wanted)
+        && !slack.has(&channel.id, wanted)
     {
         if !slack.deleted.iter().any(|(place, ts)| *place == channel.id && ts == wanted) {
             return Err(Refusal::new("thread_not_found"));
@@ -142,8 +152,10 @@ fn shown(message: &Message, with_metadata: bool) -> Value {
 pub(super) async fn history(call: Call) -> Result<Response, Refusal> {
     let slack = call.world.slack.lock();
     let channel = readable(&call, &slack)?;
+    // Older ones than these are on no page.
+    let oldest = call.text("oldest").unwrap_or_default();
     let messages: Vec<&Message> = slack
-        .messages
+        .messages_from(&oldest)
         .iter()
         .rev()
         .filter(|message| message.channel == channel.id)
@@ -162,7 +174,7 @@ pub(super) async fn replies(call: Call) -> Result<Response, Refusal> {
     let belongs = |message: &&Message| {
         message.channel == channel.id && (message.ts == thread || message.thread_ts.as_ref() == Some(&thread))
     };
-    let messages: Vec<&Message> = slack.messages.iter().filter(belongs).collect();
+    let messages: Vec<&Message> = slack.messages_from(&thread).iter().filter(belongs).collect();
     if messages.is_empty() {
         return Err(Refusal::new("thread_not_found"));
     }
@@ -199,11 +211,11 @@ fn page_of_messages(call: &Call, slack: &State, messages: &[&Message]) -> Respon
     let skip = number(call, "cursor").unwrap_or(0);
     let wanted: Vec<&&Message> = messages.iter().filter(inside).collect();
     let with_metadata = call.flag("include_all_metadata");
-    let items: Vec<Value> = wanted
+    let page: Vec<&Message> = wanted.iter().skip(skip).take(limit).map(|message| **message).collect();
+    let answers = answers_to(&page, slack);
+    let items: Vec<Value> = page
         .iter()
-        .skip(skip)
-        .take(limit)
-        .map(|message| with_replies(shown(message, with_metadata), message, slack))
+        .map(|message| with_replies(shown(message, with_metadata), message, answers.get(message.ts.as_str())))
         .collect();
     let more = wanted.len() > skip.saturating_add(limit);
     let cursor = if more { skip.saturating_add(limit).to_string() } else { String::new() };
@@ -212,17 +224,37 @@ fn page_of_messages(call: &Call, slack: &State, messages: &[&Message]) -> Respon
     }))
 }
 
-/// The first message of a thread says how many answers there are and when the last one came.
-fn with_replies(mut shown: Value, message: &Message, slack: &State) -> Value {
-    let answers: Vec<&Message> = slack
-        .messages
-        .iter()
-        .filter(|answer| answer.channel == message.channel && answer.ts != message.ts)
-        .filter(|answer| answer.thread_ts.as_ref() == Some(&message.ts))
-        .collect();
-    if let (Some(last), Some(members)) = (answers.last(), shown.as_object_mut()) {
+/// The answers to each of these messages, by its time stamp.
+fn answers_to<'a>(page: &[&'a Message], slack: &'a State) -> HashMap<&'a str, Vec<&'a Message>> {
+    let mut answers: HashMap<&str, Vec<&Message>> = HashMap::new();
+    let Some(oldest) = page.iter().map(|message| message.ts.as_str()).min() else { return answers };
+    let shown: HashSet<(&str, &str)> =
+        page.iter().map(|message| (message.channel.as_str(), message.ts.as_str())).collect();
+    for answer in slack.messages_from(oldest) {
+        let Some(thread) = answer.thread_ts.as_deref() else { continue };
+        if answer.ts != thread && shown.contains(&(answer.channel.as_str(), thread)) {
+            answers.entry(thread).or_default().push(answer);
+        }
+    }
+    answers
+}
+
+/// The first message of a thread says how many answers there are, who wrote them, and when the last one came.
+fn with_replies(mut shown: Value, message: &Message, answers: Option<&Vec<&Message>>) -> Value {
+    if let (Some(answers), Some(members)) = (answers, shown.as_object_mut())
+        && let Some(last) = answers.last()
+    {
+        let mut users: Vec<&str> = Vec::new();
+        for answer in answers {
+            if !users.contains(&answer.user.as_str()) {
+                users.push(&answer.user);
+            }
+        }
         members.insert("thread_ts".to_owned(), json!(message.ts));
         members.insert("reply_count".to_owned(), json!(answers.len()));
+        members.insert("reply_users_count".to_owned(), json!(users.len()));
+        users.truncate(REPLY_USERS);
+        members.insert("reply_users".to_owned(), json!(users));
         members.insert("latest_reply".to_owned(), json!(last.ts));
     }
     shown

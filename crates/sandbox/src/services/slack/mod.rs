@@ -13,7 +13,7 @@
 //! | `message` | `{"channel", "text", "thread_ts", "user", "mention_first", "client_msg_id"}`: somebody else writes; whoever listens on a socket is told, of a mention in both forms |
 //! | `edit` | `{"channel", "ts", "text"}`: somebody edits a message |
 //! | `click` | `{"channel", "ts", "user", "action_id"}`: somebody clicks a button of a message |
-//! | `sockets` | `{"disconnect": reason, "close", "cut", "freeze", "enabled", "lingers", "address_seconds", "acknowledged_within", "redelivered_after": [seconds], "rate_limited"}`: what happens to the open sockets, and how Socket Mode behaves |
+//! | `sockets` | `{"disconnect": reason, "close", "cut", "freeze", "enabled", "lingers", "address_seconds", "acknowledged_within", "redelivered_after": [seconds], "frozen_for", "rate_limited"}`: what happens to the open sockets, and how Socket Mode behaves |
 //! | `delete` | `{"channel", "ts"}`: somebody deletes a message |
 //! | `limits` | `{"one_message_per_second": true, "refuses_metadata": "metadata_must_be_sent_from_app", "refuses_files", "refuses_updates"}` |
 

@@ -72,6 +72,8 @@ pub struct Sockets {
     pub acknowledged_within: SignedDuration,
     /// The pauses before an event that nobody acknowledged is delivered again.
     pub redelivered_after: Vec<SignedDuration>,
+    /// How long a frozen socket still counts as open.
+    pub frozen_for: SignedDuration,
     /// Whether the TCP connection stays open after the closing handshake, as with Slack.
     pub lingers: bool,
     /// Everything that was delivered.
@@ -95,6 +97,7 @@ impl Default for Sockets {
             address_lifetime: SignedDuration::from_secs(30),
             acknowledged_within: SignedDuration::from_secs(3),
             redelivered_after: [0, 60, 300].map(SignedDuration::from_secs).to_vec(),
+            frozen_for: SignedDuration::from_mins(2),
             lingers: true,
             deliveries: Vec::new(),
             given_up: Vec::new(),
@@ -253,7 +256,7 @@ impl Sockets {
         let Ok(answer) = serde_json::from_str::<Value>(text) else { return };
         let Some(id) = answer.get("envelope_id").and_then(Value::as_str) else { return };
         let of_socket = |delivery: &&mut Delivery| delivery.envelope_id == id && delivery.socket == socket;
-        let Some(delivery) = self.deliveries.iter_mut().find(of_socket) else { return };
+        let Some(delivery) = self.deliveries.iter_mut().rev().find(of_socket) else { return };
         delivery.acknowledged = true;
         self.waiting.retain(|waiting| waiting.last != Some((id.to_owned(), socket)));
     }
@@ -280,6 +283,9 @@ impl Sockets {
         if let Some(limit) = body.get("acknowledged_within") {
             self.acknowledged_within = seconds(limit).ok_or("acknowledged_within is no number of seconds")?;
         }
+        if let Some(length) = body.get("frozen_for") {
+            self.frozen_for = seconds(length).ok_or("frozen_for is no number of seconds")?;
+        }
         if let Some(pauses) = body.get("redelivered_after") {
             let pauses = pauses.as_array().and_then(|pauses| pauses.iter().map(seconds).collect());
             self.redelivered_after = pauses.ok_or("redelivered_after is no list of seconds")?;
@@ -292,7 +298,10 @@ impl Sockets {
                 self.order_all(&order);
             }
         }
-        Ok(self.shown())
+        // Without what was delivered: it grows with every event.
+        Ok(json!({
+            "open": self.open_sockets(), "enabled": self.enabled, "unacknowledged": self.unacknowledged(),
+        }))
     }
 
     fn order_all(&mut self, order: &Order) {

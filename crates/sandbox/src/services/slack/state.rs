@@ -1,6 +1,6 @@
 //! Channels, users, groups, tokens and messages.
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -123,7 +123,7 @@ pub struct State {
     /// Files.
     pub files: Files,
     /// Reactions: channel id, `ts`, name, user id.
-    pub reactions: Vec<(String, String, String, String)>,
+    pub reactions: IndexSet<(String, String, String, String)>,
     /// The Socket Mode of the bot's app.
     pub sockets: Sockets,
     /// Channel id and `ts` of messages that were deleted.
@@ -151,6 +151,30 @@ impl State {
     pub fn messages_in(&self, channel: &str) -> Vec<Message> {
         let Some(channel) = self.channel(channel) else { return Vec::new() };
         self.messages.iter().filter(|message| message.channel == channel.id).cloned().collect()
+    }
+
+    /// Where the message stands among all; their time stamps grow.
+    fn position(&self, channel: &str, ts: &str) -> Option<usize> {
+        let found = self.messages.partition_point(|message| message.ts.as_str() < ts);
+        self.messages.get(found).filter(|message| message.channel == channel && message.ts == ts)?;
+        Some(found)
+    }
+
+    /// Whether there is such a message.
+    pub(super) fn has(&self, channel: &str, ts: &str) -> bool {
+        self.position(channel, ts).is_some()
+    }
+
+    /// The message, to be changed.
+    pub(super) fn message_mut(&mut self, channel: &str, ts: &str) -> Option<&mut Message> {
+        let found = self.position(channel, ts)?;
+        self.messages.get_mut(found)
+    }
+
+    /// The messages from this time stamp on, oldest first.
+    pub(super) fn messages_from(&self, ts: &str) -> &[Message] {
+        let first = self.messages.partition_point(|message| message.ts.as_str() < ts);
+        self.messages.get(first..).unwrap_or_default()
     }
 
     /// A channel that the bot was invited to.

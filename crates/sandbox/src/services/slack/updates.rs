@@ -29,11 +29,7 @@ pub(super) async fn update(call: Call) -> Result<Response, Refusal> {
     if text.chars().count() > UPDATE_LIMIT {
         return Err(Refusal::new("msg_too_long"));
     }
-    let message = slack
-        .messages
-        .iter_mut()
-        .find(|message| message.channel == channel && message.ts == ts)
-        .ok_or_else(|| Refusal::new("message_not_found"))?;
+    let message = slack.message_mut(&channel, &ts).ok_or_else(|| Refusal::new("message_not_found"))?;
     if message.bot_id.as_deref() != Some(token.bot.as_str()) {
         return Err(Refusal::new("cant_update_message"));
     }
@@ -50,11 +46,7 @@ pub(super) async fn add_reaction(call: Call) -> Result<Response, Refusal> {
     let name = call.text("name").ok_or_else(|| Refusal::new("invalid_name"))?;
     let message = message_of(&call, &slack)?;
     let reaction = (message.0, message.1, name, token.user);
-    if slack.reactions.contains(&reaction) {
-        return Err(Refusal::new("already_reacted"));
-    }
-    slack.reactions.push(reaction);
-    Ok(fine(json!({})))
+    if slack.reactions.insert(reaction) { Ok(fine(json!({}))) } else { Err(Refusal::new("already_reacted")) }
 }
 
 /// `reactions.remove`.
@@ -64,19 +56,17 @@ pub(super) async fn remove_reaction(call: Call) -> Result<Response, Refusal> {
     let name = call.text("name").ok_or_else(|| Refusal::new("invalid_name"))?;
     let message = message_of(&call, &slack)?;
     let reaction = (message.0, message.1, name, token.user);
-    let before = slack.reactions.len();
-    slack.reactions.retain(|known| *known != reaction);
-    if slack.reactions.len() == before {
-        return Err(Refusal::new("no_reaction"));
+    if slack.reactions.shift_remove(&reaction) {
+        Ok(fine(json!({})))
+    } else {
+        Err(Refusal::new("no_reaction"))
     }
-    Ok(fine(json!({})))
 }
 
 fn message_of(call: &Call, slack: &super::State) -> Result<(String, String), Refusal> {
     let channel = call.text("channel").ok_or_else(|| Refusal::new("channel_not_found"))?;
     let ts = call.text("timestamp").ok_or_else(|| Refusal::new("no_item_specified"))?;
-    let known = slack.messages.iter().any(|message| message.channel == channel && message.ts == ts);
-    if known { Ok((channel, ts)) } else { Err(Refusal::new("message_not_found")) }
+    if slack.has(&channel, &ts) { Ok((channel, ts)) } else { Err(Refusal::new("message_not_found")) }
 }
 
 /// `usergroups.users.list`: the members of one group, by its id.

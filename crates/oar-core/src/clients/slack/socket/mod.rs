@@ -139,6 +139,15 @@ impl SlackSockets {
         }
     }
 
+    /// Whether Slack would open a socket for the token. None is opened: it would take events away from others.
+    ///
+    /// # Errors
+    ///
+    /// Slack refuses, or does not answer.
+    pub async fn check(&self) -> Result<(), ServiceError> {
+        address(self.http.clone(), self.base.clone(), self.token.clone()).await.map(drop)
+    }
+
     /// Whether a connection is ready.
     pub fn is_connected(&self) -> bool {
         self.connections.values().any(|connection| connection.ready.is_some())
@@ -301,8 +310,14 @@ async fn opening(
     base: Url,
     token: SecretString,
 ) -> Result<tokio_tungstenite::WebSocketStream<reqwest::Upgraded>, ServiceError> {
+    let url = address(http.clone(), base, token).await?;
+    connection::open(&http, &url).await
+}
+
+/// The address of one socket.
+async fn address(http: Http, base: Url, token: SecretString) -> Result<Url, ServiceError> {
     let connector = Connector {
-        http: http.clone(),
+        http,
         base: base.clone(),
         operation: OPERATION,
         subject: None,
@@ -326,7 +341,7 @@ async fn opening(
             words,
         ));
     }
-    connection::open(&http, &url).await
+    Ok(url)
 }
 
 /// The next step for the token that opens sockets, which is another one than that of the Web API.

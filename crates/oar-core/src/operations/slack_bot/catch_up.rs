@@ -1,0 +1,172 @@
+//! What an instance before this one left: which messages it handled, commands that it did not end, messages that it did not
+//! handle, questions that nobody answered.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::desk::Desk;
+use super::say::INTERRUPTED;
+use super::thread::CommandThread;
+use crate::agents::bot::{IncomingMessage, RunningCommand};
+use crate::clients::slack::{UserId, escape};
+use crate::error::{Classified as _, ErrorClass};
+
+/// How far back it looks for messages that were acknowledged and never handled, which a kill leaves: as long as Slack delivers
+/// again.
+const LOOK_BACK: SignedDuration = SignedDuration::from_mins(10);
+/// How old a thread may be in which such messages are looked for.
+const THREADS_BACK: SignedDuration = SignedDuration::from_hours(24);
+/// How long it is tried to read the channels.
+const TO_LOOK: Duration = Duration::from_hours(1);
+/// How long it is tried to tell of commands that did not end.
+const TO_TELL: Duration = Duration::from_hours(24);
+/// The longest pause before the file is read again, without which no command runs.
+const TO_READ_AGAIN: Duration = Duration::from_secs(15);
+/// What stands at a question that nobody answered.
+pub(super) const EXPIRED: &str =
+    "Nobody answered within 24 hours; nothing was sent. Write the command again to see its plan of now.";
+
+/// Reads what is remembered, for as long as it takes, and says in the threads of commands that another instance began that it is
+/// gone.
+pub(super) async fn learn(desk: &Desk) {
+    let mut pauses = desk.pauses(Duration::MAX);
+    let memory = loop {
+        let error = match desk.tools.notebook.learn().await {
+            Ok(memory) => break memory,
+            Err(error) => error,
+        };
+        let text = format!("which messages were handled is not known, so no command runs yet: {error}");
+        let Some(pause) = pauses.next() else { return desk.failed(&text, error.class()) };
+        tracing::warn!("{text}");
+        if !desk.pause(pause.min(TO_READ_AGAIN)).await {
+            return;
+        }
+    };
+    desk.learned(memory.handled());
+    let mut interrupted = memory.interrupted(&desk.instance());
+    let mut pauses = desk.pauses(TO_TELL);
+    loop {
+        interrupted = tell_interrupted(desk, interrupted).await;
+        if interrupted.is_empty() {
+            return;
+        }
+        let Some(pause) = pauses.next() else { break };
+        if !desk.pause(pause).await {
+            return;
+        }
+    }
+    let words = "who gave some interrupted commands was not told; the next start tries again";
+    desk.failed(words, ErrorClass::Unavailable);
+}
+
+/// Tells of these commands; those that are left.
+async fn tell_interrupted(desk: &Desk, interrupted: Vec<RunningCommand>) -> Vec<RunningCommand> {
+    let tools = &desk.tools;
+    let mut left = Vec::new();
+    for run in interrupted {
+        let message = of_run(&run);
+        let since = message.written().unwrap_or(run.since);
+        let thread = CommandThread { slack: &tools.slack, command: &message, since };
+        let text = format!(
+            "The bot was restarted while `{}` ran or before its result was sent, so its result is not known here. \
+             `oar history` shows what was done with the release; write the command again to go on.",
+            escape(&run.words)
+        );
+        let told = if thread.is_answered().await {
+            // Only that it has ended was not written down any more.
+            Ok(())
+        } else {
+            thread.post_once(&text, INTERRUPTED, &tools.permit).await
+        };
+        if let Err(error) = told {
+            tracing::error!("{}: nobody was told that it was interrupted: {error}", run.command);
+            let oldest = tools.now().checked_sub(THREADS_BACK).unwrap_or(Timestamp::MIN);
+            // Its channel may be gone for good.
+            if run.since >= oldest {
+                left.push(run);
+                continue;
+            }
+        }
+        let key = run.command.clone();
+        let ended = tools
+            .notebook
+            .change("Slack bot: an interrupted command was told", &tools.permit, move |memory| {
+                memory.end(&key);
+            })
+            .await;
+        if let Err(error) = ended {
+            tracing::error!("{}: {error}", run.command);
+            left.push(run);
+        }
+    }
+    left
+}
+
+fn of_run(run: &RunningCommand) -> IncomingMessage {
+    IncomingMessage {
+        key: run.command.clone(),
+        user: UserId(String::new()),
+        text: run.words.clone(),
+        thread: Some(run.thread.clone()),
+        client_id: None,
+    }
+}
+
+/// Handles the messages that an instance before this one acknowledged, and was killed before it handled them: Slack does not
+/// deliver them again.
+pub(super) async fn catch_up(desk: &Rc<Desk>) {
+    let now = desk.tools.now();
+    let channels = desk.permissions.channels().map(|channel| catch_up_in(desk, channel, now));
+    futures::future::join_all(channels).await;
+}
+
+async fn catch_up_in(desk: &Rc<Desk>, channel: &str, now: Timestamp) {
+    let back = |by: SignedDuration| now.checked_sub(by).unwrap_or(Timestamp::MIN);
+    let own = desk.addressee.bot.as_ref();
+    let mut pauses = desk.pauses(TO_LOOK);
+    loop {
+        match desk.tools.slack.messages_since(channel, back(LOOK_BACK), back(THREADS_BACK), own).await {
+            Ok(messages) => {
+                let left = messages
+                    .iter()
+                    .filter_map(|message| IncomingMessage::of_event(&message.to_string()).ok()?.ok())
+                    .map(|message| Rc::clone(desk).hear(message, true));
+                futures::future::join_all(left).await;
+                return;
+            }
+            Err(error) => {
+                let text = format!("what was written in {channel} while no bot worked is not known: {error}");
+                let Some(pause) = pauses.next() else { return desk.failed(&text, error.class()) };
+                tracing::warn!("{text}");
+                if !desk.pause(pause).await {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Takes the buttons away from questions that nobody answered in time.
+pub(super) async fn expire(desk: &Desk) {
+    let tools = &desk.tools;
+    let now = tools.now();
+    let expired = match tools.notebook.read().await {
+        Ok(memory) => memory.expired(now),
+        Err(error) => return desk.failed(&format!("open questions are not known: {error}"), error.class()),
+    };
+    for open in expired {
+        if open.question.answered.is_none() {
+            tools.close(&open.question.command.channel, open.message.as_deref(), EXPIRED).await;
+        }
+        let id = open.question.id;
+        let forgotten = tools
+            .notebook
+            .change("Slack bot: a plan was not answered", &tools.permit, move |memory| memory.settle(&id))
+            .await;
+        if let Err(error) = forgotten {
+            tracing::warn!("an expired question stays remembered: {error}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What the bot does with a click on Approve or Reject.
+
+use std::rc::Rc;
+
+use super::consent::Asked;
+use super::desk::{Desk, in_thread, new_instance};
+use super::messages::CommandWords;
+use super::words;
+use crate::agents::bot::{
+    Access, Click, ClickMeans, IncomingClick, IncomingMessage, Level, MessageKey, OpenQuestion, PlanAnswer,
+    Reply, RunningCommand,
+};
+use crate::error::Classified as _;
+
+impl Desk {
+    /// Handles a click on a button. Clicks are not delivered again, and can come twice.
+    pub(super) async fn click(self: Rc<Self>, incoming: IncomingClick) {
+        let IncomingClick { click, channel, message, thread } = incoming;
+        let key = MessageKey { channel: channel.clone(), ts: message.clone() };
+        let at_click = in_thread(key, &click.user.0, &thread);
+        let open = match self.tools.notebook.read().await {
+            Ok(memory) => memory.question(&click.question).cloned(),
+            Err(error) => {
+                self.failed(&format!("a click was lost: {error}"), error.class());
+                let text = "the bot cannot look at the plan now; click again in a few minutes";
+                return self.say(&at_click, &Reply::Message(text.to_owned())).await;
+            }
+        };
+        let Some(open) = open else {
+            let text = "This question was settled, or the bot does not know it any more.";
+            return self.tools.close(&channel, Some(&message), text).await;
+        };
+        // Where the command was given counts, not where the click says that it was made.
+        let access = self.access(&click.user, &open.question.command.channel, Level::Critical).await;
+        let now = self.tools.now();
+        // What the click would mean if the plan is still the same; only the run itself knows whether it is.
+        let means = open.clone().question.click(&click, &access, Some(&open.question.plan), now);
+        let closed = match means {
+            ClickMeans::GoOn => {
+                let id = open.question.id.clone();
+                // Two clicks at the same moment are one.
+                if self.answering.borrow_mut().insert(id.clone()) {
+                    self.approved(click, open).await;
+                    self.answering.borrow_mut().remove(&id);
+                }
+                return;
+            }
+            ClickMeans::End => return self.rejected(click, open, &at_click).await,
+            ClickMeans::NotAllowed(access) => {
+                let text = words::refused(&access, Level::Critical);
+                let text = format!("{}: {text}", words::mention(&click.user));
+                return self.say(&at_click, &Reply::Message(text)).await;
+            }
+            ClickMeans::Answered(answer) => {
+                // Its message says so already, unless Slack let nobody edit it.
+                let text = match answer {
+                    PlanAnswer::Approve => "this plan was approved before",
+                    PlanAnswer::Reject => "this plan was rejected before; nothing was sent",
+                };
+                return self.say(&at_click, &Reply::Message(text.to_owned())).await;
+            }
+            ClickMeans::Expired => super::catch_up::EXPIRED,
+            ClickMeans::AskAnew | ClickMeans::Unknown => "This question was settled.",
+        };
+        self.tools.close(&channel, Some(&message), closed).await;
+    }
+
+    async fn rejected(&self, click: Click, open: OpenQuestion, at_click: &IncomingMessage) {
+        let now = self.tools.now();
+        let attempt = new_instance();
+        let rejection = click.clone();
+        let recorded = self
+            .tools
+            .notebook
+            .change("Slack bot: a plan was rejected", &self.tools.permit, move |memory| {
+                memory.click(&attempt, &rejection, &Access::Allowed, None, now)
+            })
+            .await;
+        let text = match recorded {
+            Ok(ClickMeans::End) => {
+                format!("Rejected by {}; nothing was sent.", words::mention(&click.user))
+            }
+            Ok(ClickMeans::Answered(PlanAnswer::Approve)) => "It was approved.".to_owned(),
+            Ok(_) => "It was rejected; nothing was sent.".to_owned(),
+            Err(error) => {
+                self.failed(&format!("a rejection was not recorded: {error}"), error.class());
+                let text = "the rejection could not be recorded; click again in a few minutes";
+                return self.say(at_click, &Reply::Message(text.to_owned())).await;
+            }
+        };
+        self.tools.close(&at_click.key.channel, open.message.as_deref(), &text).await;
+    }
+
+    /// Runs the command again: only when its plan is still the one that was approved does it go on.
+    async fn approved(&self, click: Click, open: OpenQuestion) {
+        let asked = &open.question.command;
+        let message = in_thread(asked.clone(), &open.user, &open.thread);
+        let channel = asked.channel.clone();
+        let words = CommandWords { program: open.program.clone(), arguments: open.arguments.clone() };
+        let command = match self.lines.read(&words.program, &words.arguments) {
+            Ok(command) => command,
+            Err(unusable) => {
+                tracing::error!("{asked}: {unusable:?}");
+                let text = "the command is not understood any more; write it again";
+                return self.say(&message, &Reply::Message(text.to_owned())).await;
+            }
+        };
+        let Some(place) = self.line.enter(&channel, message.reply_thread(), &asked.ts) else {
+            let text =
+                "too many commands of this thread wait, so nothing was run; click again when some have ended";
+            return self.say(&message, &Reply::Message(text.to_owned())).await;
+        };
+        let run = RunningCommand {
+            command: asked.clone(),
+            thread: message.reply_thread().to_owned(),
+            words: self.shown(&words),
+            instance: self.instance(),
+            since: self.tools.now(),
+        };
+        let begun = self
+            .tools
+            .notebook
+            .change("Slack bot: an approved command runs", &self.tools.permit, move |memory| {
+                memory.begin(Some(&run));
+            })
+            .await;
+        if let Err(error) = begun {
+            self.failed(&format!("{asked}: {error}"), error.class());
+            let text = "the approval could not be recorded, so nothing was run; click again in a few minutes";
+            return self.say(&message, &Reply::Message(text.to_owned())).await;
+        }
+        let level = Level::from(command.row().about.effect);
+        let (id, button) = (open.question.id.clone(), open.message.clone());
+        let interrupt = self.begin_run(&message, level);
+        let asked = self.run(message, command, words, Some((click, open)), interrupt, place).await;
+        let settled = self
+            .tools
+            .notebook
+            .change("Slack bot: a plan was answered", &self.tools.permit, move |memory| memory.settle(&id))
+            .await;
+        if let Err(error) = settled {
+            tracing::warn!("a question stays remembered: {error}");
+        }
+        // There is nothing to do any more, or it failed before it could ask.
+        if asked == Asked::Nothing {
+            let text = "This plan is not needed any more; what became of the command is below.";
+            self.tools.close(&channel, button.as_deref(), text).await;
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Runs commands: in their order, watched, and stopped; and what is said of how they ended.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tracing::Instrument as _;
+
+use super::consent::{Asked, ThreadConsent};
+use super::desk::{Desk, Running};
+use super::line::Place;
+use super::messages::CommandWords;
+use super::order::{Order, Output, ReadCommand};
+use super::progress::ProgressMessage;
+use super::words;
+use crate::agents::bot::{Access, Click, IncomingMessage, Level, MessageKey, OpenQuestion, Reply};
+use crate::clients::slack::Posted;
+use crate::error::Classified as _;
+use crate::flow::interrupt::Interrupt;
+use crate::notify::ReleaseThread;
+use crate::targets::COMMAND_SPAN;
+
+/// How long a command may run (spec 05 §4.4). What it waits for goes on, and the next command shows it.
+const LONGEST_RUN: Duration = Duration::from_mins(10);
+/// How long a command that was stopped may write down where it stopped.
+const TO_STOP: Duration = Duration::from_secs(3);
+/// How often it is looked whether there is progress to show.
+const LOOK: Duration = Duration::from_secs(5);
+/// How long it is tried to write down that a command has answered.
+const TO_RECORD: Duration = Duration::from_hours(1);
+
+impl Desk {
+    /// From now on the command can be stopped, by its key.
+    pub(super) fn begin_run(&self, message: &IncomingMessage, level: Level) -> Interrupt {
+        let (stop, interrupt) = Interrupt::channel();
+        let running = Running { thread: message.reply_thread().to_owned(), level, stop, stopped: None };
+        self.running.borrow_mut().insert(message.key.clone(), running);
+        interrupt
+    }
+
+    /// The command has ended; why it was stopped, if it was.
+    pub(super) fn end_run(&self, key: &MessageKey) -> Option<String> {
+        self.running.borrow_mut().remove(key).and_then(|running| running.stopped)
+    }
+
+    /// Runs a command that was taken when its turn comes, and answers; how far its consent came.
+    pub(super) async fn run(
+        &self,
+        message: IncomingMessage,
+        command: Box<dyn ReadCommand>,
+        words: CommandWords,
+        clicked: Option<(Click, OpenQuestion)>,
+        interrupt: Interrupt,
+        place: Place<'_>,
+    ) -> Asked {
+        let key = message.key.clone();
+        let name = words::name(command.row());
+        let posted = Posted { channel: key.channel.clone(), ts: key.ts.clone() };
+        if let Err(error) = self.tools.slack.react(&posted, "eyes", &self.tools.permit).await {
+            tracing::warn!("{key} ({name}): no reaction: {error}");
+        }
+        let turn = async {
+            place.turn().await;
+            self.slots.acquire().await
+        };
+        let slot = tokio::select! {
+            biased;
+            _ = interrupt.wait() => None,
+            slot = turn => Some(slot),
+        };
+        let output = Output::default();
+        let asked = Arc::new(Mutex::new(Asked::Nothing));
+        let code = if slot.is_some() {
+            let by = clicked.as_ref().map_or_else(|| message.user.clone(), |(click, _)| click.user.clone());
+            tracing::info!("{key}: {}", self.shown(&words));
+            let order = Order {
+                user: self.name_of(&by).await,
+                thread: Some(ReleaseThread {
+                    channel: key.channel.clone(),
+                    ts: message.reply_thread().to_owned(),
+                }),
+                run: key.to_string(),
+                consent: Arc::new(ThreadConsent {
+                    tools: Arc::clone(&self.tools),
+                    command: message.clone(),
+                    program: words.program,
+                    arguments: words.arguments,
+                    clicked,
+                    asked: Arc::clone(&asked),
+                }),
+                interrupt,
+                output: output.clone(),
+            };
+            let span = tracing::info_span!(COMMAND_SPAN, command = format!("{name} ({key})"));
+            self.watched(&message, &name, command.run(order).instrument(span), &output).await
+        } else {
+            None
+        };
+        let stopped = self.end_run(&key);
+        let text = self.tools.redactor.redact(&output.text()).into_owned();
+        let headline = match (code, stopped) {
+            (_, Some(why)) => format!("{name}: {why}"),
+            (Some(0), None) => format!("{name}: done"),
+            (Some(code), None) => format!("{name}: ended with exit code {code}"),
+            (None, None) => format!("{name}: failed without a result; the bot's log has the reason"),
+        };
+        tracing::info!("{key}: {headline}");
+        let asked = asked_so_far(&asked);
+        let reply = Reply::new(&headline, &text);
+        let said = match asked {
+            // The plan is in the thread, and the rest is the same in other words.
+            Asked::Shown => Ok(()),
+            Asked::Nothing | Asked::Approved | Asked::Refused => self.say_result(&message, &reply).await,
+        };
+        // Others need not wait until Slack and the store take the rest.
+        drop((place, slot));
+        if let Err(error) = said
+            && !self.say_result_later(&message, &reply, &error).await
+        {
+            // It stays written down, so that the next bot says that its result is not known.
+            return asked;
+        }
+        self.record_end(&key).await;
+        asked
+    }
+
+    /// Writes down that a command has answered.
+    async fn record_end(&self, key: &MessageKey) {
+        let mut pauses = self.pauses(TO_RECORD).filter(|_| !self.is_brief());
+        loop {
+            let ended = key.clone();
+            let recorded = self.tools.notebook.change(
+                "Slack bot: a command has ended",
+                &self.tools.permit,
+                move |memory| memory.end(&ended),
+            );
+            let Err(error) = recorded.await else { return };
+            let text = format!("{key}: that the command has ended is not recorded: {error}");
+            let Some(pause) = pauses.next() else { return self.failed(&text, error.class()) };
+            tracing::warn!("{text}");
+            let _later = self.later();
+            if !self.pause(pause).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits for a command, and shows its progress. `None` when it panicked or did not stop.
+    async fn watched(
+        &self,
+        message: &IncomingMessage,
+        name: &str,
+        work: impl Future<Output = u8>,
+        output: &Output,
+    ) -> Option<u8> {
+        let work = AssertUnwindSafe(work).catch_unwind();
+        tokio::pin!(work);
+        let clock = &self.tools.clock;
+        let mut progress = ProgressMessage::new(self.thread(message), name);
+        let limit = clock.sleep(LONGEST_RUN);
+        tokio::pin!(limit);
+        let code = loop {
+            tokio::select! {
+                biased;
+                code = &mut work => break code.ok(),
+                () = &mut limit => {
+                    self.stop(&message.key, "stopped after 10 minutes; what it waits for goes on");
+                    break tokio::select! {
+                        code = &mut work => code.ok(),
+                        () = clock.sleep(TO_STOP) => None,
+                    };
+                }
+                () = clock.sleep(LOOK) => {
+                    let note = self.tools.redactor.redact(&output.last_note()).into_owned();
+                    progress.show(&note, &self.tools.permit).await;
+                }
+            }
+        };
+        progress.end(&self.tools.permit).await;
+        code
+    }
+
+    /// Whether a command runs in this thread, or waits there.
+    pub(super) fn runs_in(&self, channel: &str, thread: &str) -> bool {
+        self.running.borrow().iter().any(|(key, running)| key.channel == channel && running.thread == thread)
+    }
+
+    /// Stops the commands of a thread, those that wait as well.
+    pub(super) async fn cancel(&self, message: &IncomingMessage) {
+        let thread = message.reply_thread();
+        let here: Vec<(MessageKey, Level)> = self
+            .running
+            .borrow()
+            .iter()
+            .filter(|(key, running)| key.channel == message.key.channel && running.thread == thread)
+            .map(|(key, running)| (key.clone(), running.level))
+            .collect();
+        let text = match here.iter().map(|(_, level)| *level).max() {
+            None => "no command runs in this thread".to_owned(),
+            Some(level) => match self.access(&message.user, &message.key.channel, level).await {
+                Access::Allowed => {
+                    for (key, _) in &here {
+                        self.stop(key, "cancelled");
+                    }
+                    // The command itself says how it ended.
+                    return;
+                }
+                access => words::refused(&access, level).replace("nothing was run", "it goes on"),
+            },
+        };
+        self.say(message, &Reply::Message(text)).await;
+    }
+}
+
+fn asked_so_far(asked: &Mutex<Asked>) -> Asked {
+    *asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
