@@ -453,8 +453,7 @@ impl Manager {
 fn a_service_manager_is_told_that_an_agent_is_ready_lives_and_stops() {
     let harness = Harness::new();
     let mut manager = Manager::new();
-    let agent = manager
-        .start(&harness, &["start-release-detector", "-r", "4.20", "--interval", "3600"]);
+    let agent = manager.start(&harness, &["start-release-detector", "-r", "4.20", "--interval", "3600"]);
     manager.until("READY=1");
     manager.until("STATUS=last pass: 0 problems");
     manager.until("WATCHDOG=1");
@@ -623,7 +622,10 @@ fn a_tick_is_kept_running_like_every_agent() {
     assert_eq!((&found[0]["run"], &found[0]["problems"]), (&json!("oarctl tick"), &json!(0)));
     supervisor.signal(Signal::SIGTERM);
     let run = supervisor.ended().expect(143);
-    assert!(run.stdout.is_empty() && run.stderr.contains("waits: 1 release checked: nothing waits"), "{run:?}");
+    assert!(
+        run.stdout.is_empty() && run.stderr.contains("waits: 1 release checked: nothing waits"),
+        "{run:?}"
+    );
 
     let harness = with_agents(&agents);
     let mut command = harness.command("oarctl", ["agents", "run"]);

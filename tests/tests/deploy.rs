@@ -246,19 +246,29 @@ fn the_image_has_the_toolchain_the_packages_the_programs_and_the_user_that_it_ne
     let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
     let toolchain = words_of(&read("rust-toolchain.toml"), r#"channel = "([^"]+)""#);
     assert_eq!(words_of(build, r"^rust:(\d[\d.]*)-"), toolchain);
-    assert!(build.contains("COPY . .\n") && build.contains("cargo build --locked --release -p release-tests"));
+    assert!(
+        build.contains("COPY . .\n") && build.contains("cargo build --locked --release -p release-tests")
+    );
 
-    let installed = |stage: &str| words_of(stage, r"apt-get install --no-install-recommends -y ([a-z0-9 -]+)");
+    let installed =
+        |stage: &str| words_of(stage, r"apt-get install --no-install-recommends -y ([a-z0-9 -]+)");
     let listed = words_of(&read(".ci/deps"), r"packages=\(([^)]+)\)");
     assert!(installed(build).is_subset(&listed), "{:?}", installed(build));
-    assert!(listed.iter().filter(|name| name.ends_with("-dev") && *name != "libc6-dev").all(|name| installed(build).contains(name)));
+    assert!(
+        listed
+            .iter()
+            .filter(|name| name.ends_with("-dev") && *name != "libc6-dev")
+            .all(|name| installed(build).contains(name))
+    );
     let tickets = manifests().iter().any(|(_, document)| document.to_string().contains("\"kinit\""));
     assert!(tickets && installed(image).contains("krb5-user"));
     assert!(installed(image).contains("ca-certificates"));
 
     let links = words_of(image, r"for program in ([^;]+); do ln -s release-tests ");
     assert_eq!(links, words_of(&read("crates/release-tests/install"), r"programs=\(([^)]+)\)"));
-    assert!(image.contains("COPY --from=build /src/target/release/release-tests /usr/local/bin/release-tests\n"));
+    assert!(
+        image.contains("COPY --from=build /src/target/release/release-tests /usr/local/bin/release-tests\n")
+    );
     let user = words_of(image, r"\nUSER (\d+):");
     for (name, pod, ..) in pods() {
         let expected = pod["securityContext"]["runAsUser"].to_string();

@@ -337,11 +337,8 @@ impl Schedule {
                 }
                 let leads = turn == Leadership::Ours;
                 recorder.stands_by(turn == Leadership::Theirs);
-                let pause = if leads {
-                    pause_of(interval, &session.clock)
-                } else {
-                    interval.min(STANDBY_INTERVAL)
-                };
+                let pause =
+                    if leads { pause_of(interval, &session.clock) } else { interval.min(STANDBY_INTERVAL) };
                 if leads {
                     let started = *begun.get_or_insert_with(|| {
                         let now = session.clock.now();
