@@ -25,7 +25,7 @@ const JITTER: f64 = 0.1;
 /// What hangs is to be restarted within this time.
 const TO_RESTART: Duration = Duration::from_mins(1);
 /// The shortest period of a service.
-const SHORTEST_PERIOD: Duration = Duration::from_secs(1);
+const SHORTEST_PERIOD: Duration = Duration::from_secs(10);
 
 /// The options for an agent's schedule.
 #[derive(Debug, Clone, Default, clap::Args)]

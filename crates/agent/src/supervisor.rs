@@ -335,6 +335,12 @@ impl Keeper<'_> {
         let mut message = [0; 1024];
         loop {
             tokio::select! {
+                // What came while this program itself got no turn is read before it is judged.
+                biased;
+                _ = self.session.interrupt.wait() => {
+                    stop(child).await;
+                    return End::Stopped;
+                }
                 ended = child.wait() => return End::Ended(match ended {
                     Ok(status) => format!("it ended with {status}"),
                     Err(error) => format!("its end is not known: {error}"),
@@ -355,10 +361,6 @@ impl Keeper<'_> {
                         let _ = child.kill().await;
                         return End::Hung;
                     }
-                }
-                _ = self.session.interrupt.wait() => {
-                    stop(child).await;
-                    return End::Stopped;
                 }
             }
         }

@@ -91,8 +91,8 @@ impl Document {
 pub(super) fn interval_problem(agent: &AgentSettings) -> Option<String> {
     let is_bot = agent.words().starts_with(&["oarctl", "slack-bot"]);
     (is_bot && !LOOKS_OF_THE_BOT.contains(&agent.every)).then(|| {
-        "is not a number of seconds from 1 to 30: so often `oarctl slack-bot`, which works all the time, looks whether it is \
-         still its turn"
+        "is not a number from 1 to 30: `oarctl slack-bot` works all the time, and looks at this interval whether it is still \
+         its turn"
             .to_owned()
     })
 }
