@@ -494,20 +494,23 @@ fn a_bot_for_which_nobody_has_work_is_left_alone_and_one_that_hangs_is_not() {
         "detector": {"run": "oarctl start-release-detector -r 4.20", "every": "1"},
     });
     let harness = with_agents(&agents);
-    let supervisor = Supervisor::with_watchdog(&harness, "2");
+    let supervisor = Supervisor::with_watchdog(&harness, "4");
     let sockets = || harness.sandbox.world().slack.lock().sockets.open_sockets().len();
     let before = until(&harness, "a socket", |list| sockets() == 1 && both_begun(list));
     // More than twice the watchdog's time, as the bot's neighbour counts it.
     let mut passes = BTreeSet::new();
-    let after = until(&harness, "six passes of the detector", |list| {
-        passes.insert(list[1]["last_pass"].to_string());
-        passes.len() > 6
-    });
+    let after = loop {
+        let now = until(&harness, "the detector's passes", |list| !list[1]["last_pass"].is_null());
+        passes.insert(now[1]["last_pass"].to_string());
+        if passes.len() > 8 {
+            break now;
+        }
+    };
     assert_eq!(pid(&after, 0), pid(&before, 0), "{after:#}");
     assert_eq!(after[0]["supervised"]["starts"], 1, "{after:#}");
     kill(Pid::from_raw(pid(&after, 0)), Signal::SIGSTOP).unwrap();
     let after = until(&harness, "a restart", |list| list[0]["supervised"]["starts"] == 2);
-    assert_eq!(after[0]["supervised"]["last_end"]["text"], "it gave no sign of life for 2 s");
+    assert_eq!(after[0]["supervised"]["last_end"]["text"], "it gave no sign of life for 4 s");
     supervisor.signal(Signal::SIGTERM);
     supervisor.ended().expect(143);
 }
@@ -604,6 +607,8 @@ fn a_lease_is_renewed_while_a_pass_goes_on() {
     harness.sandbox.faults().add(slow);
     let agent = Supervisor::of(&harness, &["start-release-detector", "-r", "4.20", "--interval", "1"]);
     let name = "oarctl-release-detector-4.20";
+    let record = harness.home().join(format!(".local/state/release-tests/agents/{name}.json"));
+    until_so("there is a record", || record.exists());
     let begun = until(&harness, "a pass", |list| !list[0]["last_pass"].is_null());
     let (holder, renewed) = lease(&harness, name).unwrap();
     assert_eq!(holder, agent.pid());
@@ -622,10 +627,7 @@ fn a_tick_is_kept_running_like_every_agent() {
     assert_eq!((&found[0]["run"], &found[0]["problems"]), (&json!("oarctl tick"), &json!(0)));
     supervisor.signal(Signal::SIGTERM);
     let run = supervisor.ended().expect(143);
-    assert!(
-        run.stdout.is_empty() && run.stderr.contains("waits: 1 release checked: nothing waits"),
-        "{run:?}"
-    );
+    assert!(run.stderr.contains("waits: 1 release checked: nothing waits"), "{run:?}");
 
     let harness = with_agents(&agents);
     let mut command = harness.command("oarctl", ["agents", "run"]);
