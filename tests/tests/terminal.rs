@@ -168,7 +168,7 @@ fn the_y_stream_of_the_detector_is_asked_for_at_a_terminal_only() {
     for (answer, code, words) in [
         ("4.20\n", 0, "4.20: "),
         (" 4.19 \n", 0, "4.19: nothing new"),
-        ("4.x\n", 2, "error: "),
+        ("4.x\n", 2, "`4.x` is not a y-stream"),
         ("\n", 2, "nobody answered; nothing was done"),
     ] {
         let inner = harness.command("oarctl", ["-V"]);
