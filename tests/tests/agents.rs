@@ -1,17 +1,21 @@
 //! `oarctl agents`: several agents under one supervisor, and what is known of each.
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+use end_to_end::slack_bot;
 use end_to_end::{Fault, FaultKind, Harness, KONFLUX};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use sandbox::scenario::records::UPGRADE_JOB;
 use sandbox::scenario::release_controller::NEW_NIGHTLY;
+use sandbox::services::kubernetes::Kind;
 use sandbox::services::release_controller::Phase;
 use serde_json::{Value, json};
 
@@ -62,10 +66,23 @@ struct Supervisor(Option<Child>);
 
 impl Supervisor {
     fn start(harness: &Harness) -> Self {
+        Self::with_watchdog(harness, "8")
+    }
+
+    fn with_watchdog(harness: &Harness, seconds: &str) -> Self {
         let mut command: Command = harness.command("oarctl", ["agents", "run"]);
         // A group of its own, as a terminal makes one: what is at its keyboard is sent to the whole group.
-        command.env("OAR_AGENT_WATCHDOG", "8").process_group(0);
+        command.env("OAR_AGENT_WATCHDOG", seconds).process_group(0);
         Self(Some(command.spawn().unwrap()))
+    }
+
+    /// A program that is no supervisor, but ends with the test, too.
+    fn of(harness: &Harness, command: &[&str]) -> Self {
+        Self(Some(harness.command("oarctl", command).spawn().unwrap()))
+    }
+
+    fn pid(&self) -> u32 {
+        self.0.as_ref().unwrap().id()
     }
 
     fn signal_group(&self, signal: Signal) {
@@ -265,6 +282,11 @@ fn what_is_wrong_in_the_document_is_said_before_anything_starts() {
     let harness = with_agents(&two_detectors());
     let run = harness.run("oarctl", ["agents", "run", "--only", "nope"]).expect(2);
     assert!(run.stderr.contains("there are: konflux, errata") && run.stderr.contains("  next: "), "{run:?}");
+    let harness = with_agents(&json!({"x": {"run": "oarctl slack-bot", "every": "600"}}));
+    for (command, code) in [(["agents", "run"], 3), (["config", "check"], 1)] {
+        let run = harness.run("oarctl", command).expect(code);
+        assert!(run.all().contains("agents.x.every") && run.all().contains("from 1 to 30"), "{run:?}");
+    }
     let harness = with_agents(&json!({"x": {"run": "oar status", "every": "0"}}));
     let run = harness.run("oarctl", ["config", "check"]).expect(1);
     assert!(run.all().contains("agents.x.run") && run.all().contains("agents.x.every"), "{run:?}");
@@ -374,29 +396,233 @@ fn the_last_problem_of_jobctl_s_agents_has_words() {
     assert!(text.contains(NEW_NIGHTLY), "{text}");
 }
 
+/// A service manager that listens.
+struct Manager {
+    folder: tempfile::TempDir,
+    socket: UnixDatagram,
+    told: Vec<String>,
+}
+
+impl Manager {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+        socket.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+        Self { folder, socket, told: Vec::new() }
+    }
+
+    fn address(&self) -> PathBuf {
+        self.folder.path().join("notify")
+    }
+
+    /// Starts a program that is to give a sign of life every two seconds.
+    fn start(&self, harness: &Harness, command: &[&str]) -> Supervisor {
+        let mut command = harness.command("oarctl", command);
+        command.env("NOTIFY_SOCKET", self.address()).env("WATCHDOG_USEC", "2000000");
+        Supervisor(Some(command.spawn().unwrap()))
+    }
+
+    /// The next message.
+    fn next(&mut self) -> &str {
+        let mut buffer = [0; 1024];
+        let length = self.socket.recv(&mut buffer).unwrap();
+        self.told.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        self.told.last().unwrap()
+    }
+
+    /// Waits for a line that begins like this.
+    fn until(&mut self, line: &str) {
+        let is_it = |message: &str| message.lines().any(|found| found.starts_with(line));
+        if self.told.iter().any(|message| is_it(message)) {
+            return;
+        }
+        while !is_it(self.next()) {}
+    }
+}
+
 #[test]
 fn a_service_manager_is_told_that_an_agent_is_ready_lives_and_stops() {
     let harness = Harness::new();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("notify");
-    let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
-    let mut command =
-        harness.command("oarctl", ["start-release-detector", "-r", "4.20", "--interval", "3600"]);
-    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "2000000");
-    let supervisor = Supervisor(Some(command.spawn().unwrap()));
-    let mut told = Vec::new();
-    let mut until = |line: &str| {
-        while !told.iter().any(|message: &String| message.lines().any(|found| found.starts_with(line))) {
-            let mut buffer = [0; 1024];
-            let length = socket.recv(&mut buffer).unwrap();
-            told.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+    let mut manager = Manager::new();
+    let agent = manager.start(&harness, &["start-release-detector", "-r", "4.20", "--interval", "3600"]);
+    manager.until("READY=1");
+    manager.until("STATUS=last pass: 0 problems");
+    manager.until("WATCHDOG=1");
+    agent.signal(Signal::SIGTERM);
+    manager.until("STOPPING=1");
+    agent.ended().expect(143);
+}
+
+#[test]
+fn a_service_manager_is_told_that_the_supervisor_is_ready_when_its_agents_are_started() {
+    let mut agents = two_detectors();
+    agents["errata"]["every"] = "3600".into();
+    let harness = with_agents(&agents);
+    let mut manager = Manager::new();
+    let supervisor = manager.start(&harness, &["agents", "run"]);
+    manager.until("READY=1");
+    let found = list(&harness);
+    for place in [0, 1] {
+        let pid = pid(&found, place);
+        assert!(is_alive(pid), "{found:#}");
+        let variables = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+        let variables: Vec<_> =
+            variables.split(|byte| *byte == 0).map(|variable| String::from_utf8_lossy(variable)).collect();
+        let socket = variables.iter().find_map(|variable| variable.strip_prefix("NOTIFY_SOCKET=")).unwrap();
+        assert_ne!(socket, manager.address().to_str().unwrap(), "an agent would speak for its supervisor");
+        assert!(!variables.iter().any(|variable| variable == "WATCHDOG_USEC=2000000"), "{variables:?}");
+    }
+    manager.until("WATCHDOG=1");
+    supervisor.signal(Signal::SIGTERM);
+    manager.until("STOPPING=1");
+    supervisor.ended().expect(143);
+}
+
+#[test]
+fn a_bot_for_which_nobody_has_work_is_left_alone_and_one_that_hangs_is_not() {
+    let agents = json!({
+        "bot": {"run": "oarctl slack-bot", "every": "15"},
+        "detector": {"run": "oarctl start-release-detector -r 4.20", "every": "1"},
+    });
+    let harness = with_agents(&agents);
+    let supervisor = Supervisor::with_watchdog(&harness, "4");
+    let sockets = || harness.sandbox.world().slack.lock().sockets.open_sockets().len();
+    let before = until(&harness, "a socket", |list| sockets() == 1 && both_begun(list));
+    // More than twice the watchdog's time, as the bot's neighbour counts it.
+    let mut passes = BTreeSet::new();
+    let after = loop {
+        let now = until(&harness, "the detector's passes", |list| !list[1]["last_pass"].is_null());
+        passes.insert(now[1]["last_pass"].to_string());
+        if passes.len() > 8 {
+            break now;
         }
     };
-    until("READY=1");
-    until("STATUS=last pass: 0 problems");
-    until("WATCHDOG=1");
+    assert_eq!(pid(&after, 0), pid(&before, 0), "{after:#}");
+    assert_eq!(after[0]["supervised"]["starts"], 1, "{after:#}");
+    kill(Pid::from_raw(pid(&after, 0)), Signal::SIGSTOP).unwrap();
+    let after = until(&harness, "a restart", |list| list[0]["supervised"]["starts"] == 2);
+    assert_eq!(after[0]["supervised"]["last_end"]["text"], "it gave no sign of life for 4 s");
     supervisor.signal(Signal::SIGTERM);
-    until("STOPPING=1");
     supervisor.ended().expect(143);
+}
+
+fn both_begun(list: &Value) -> bool {
+    list.as_array().unwrap().iter().all(|row| !row["last_pass"].is_null() && pid_of(row) != 0)
+}
+
+#[test]
+fn a_checker_that_waits_for_the_file_of_another_program_lives() {
+    let harness = Harness::new();
+    let file = harness.home().join("notified_files.txt");
+    let lock = std::fs::File::create(harness.home().join("notified_files.txt.lock")).unwrap();
+    lock.lock().unwrap();
+    let mut manager = Manager::new();
+    let file = file.to_str().unwrap();
+    let mut command: Vec<&str> = CHECKER.split(' ').skip(1).collect();
+    command.extend(["--slack-channel", "#qe-demo", "--notified-file-path", file, "--interval", "3600"]);
+    let agent = manager.start(&harness, &command);
+    manager.until("STATUS=at a pass");
+    manager.told.clear();
+    for _ in 0..6 {
+        assert_eq!(manager.next(), "WATCHDOG=1");
+    }
+    drop(lock);
+    manager.until("STATUS=last pass: 0 problems");
+    agent.signal(Signal::SIGTERM);
+    agent.ended().expect(143);
+}
+
+/// The Lease `name`: the process that holds it, and when it was renewed.
+fn lease(harness: &Harness, name: &str) -> Option<(u32, String)> {
+    let kubernetes = harness.sandbox.world().kubernetes.lock();
+    let lease = kubernetes.objects.get(&(Kind::Lease, "release-tools".to_owned(), name.to_owned()))?;
+    let spec = &lease.rest["spec"];
+    let holder = spec["holderIdentity"].as_str().unwrap_or_default();
+    let pid = holder.split('/').nth(1).and_then(|pid| pid.parse().ok())?;
+    Some((pid, spec["renewTime"].as_str().unwrap_or_default().to_owned()))
+}
+
+#[test]
+fn in_a_cluster_one_replica_works_and_another_one_follows_it() {
+    let detect = ["start-release-detector", "-r", "4.20"];
+    for (role, command) in [("release-detector-4.20", &detect[..]), ("slack-bot-slack", &["slack-bot"])] {
+        let harness = Harness::announced(KONFLUX).env("OAR_LEASE_NAMESPACE", "release-tools");
+        let harness = slack_bot::with_permissions(harness);
+        let name = format!("oarctl-{role}");
+        let dry = [command, &["--dry-run"]].concat();
+        harness.run("oarctl", &dry).expect(0);
+        assert_eq!(lease(&harness, &name), None, "a dry run takes no lease");
+
+        let repeated = [command, &["--interval", "1"]].concat();
+        let one = Supervisor::of(&harness, &repeated);
+        let sockets = || harness.sandbox.world().slack.lock().sockets.open_sockets().len();
+        let is_bot = command == ["slack-bot"];
+        let works = |replica: &Supervisor| {
+            let holds = lease(&harness, &name).is_some_and(|(holder, _)| holder == replica.pid());
+            holds && (!is_bot || sockets() == 1)
+        };
+        until_so("the first one works", || works(&one));
+        let mut manager = Manager::new();
+        let other = manager.start(&harness, &repeated);
+        manager.until("STATUS=stands by");
+        assert!(works(&one), "{:?}", lease(&harness, &name));
+        let once = [command, &["--once"]].concat();
+        let run = harness.run("oarctl", &once).expect(5);
+        assert!(run.stderr.contains(&format!("another instance of {name} is running")), "{run:?}");
+
+        one.signal(Signal::SIGTERM);
+        one.ended().expect(143);
+        until_so("the other one works", || works(&other));
+        manager.until("STATUS=at a pass");
+        other.signal(Signal::SIGTERM);
+        other.ended().expect(143);
+        assert_eq!(lease(&harness, &name), None, "it is given back");
+        assert_eq!(sockets(), 0);
+    }
+}
+
+/// Waits for something that certainly comes; the limit only ends a test that fails.
+#[track_caller]
+fn until_so(what: &str, is_so: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < Duration::from_mins(1), "it never came to it that {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_lease_is_renewed_while_a_pass_goes_on() {
+    let harness = Harness::new().env("OAR_LEASE_NAMESPACE", "release-tools").env("OAR_HTTP_TIMEOUT", "50");
+    let slow = Fault::on("github", FaultKind::Slow { ms: 45_000 }).forever();
+    harness.sandbox.faults().add(slow);
+    let agent = Supervisor::of(&harness, &["start-release-detector", "-r", "4.20", "--interval", "1"]);
+    let name = "oarctl-release-detector-4.20";
+    let record = harness.home().join(format!(".local/state/release-tests/agents/{name}.json"));
+    until_so("there is a record", || record.exists());
+    let begun = until(&harness, "a pass", |list| !list[0]["last_pass"].is_null());
+    let (holder, renewed) = lease(&harness, name).unwrap();
+    assert_eq!(holder, agent.pid());
+    until_so("the lease is renewed", || lease(&harness, name).is_some_and(|(_, at)| at > renewed));
+    let now = list(&harness);
+    assert_eq!((&now[0]["last_pass"], &now[0]["last_pass_ended"]), (&begun[0]["last_pass"], &Value::Null));
+}
+
+#[test]
+fn a_tick_is_kept_running_like_every_agent() {
+    let agents = json!({"waits": {"run": "oarctl tick", "every": "1"}});
+    let harness = with_agents(&agents);
+    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let supervisor = Supervisor::start(&harness);
+    let found = until(&harness, "a pass", both_passed);
+    assert_eq!((&found[0]["run"], &found[0]["problems"]), (&json!("oarctl tick"), &json!(0)));
+    supervisor.signal(Signal::SIGTERM);
+    let run = supervisor.ended().expect(143);
+    assert!(run.stderr.contains("waits: 1 release checked: nothing waits"), "{run:?}");
+
+    let harness = with_agents(&agents);
+    let mut command = harness.command("oarctl", ["agents", "run"]);
+    command.env_remove("GITHUB_TOKEN");
+    let run = end_to_end::finish(command).expect(3);
+    assert!(run.stderr.contains("agents.waits.run") && run.stderr.contains("GITHUB_TOKEN"), "{run:?}");
 }

@@ -9,8 +9,10 @@ use std::process::{Command, Output};
 use end_to_end::{Harness, root};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::CronJob;
-use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Service, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use oar_core::config::AGENT_COMMANDS;
+use regex::Regex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -155,6 +157,129 @@ fn what_the_units_and_manifests_run_are_commands() {
         assert!(spec["startingDeadlineSeconds"].as_u64().unwrap() >= 10, "{name}");
         assert!(document["metadata"]["name"].as_str().unwrap().len() <= 52, "{name}");
     }
+}
+
+#[test]
+fn every_agent_has_a_unit_and_a_manifest_of_its_own() {
+    let all: BTreeSet<String> =
+        AGENT_COMMANDS.iter().map(|(program, command)| format!("{program} {command}")).collect();
+    let units: BTreeSet<String> = Unit::all().iter().map(|unit| unit.words()[..2].join(" ")).collect();
+    let supervisor = "oarctl agents".to_owned();
+    assert!(units.contains(&supervisor));
+    assert_eq!(units.into_iter().filter(|words| *words != supervisor).collect::<BTreeSet<_>>(), all);
+    let pods: BTreeSet<String> = pods().iter().map(|(_, _, words, _)| words[..2].join(" ")).collect();
+    assert_eq!(pods, all);
+    for unit in Unit::all().iter().filter(|unit| unit.value("Type") == "oneshot") {
+        let timer = folder("systemd").join(unit.name.replace(".service", ".timer"));
+        assert!(timer.exists(), "nothing starts {}", unit.name);
+    }
+}
+
+#[test]
+fn what_is_done_once_is_remembered_on_a_volume_that_stays() {
+    let (_, pod, words, container) =
+        pods().into_iter().find(|(_, _, words, _)| words[1] == "check-test-results").unwrap();
+    let file = words.iter().find_map(|word| word.strip_prefix("--notified-file-path=")).unwrap();
+    let mount = each(&container["volumeMounts"])
+        .find(|mount| file.starts_with(&format!("{}/", mount["mountPath"].as_str().unwrap())))
+        .unwrap();
+    let volume = each(&pod["volumes"]).find(|volume| volume["name"] == mount["name"]).unwrap();
+    let claim = &volume["persistentVolumeClaim"]["claimName"];
+    let claimed = manifests().into_iter().any(|(_, document)| {
+        document["kind"] == "PersistentVolumeClaim" && document["metadata"]["name"] == *claim
+    });
+    assert!(claimed, "{volume}");
+    assert_eq!(pod["securityContext"]["fsGroup"], pod["securityContext"]["runAsUser"]);
+}
+
+#[test]
+fn probes_ask_for_what_is_served_where_it_is_served() {
+    let mut probed = 0;
+    for (name, _, words, container) in pods() {
+        let address = words.iter().skip_while(|word| *word != "--listen").nth(1);
+        let ports: Vec<_> = each(&container["ports"]).collect();
+        let mut probe = |kind: &str, path: &str| {
+            let probe = &container[kind]["httpGet"];
+            if address.is_none() {
+                assert!(probe.is_null(), "{name}: {kind}, and nothing is served");
+                return;
+            }
+            probed += 1;
+            assert_eq!(probe["path"], path, "{name}: {kind}");
+            let port = ports.iter().find(|port| port["name"] == probe["port"]).unwrap();
+            let listens = address.unwrap().strip_prefix("0.0.0.0:").unwrap();
+            assert_eq!(port["containerPort"].to_string(), listens, "{name}");
+        };
+        probe("startupProbe", "/readyz");
+        probe("readinessProbe", "/readyz");
+        probe("livenessProbe", "/livez");
+    }
+    assert!(probed >= 6, "{probed}");
+}
+
+#[test]
+fn replicas_may_take_leases_and_nothing_else() {
+    let roles: Vec<Value> = manifests()
+        .into_iter()
+        .map(|(_, document)| document)
+        .filter(|document| document["kind"].as_str().unwrap().ends_with("Role"))
+        .collect();
+    assert_eq!(roles.len(), 1, "{roles:#?}");
+    let expected = serde_json::json!([{
+        "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"],
+    }]);
+    assert_eq!(roles[0]["rules"], expected);
+}
+
+/// The words in the parentheses of the pattern.
+fn words_of(text: &str, pattern: &str) -> BTreeSet<String> {
+    let found = Regex::new(pattern).unwrap().captures(text).unwrap();
+    found[1].split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_image_has_the_toolchain_the_packages_the_programs_and_the_user_that_it_needs() {
+    let text = std::fs::read_to_string(folder("Containerfile")).unwrap();
+    let stages: Vec<&str> = text.split("\nFROM ").skip(1).collect();
+    assert_eq!(stages.len(), 2, "one builds, one runs");
+    let (build, image) = (stages[0], stages[1]);
+
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
+    let toolchain = words_of(&read("rust-toolchain.toml"), r#"channel = "([^"]+)""#);
+    assert_eq!(words_of(build, r"^rust:(\d[\d.]*)-"), toolchain);
+    assert!(
+        build.contains("COPY . .\n") && build.contains("cargo build --locked --release -p release-tests")
+    );
+
+    let installed =
+        |stage: &str| words_of(stage, r"apt-get install --no-install-recommends -y ([a-z0-9 -]+)");
+    let listed = words_of(&read(".ci/deps"), r"packages=\(([^)]+)\)");
+    assert!(installed(build).is_subset(&listed), "{:?}", installed(build));
+    assert!(
+        listed
+            .iter()
+            .filter(|name| name.ends_with("-dev") && *name != "libc6-dev")
+            .all(|name| installed(build).contains(name))
+    );
+    let tickets = manifests().iter().any(|(_, document)| document.to_string().contains("\"kinit\""));
+    assert!(tickets && installed(image).contains("krb5-user"));
+    assert!(installed(image).contains("ca-certificates"));
+
+    let links = words_of(image, r"for program in ([^;]+); do ln -s release-tests ");
+    assert_eq!(links, words_of(&read("crates/release-tests/install"), r"programs=\(([^)]+)\)"));
+    assert!(
+        image.contains("COPY --from=build /src/target/release/release-tests /usr/local/bin/release-tests\n")
+    );
+    let user = words_of(image, r"\nUSER (\d+):");
+    for (name, pod, ..) in pods() {
+        let expected = pod["securityContext"]["runAsUser"].to_string();
+        assert_eq!(user, BTreeSet::from([expected]), "{name}");
+    }
+    let ignored: BTreeSet<String> = read(".containerignore").lines().map(str::to_owned).collect();
+    for path in ["/target", "/.venv"] {
+        assert!(ignored.contains(path), "{path} would be copied into the image's first stage");
+    }
+    assert!(!ignored.contains("/.git"), "`--version` would not name the commit");
 }
 
 /// The variables that `docs/deploy.md` lists for each command, each with whether it is needed.
@@ -314,10 +439,13 @@ fn systemd_takes_the_units_and_calls_their_exposure_low() {
     for (name, text) in files(&folder("systemd")) {
         let path = copies.path().join(&name);
         // The programs need not be installed here.
-        let text = text.replace("/usr/local/bin/oarctl", "/bin/true");
-        let text = text
-            .replace("/usr/local/bin/release-tests-mcp", "/bin/true")
-            .replace("/usr/bin/kinit", "/bin/true");
+        let programs = [
+            "/usr/local/bin/oarctl",
+            "/usr/local/bin/jobctl",
+            "/usr/local/bin/release-tests-mcp",
+            "/usr/bin/kinit",
+        ];
+        let text = programs.into_iter().fold(text, |text, program| text.replace(program, "/bin/true"));
         std::fs::write(&path, text).unwrap();
         paths.push(path.to_string_lossy().into_owned());
     }
@@ -368,6 +496,7 @@ fn strange(document: &Value) -> Result<Vec<String>, String> {
     let kept = match kind {
         "CronJob" => kept::<CronJob>(document),
         "Deployment" => kept::<Deployment>(document),
+        "PersistentVolumeClaim" => kept::<PersistentVolumeClaim>(document),
         "Role" => kept::<Role>(document),
         "RoleBinding" => kept::<RoleBinding>(document),
         "Service" => kept::<Service>(document),

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -160,6 +160,33 @@ fn on_a_terminal(harness: &Harness, line: &str) -> String {
     command.env("TERM", "xterm").env("OAR", format!("{} oar -r {KONFLUX}", release_tests().display()));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     finish(command).stdout
+}
+
+#[test]
+fn the_y_stream_of_the_detector_is_asked_for_at_a_terminal_only() {
+    let harness = Harness::new();
+    for (answer, code, words) in [
+        ("4.20\n", 0, "4.20: "),
+        (" 4.19 \n", 0, "4.19: nothing new"),
+        ("4.x\n", 2, "`4.x` is not a y-stream"),
+        ("\n", 2, "nobody answered; nothing was done"),
+    ] {
+        let inner = harness.command("oarctl", ["-V"]);
+        let mut command = Command::new("script");
+        let line = format!("{} oarctl start-release-detector", release_tests().display());
+        command.args(["-qec", &line, "/dev/null"]).env_clear().current_dir(harness.home());
+        command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("TERM", "xterm");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.as_mut().unwrap().write_all(answer.as_bytes()).unwrap();
+        let run = wait(child).expect(code);
+        let (before, after) = run.stdout.split_once("Please input the minor version of OCP: ").unwrap();
+        assert!(after.contains(words), "{answer:?}: {before} {after}");
+    }
+    harness.sandbox.clear_requests();
+    let run = harness.run("oarctl", ["start-release-detector"]).expect(2);
+    assert!(!run.all().contains("Please input") && run.stderr.contains("no y-stream was named"), "{run:?}");
+    assert!(harness.sandbox.requests().is_empty());
 }
 
 const HOSTILE: &str = "esc \u{9b}31mred \u{202e}rtl \u{1b}[2J \u{7}end";

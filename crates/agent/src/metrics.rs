@@ -122,6 +122,12 @@ impl Metrics {
         self.0.alive.again();
     }
 
+    /// Work that never pauses goes on without a problem.
+    pub(crate) fn goes_on(&self) {
+        self.0.last.set(self.0.clock.now().as_second());
+        self.0.alive.again();
+    }
+
     /// Records whether this program is the leader or on standby. If that cannot be determined, it does not
     /// count as alive.
     pub(crate) fn turn(&self, turn: Leadership) {

@@ -13,6 +13,8 @@ use crate::service_manager::ServiceManager;
 
 /// How often it is looked whether there was progress.
 const LOOK: Duration = Duration::from_secs(5);
+/// How often work that waits for something to do shows that its task is not blocked.
+const TURN: Duration = Duration::from_millis(500);
 /// An agent without progress for so long is not alive.
 const LONGEST_SILENCE: Duration = Duration::from_mins(1);
 
@@ -102,8 +104,28 @@ impl Progress {
     /// The agent is at something else now, which is progress.
     pub(crate) fn enter(&self, phase: Phase) {
         self.0.phase.store(phase as u8, Ordering::SeqCst);
+        self.step();
+    }
+
+    fn step(&self) {
         self.0.steps.fetch_add(1, Ordering::SeqCst);
         self.0.last.again();
+    }
+
+    /// Runs `work`, which may wait for something to do for as long as `period`. Meanwhile each turn of its task is progress: a
+    /// task that blocks has no turn, and work that does not come back at the end of the period has none either.
+    pub(crate) async fn serving<T>(&self, period: Duration, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        let mut waited = Duration::ZERO;
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = self.0.clock.sleep(TURN), if waited < period => {
+                    waited += TURN;
+                    self.step();
+                }
+            }
+        }
     }
 
     fn phase(&self) -> Phase {
@@ -141,7 +163,8 @@ impl Progress {
 
     /// Looks again and again, and tells the service manager that the agent lives as long as it does.
     pub(crate) async fn watch(&self, manager: &ServiceManager) {
-        let every = manager.sign_of_life_every().map_or(LOOK, |every| every.min(LOOK));
+        // Progress may come right after a look: so it is looked twice for each sign of life that is due.
+        let every = manager.sign_of_life_every().map_or(LOOK, |every| (every / 2).min(LOOK));
         loop {
             if self.look() {
                 manager.lives();

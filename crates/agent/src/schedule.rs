@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cli_support::{CliError, ExitCode, Session};
 use futures::FutureExt as _;
+use oar_core::clock::Clock;
 use oar_core::error::ErrorClass;
 use oar_core::flow::wait::{Next, Wait};
 use oar_core::http::Activity;
@@ -20,6 +21,12 @@ use crate::service_manager::ServiceManager;
 
 /// How long a pass may continue after the program was told to stop. The next run does what it leaves undone.
 const GRACE: Duration = Duration::from_secs(1);
+/// The part of an interval by which a pause may be shorter or longer, so that many agents do not act at the same time.
+const JITTER: f64 = 0.1;
+/// What hangs is to be restarted within this time.
+const TO_RESTART: Duration = Duration::from_mins(1);
+/// The shortest period of a service.
+const SHORTEST_PERIOD: Duration = Duration::from_secs(10);
 
 /// The options for an agent's schedule.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -27,7 +34,7 @@ pub struct Schedule {
     /// Make one pass and end; the default
     #[arg(long, conflicts_with = "interval")]
     once: bool,
-    /// Make a pass at this interval, in seconds, until stopped
+    /// Make passes until stopped, with about this pause between them, in seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     interval: Option<u64>,
     /// With --interval: serve /healthz, /livez, /readyz and /metrics at this address, such as 127.0.0.1:9090
@@ -39,6 +46,13 @@ pub struct Schedule {
     /// End before the first pass: only the arguments and the credentials are checked
     #[arg(long, hide = true)]
     check_only: bool,
+}
+
+impl Schedule {
+    /// Whether only the arguments and credentials are to be checked.
+    pub fn is_check_only(&self) -> bool {
+        self.check_only
+    }
 }
 
 /// The options of an agent that works all the time, and looks at every interval whether it is still its turn.
@@ -63,7 +77,8 @@ pub struct Service {
 
 /// What an agent does all the time.
 pub trait Work {
-    /// Works for this long as the replica whose turn it is. What it has begun goes on in the next call.
+    /// Works for this long as the replica whose turn it is, and comes back then: work that stays away hangs. What it has begun
+    /// goes on in the next call.
     fn serve(&mut self, period: Duration) -> impl Future<Output = Pass>;
 
     /// Does what waits now, as the replica whose turn it is, and leaves nothing running.
@@ -107,15 +122,28 @@ impl Service {
             work.stand_by().await;
             return code;
         }
-        let interval = Duration::from_secs(interval);
+        let interval = period(Duration::from_secs(interval), &ServiceManager::of(&session.environment));
         schedule.repeat(session, &agent, interval, &mut Serving { work, interval }).await
     }
 }
 
+/// How long a service works before it looks whether it is still its turn. Work that hangs in a period is noticed at its end,
+/// and the watchdog's patience comes on top.
+fn period(interval: Duration, manager: &ServiceManager) -> Duration {
+    let left = manager.watchdog().map(|watchdog| TO_RESTART.saturating_sub(watchdog).max(SHORTEST_PERIOD));
+    left.map_or(interval, |left| interval.min(left))
+}
+
+/// The pause before the next pass.
+fn pause_of(interval: Duration, clock: &Clock) -> Duration {
+    interval.mul_f64(1.0 - JITTER + 2.0 * JITTER * clock.random())
+}
+
 /// How passes are made at every interval.
 trait Passes {
-    /// Whether a pass takes the interval itself, so that the next one follows at once.
-    const IS_CONTINUOUS: bool;
+    /// How long a pass may wait for something to do, which takes the interval itself: then the next one follows at once, and all
+    /// are one as long as nothing goes wrong. `None` for passes with pauses between them.
+    fn period(&self) -> Option<Duration>;
 
     fn pass(&mut self) -> impl Future<Output = Pass>;
 
@@ -129,7 +157,9 @@ trait Passes {
 struct Calls<P>(P);
 
 impl<P: FnMut() -> F, F: Future<Output = Pass>> Passes for Calls<P> {
-    const IS_CONTINUOUS: bool = false;
+    fn period(&self) -> Option<Duration> {
+        None
+    }
 
     fn pass(&mut self) -> impl Future<Output = Pass> {
         (self.0)()
@@ -152,7 +182,9 @@ struct Serving<'a, W> {
 }
 
 impl<W: Work> Passes for Serving<'_, W> {
-    const IS_CONTINUOUS: bool = true;
+    fn period(&self) -> Option<Duration> {
+        Some(self.interval)
+    }
 
     fn pass(&mut self) -> impl Future<Output = Pass> {
         self.work.serve(self.interval)
@@ -302,11 +334,14 @@ impl Schedule {
         };
         let mut leader = if agent.dry_run { Leader::alone() } else { Leader::of(session, agent)? };
         let mut recorder = Recorder::of(session, agent, self.supervised.as_deref(), true);
-        if !P::IS_CONTINUOUS {
+        let period = work.period();
+        if period.is_none() {
             tracing::info!("a pass every {} s", interval.as_secs());
         }
         let passes = async {
             let mut told = false;
+            // When the pass that goes on began.
+            let mut begun = None;
             loop {
                 let turn = leader.turn().await;
                 metrics.turn(turn);
@@ -317,19 +352,35 @@ impl Schedule {
                 let leads = turn == Leadership::Ours;
                 recorder.stands_by(turn == Leadership::Theirs);
                 let pause =
-                    if leads { session.clock.jittered(interval) } else { interval.min(STANDBY_INTERVAL) };
+                    if leads { pause_of(interval, &session.clock) } else { interval.min(STANDBY_INTERVAL) };
                 if leads {
-                    let (started, begun) = (session.clock.now(), Instant::now());
-                    recorder.begins(started);
-                    manager.status("at a pass");
+                    let started = *begun.get_or_insert_with(|| {
+                        let now = session.clock.now();
+                        recorder.begins(now);
+                        manager.status("at a pass");
+                        now
+                    });
+                    let worked = Instant::now();
                     progress.enter(Phase::Passing);
                     let pass = AssertUnwindSafe(work.pass()).catch_unwind();
+                    let pass = async {
+                        match period {
+                            Some(period) => progress.serving(period, pass).await,
+                            None => pass.await,
+                        }
+                    };
                     let done = tokio::select! {
                         done = leader.during(session, pass) => done.unwrap_or_else(|_| panicked()),
                         () = stopped(session) => break,
                     };
                     progress.enter(Phase::Waiting);
                     progress.hold_up(!work.is_ready());
+                    let is_last = work.is_over() || session.interrupt.signal().is_some();
+                    if period.is_some() && done.class().is_none() && !is_last {
+                        metrics.goes_on();
+                        continue;
+                    }
+                    begun = None;
                     let ended = session.clock.now();
                     metrics.passed(&done, ended.duration_since(started));
                     let next = ended.saturating_add(pause).ok();
@@ -338,17 +389,19 @@ impl Schedule {
                         "last pass: {}",
                         cli_support::counted(done.problem_count(), "problem")
                     ));
-                    if work.is_over() {
+                    if is_last {
                         break;
                     }
                     // One that ended early with a problem must not be repeated at once.
-                    if P::IS_CONTINUOUS && (done.class().is_none() || begun.elapsed() >= interval) {
-                        if session.interrupt.signal().is_some() {
-                            break;
-                        }
+                    if period.is_some_and(|period| worked.elapsed() >= period) {
                         continue;
                     }
                 } else {
+                    if let Some(started) = begun.take() {
+                        let (done, ended) = (Pass::default(), session.clock.now());
+                        metrics.passed(&done, ended.duration_since(started));
+                        recorder.ended(&done, ended, None, session);
+                    }
                     manager.status("stands by");
                     work.stand_by().await;
                     progress.hold_up(false);
@@ -394,3 +447,6 @@ async fn stopped(session: &Session) {
     session.interrupt.wait().await;
     session.clock.sleep(GRACE).await;
 }
+
+#[cfg(test)]
+mod tests;

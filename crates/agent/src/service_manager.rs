@@ -31,6 +31,11 @@ impl ServiceManager {
         }
     }
 
+    /// How long it waits for a sign of life before it restarts the agent.
+    pub(crate) fn watchdog(&self) -> Option<Duration> {
+        self.watchdog
+    }
+
     /// How often it is to be told that the agent lives.
     pub(crate) fn sign_of_life_every(&self) -> Option<Duration> {
         self.watchdog.map(|watchdog| watchdog / 2)

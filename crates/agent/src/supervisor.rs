@@ -166,17 +166,27 @@ pub async fn supervise(
             .with_hint("Set TMPDIR to a directory in which this user may write.")
     })?;
     let manager = ServiceManager::of(&session.environment);
-    let keepers = agents.into_iter().enumerate().map(|(place, agent)| Keeper {
-        file: records_folder(session).map(|folder| supervised_file(&folder, &agent.name)),
-        socket: folder.path().join(format!("{place}.sock")),
-        record: SupervisedRecord::default(),
-        session,
-        watchdog,
-        agent,
-    });
-    let all = join_all(keepers.map(Keeper::keep));
-    manager.ready("agents are started");
+    let (keepers, first_starts): (Vec<_>, Vec<_>) = agents
+        .into_iter()
+        .enumerate()
+        .map(|(place, agent)| {
+            let (begun, first_start) = oneshot::channel();
+            let keeper = Keeper {
+                file: records_folder(session).map(|folder| supervised_file(&folder, &agent.name)),
+                socket: folder.path().join(format!("{place}.sock")),
+                record: SupervisedRecord::default(),
+                begun: Some(begun),
+                session,
+                watchdog,
+                agent,
+            };
+            (keeper, first_start)
+        })
+        .unzip();
+    let all = join_all(keepers.into_iter().map(Keeper::keep));
     let lives = async {
+        join_all(first_starts).await;
+        manager.ready("agents are started");
         loop {
             manager.lives();
             let every = manager.sign_of_life_every().unwrap_or(LOOK);
@@ -216,12 +226,32 @@ struct Keeper<'a> {
     socket: PathBuf,
     file: Option<PathBuf>,
     record: SupervisedRecord,
+    /// Gone when the agent was started for the first time, or could not be.
+    begun: Option<oneshot::Sender<()>>,
+}
+
+/// The pauses before an agent is started again.
+#[derive(Debug, Default)]
+struct Pauses {
+    ends: u32,
+}
+
+impl Pauses {
+    /// The pause after a process that ran for so long.
+    fn after(&mut self, ran: Duration) -> Duration {
+        if ran >= STEADY {
+            self.ends = 0;
+        }
+        let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.ends));
+        self.ends = self.ends.saturating_add(1);
+        pause.min(LONGEST_PAUSE)
+    }
 }
 
 impl Keeper<'_> {
     async fn keep(mut self) {
         let clock = &self.session.clock;
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::default();
         loop {
             let started = Instant::now();
             let end = self.run_once().await;
@@ -234,9 +264,7 @@ impl Keeper<'_> {
                 End::Hung => format!("it gave no sign of life for {} s", self.watchdog.as_secs()),
             };
             let now = clock.now();
-            if started.elapsed() >= STEADY {
-                pause = FIRST_PAUSE;
-            }
+            let pause = pauses.after(started.elapsed());
             let next = now.saturating_add(pause).unwrap_or(now);
             let name = &self.agent.name;
             self.session.ui.problem(format!("{name}: {text}; it is started again at {}", stamp(next)));
@@ -244,6 +272,7 @@ impl Keeper<'_> {
             self.record.last_end = Some(Problem { at: now, text });
             self.record.next_start = Some(next);
             self.note();
+            self.begun = None;
             tokio::select! {
                 () = clock.sleep(pause) => {}
                 _ = self.session.interrupt.wait() => {
@@ -251,7 +280,6 @@ impl Keeper<'_> {
                     return self.note();
                 }
             }
-            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
         }
     }
 
@@ -280,6 +308,7 @@ impl Keeper<'_> {
         self.record.starts = self.record.starts.saturating_add(1);
         self.record.next_start = None;
         self.note();
+        self.begun = None;
         let output = (child.stdout.take(), child.stderr.take());
         // The agent ends when this end of its standard input is closed, however that comes about.
         let standard_input = child.stdin.take();
@@ -306,6 +335,12 @@ impl Keeper<'_> {
         let mut message = [0; 1024];
         loop {
             tokio::select! {
+                // What came while this program itself got no turn is read before it is judged.
+                biased;
+                _ = self.session.interrupt.wait() => {
+                    stop(child).await;
+                    return End::Stopped;
+                }
                 ended = child.wait() => return End::Ended(match ended {
                     Ok(status) => format!("it ended with {status}"),
                     Err(error) => format!("its end is not known: {error}"),
@@ -326,10 +361,6 @@ impl Keeper<'_> {
                         let _ = child.kill().await;
                         return End::Hung;
                     }
-                }
-                _ = self.session.interrupt.wait() => {
-                    stop(child).await;
-                    return End::Stopped;
                 }
             }
         }
@@ -383,6 +414,17 @@ pub(crate) async fn orphaned() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pauses_double_up_to_five_minutes_and_begin_anew_after_a_steady_run() {
+        let mut pauses = Pauses::default();
+        let short = Duration::from_secs(1);
+        let seconds: Vec<u64> = (0..11).map(|_| pauses.after(short).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        assert_eq!(pauses.after(STEADY - short), LONGEST_PAUSE, "it did not run for long enough");
+        assert_eq!(pauses.after(STEADY), FIRST_PAUSE);
+        assert_eq!(pauses.after(short), FIRST_PAUSE * 2);
+    }
 
     #[test]
     fn why_a_program_ended_is_its_error_whole_and_without_the_next_step() {

@@ -17,6 +17,7 @@ pub const AGENT_COMMANDS: &[(&str, &str)] = &[
     ("oarctl", "check-test-results"),
     ("oarctl", "jira-notificator"),
     ("oarctl", "slack-bot"),
+    ("oarctl", "tick"),
     ("jobctl", "start-controller"),
     ("jobctl", "start-aggregator"),
 ];
@@ -24,6 +25,9 @@ pub const AGENT_COMMANDS: &[(&str, &str)] = &[
 const OF_THE_SUPERVISOR: [&str; 4] = ["--once", "--interval", "--supervised", "--check-only"];
 /// Options with which a command makes no pass.
 const WITHOUT_A_PASS: [&str; 5] = ["--help", "-h", "--version", "-V", "--explain"];
+
+/// How often the Slack bot, which works all the time, looks whether it is still its turn, in seconds.
+const LOOKS_OF_THE_BOT: std::ops::RangeInclusive<u64> = 1..=30;
 
 /// How long an agent may give no sign of life, in whole seconds: agents give one every five at least, and one that hangs is
 /// to be restarted within a minute.
@@ -55,6 +59,11 @@ impl Document {
     pub fn agents(&self) -> Result<Vec<AgentSettings>, ConfigError> {
         let agents = self.names(&["agents"]).into_iter().map(|name| self.agent(name));
         let agents: Vec<AgentSettings> = agents.collect::<Result<_, _>>()?;
+        for agent in &agents {
+            if let Some(problem) = interval_problem(agent) {
+                return Err(keys::AGENT_INTERVAL.unusable(&[&agent.name], problem));
+            }
+        }
         let clash = clashes(&agents).into_iter().next();
         let clash = clash.map(|(name, problem)| keys::AGENT_COMMAND.unusable(&[name], problem));
         match clash {
@@ -76,6 +85,16 @@ impl Document {
             every.parse().map_err(|_| keys::AGENT_INTERVAL.unusable(&[name], "is no number".to_owned()))?;
         Ok(AgentSettings { name: name.to_owned(), command, every })
     }
+}
+
+/// What is wrong with how often an agent is to make a pass, beside what is wrong for every agent.
+pub(super) fn interval_problem(agent: &AgentSettings) -> Option<String> {
+    let is_bot = agent.words().starts_with(&["oarctl", "slack-bot"]);
+    (is_bot && !LOOKS_OF_THE_BOT.contains(&agent.every)).then(|| {
+        "is not a number from 1 to 30: `oarctl slack-bot` works all the time, and looks at this interval whether it is still \
+         its turn"
+            .to_owned()
+    })
 }
 
 /// What is wrong with the name of an agent: it begins each line that the agent writes.
@@ -256,6 +275,7 @@ mod tests {
             (r#"{"run": "oarctl start-release-detector --all"}"#, "agents.x.every"),
             (r#"{"run": "oarctl start-release-detector --all", "every": "0"}"#, "agents.x.every"),
             (r#"{"run": "oarctl start-release-detector --all", "every": "daily"}"#, "agents.x.every"),
+            (r#"{"run": "oarctl slack-bot", "every": "600"}"#, "from 1 to 30"),
         ] {
             let error = agents(&format!(r#"{{"agents": {{"x": {agent}}}}}"#)).unwrap_err();
             assert!(error.contains(key) && error.contains("for example"), "{agent}: {error}");

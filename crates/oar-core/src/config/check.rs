@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::agents::{clashes, name_problem};
+use super::agents::{clashes, interval_problem, name_problem};
 use super::document::{Document, kind};
 use super::error::ConfigError;
 use super::keys::{self, KEYS, Key, Requirement};
@@ -195,7 +195,12 @@ fn agents(document: &Document, problems: &mut Problems) {
             continue;
         }
         match document.agent(name) {
-            Ok(agent) => complete.push(agent),
+            Ok(agent) => {
+                if let Some(problem) = interval_problem(&agent) {
+                    problems.error(&keys::AGENT_INTERVAL.named(&[name]), problem);
+                }
+                complete.push(agent);
+            }
             Err(error @ ConfigError::MissingKey { .. }) => {
                 problems.error(&format!("agents.{name}"), format!("is not complete: {error}"));
             }
@@ -490,6 +495,8 @@ mod tests {
         one("/agents", json!({"": detector("--all")}), Error, "agents.", "is an agent without a name");
         one("/agents", json!({"a\nb": detector("--all")}), Error, r"agents.a\nb", "control characters");
         one("/agents", json!({"one": detector("-v")}), Error, "agents.one.run", "no y-stream");
+        let bot = json!({"bot": {"run": "oarctl slack-bot", "every": "31"}});
+        one("/agents", bot, Error, "agents.bot.every", "from 1 to 30");
 
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("no-key.asc"), "no key").unwrap();

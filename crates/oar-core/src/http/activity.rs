@@ -26,8 +26,8 @@ impl Activity {
         self.0.begun.load(Ordering::SeqCst)
     }
 
-    /// Counts a request until the returned value is dropped.
-    pub(crate) fn begin(&self) -> UnderWay {
+    /// Counts a request, or another wait that ends by itself, until the returned value is dropped.
+    pub fn begin(&self) -> UnderWay {
         self.0.under_way.fetch_add(1, Ordering::SeqCst);
         self.0.begun.fetch_add(1, Ordering::SeqCst);
         UnderWay(Arc::clone(&self.0))
@@ -36,7 +36,8 @@ impl Activity {
 
 /// A request is under way while this exists.
 #[derive(Debug)]
-pub(crate) struct UnderWay(Arc<Counts>);
+#[must_use = "what is dropped is not under way"]
+pub struct UnderWay(Arc<Counts>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {

@@ -16,7 +16,7 @@ mod slow;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use activity::Activity;
+pub use activity::{Activity, UnderWay};
 pub(crate) use address::as_folder;
 pub use address::{join, join_segments};
 pub use call::{Authorize, Call, Repeat};

@@ -19,7 +19,7 @@ use oar_core::operations::{Observer, Part, perform};
 const LARGEST: u64 = 16 * 1024 * 1024;
 /// The room for what one pass adds to the file, in bytes.
 const ROOM: u64 = 64 * 1024;
-/// How long a pass waits for another program that uses the file. It is shorter than a supervisor's patience.
+/// How long a pass waits for another program that uses the file.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How often it looks whether the file is free.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -85,6 +85,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         dry_run,
     };
     checker.check(&clients).map_err(|error| CliError::of_task(&error))?;
+    let activity = clients.http().activity();
     let agent = Agent {
         program: "oarctl",
         role: "result-checker",
@@ -95,7 +96,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         // Two that tell a channel at the same moment would not see each other's message.
         one_at_a_time: true,
         leases: &clients,
-        activity: clients.http().activity(),
+        activity: activity.clone(),
     };
     schedule
         .run(session, agent, || async {
@@ -103,7 +104,13 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
             let file = NotifiedFile::of(&notified_file_path);
             let opened = async {
                 // Held to the end of the pass: what another program tells meanwhile would be lost.
-                let lock = if dry_run { None } else { Some(file.lock(session).await?) };
+                let lock = if dry_run {
+                    None
+                } else {
+                    // A wait with an end, which the watchdog may be shorter than.
+                    let _waits = activity.begin();
+                    Some(file.lock(session).await?)
+                };
                 Ok::<_, CliError>((lock, file.read()?))
             };
             let (_lock, notified) = match opened.await {

@@ -14,7 +14,7 @@ use openssl::ssl::{SslAcceptor, SslMethod};
 use openssl::x509::extension::{BasicConstraints, KeyUsage, SubjectAlternativeName};
 use openssl::x509::{X509, X509Builder, X509NameBuilder};
 
-use super::support::stack;
+use super::support::{stack, to_upgrade};
 use crate::clock::Clock;
 use crate::error::{Classified, ErrorClass, ServiceErrorKind};
 use crate::http::{Call, Http, HttpSettings, HttpSetupError};
@@ -77,8 +77,13 @@ fn server_of_private_authority() -> (Vec<u8>, String) {
             // A client that does not trust us breaks the handshake.
             let Ok(mut stream) = acceptor.accept(stream.unwrap()) else { continue };
             let mut request = [0; 4096];
-            if stream.read(&mut request).is_ok() {
-                let answer = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\nfine";
+            if let Ok(length) = stream.read(&mut request) {
+                let request = String::from_utf8_lossy(&request[..length]).to_lowercase();
+                let answer = if request.contains("\r\nupgrade: ") {
+                    super::support::UPGRADED
+                } else {
+                    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\nfine"
+                };
                 stream.write_all(answer.as_bytes()).unwrap();
             }
         }
@@ -93,11 +98,15 @@ async fn a_private_authority_is_trusted_when_named_and_only_then() {
 
     let (trusting, _) = stack(HttpSettings { ca_bundle: Some(authority), ..HttpSettings::default() });
     assert_eq!(trusting.send(call.clone()).await.unwrap().body, "fine");
+    trusting.upgrade(to_upgrade(&url)).await.unwrap();
 
     let (other_authority, _) = server_of_private_authority();
     for bundle in [None, Some(other_authority)] {
         let (strict, _) = stack(HttpSettings { ca_bundle: bundle, ..HttpSettings::default() });
         let error = strict.send(call.clone()).await.unwrap_err();
+        assert_eq!(error.kind, ServiceErrorKind::Unavailable);
+        assert!(error.hint().unwrap().contains("OAR_CA_BUNDLE"), "{error}");
+        let error = strict.upgrade(to_upgrade(&url)).await.unwrap_err();
         assert_eq!(error.kind, ServiceErrorKind::Unavailable);
         assert!(error.hint().unwrap().contains("OAR_CA_BUNDLE"), "{error}");
     }

@@ -11,7 +11,7 @@ use url::Url;
 use wiremock::matchers::{header, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::support::{Act, Server, stack};
+use super::support::{Act, Server, stack, to_upgrade};
 use crate::error::{Classified as _, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::http::{Authorize, Call, Http, HttpSettings, Repeat};
 use crate::service::Service;
@@ -160,6 +160,20 @@ async fn a_time_out_leaves_open_whether_the_service_acted() {
         let expected = format!("no answer from 127.0.0.1:{} within 0.15 s", server.url.port().unwrap());
         assert_eq!(error.detail, expected);
         assert_eq!(server.requests(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_is_not_opened_in_time_is_given_up() {
+    let short = Duration::from_millis(150);
+    for act in [Act::Hang, Act::AnswerAndHang("HTTP/1.1 101 Swit")] {
+        let server = Server::start([act]).await;
+        let (http, _) = quick();
+        let error = http.upgrade(to_upgrade(server.url.as_str()).timeout(short)).await.unwrap_err();
+        assert_eq!(error.kind, ServiceErrorKind::Unavailable);
+        let expected = format!("no answer from 127.0.0.1:{} within 0.15 s", server.url.port().unwrap());
+        assert_eq!(error.detail, expected);
+        assert_eq!(server.requests(), 1, "whoever opens sockets decides about the next attempt");
     }
 }
 

@@ -1,7 +1,8 @@
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::support::stack;
+use super::support::{Act, Server, UPGRADED, stack, to_upgrade};
+use crate::error::{Classified as _, ServiceErrorKind};
 use crate::http::{Call, HttpSettings};
 use crate::service::Service;
 
@@ -14,4 +15,24 @@ async fn a_stack_with_a_proxy_sends_everything_through_it() {
     let url = "http://catalog.example.test/v1/images".parse().unwrap();
     let reply = through.send(Call::get(Service::CatalogStage, "read", url)).await.unwrap();
     assert_eq!(reply.status, 204);
+}
+
+#[tokio::test]
+async fn a_socket_is_opened_through_the_proxy_too() {
+    let proxy = Server::start([Act::AnswerAndHang(UPGRADED)]).await;
+    let (http, _) = stack(HttpSettings::default());
+    let through = http.through(&proxy.url).unwrap();
+    through.upgrade(to_upgrade("http://sockets.example.test/link")).await.unwrap();
+    assert_eq!(proxy.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_proxy_that_demands_credentials_for_a_socket_is_named() {
+    let refusal = "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
+    let proxy = Server::start([Act::Answer(refusal)]).await;
+    let (http, _) = stack(HttpSettings::default());
+    let through = http.through(&proxy.url).unwrap();
+    let error = through.upgrade(to_upgrade("http://sockets.example.test/link")).await.unwrap_err();
+    assert_eq!(error.kind, ServiceErrorKind::Unavailable);
+    assert!(error.to_string().contains("the proxy before") && error.hint().is_some(), "{error}");
 }

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use http::header::{CONNECTION, UPGRADE};
+use http::{HeaderValue, Method};
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -13,8 +15,20 @@ use tokio::sync::Barrier;
 use url::Url;
 
 use crate::clock::{Clock, ClockSource};
-use crate::http::{Http, HttpSettings};
+use crate::http::{Call, Http, HttpSettings};
 use crate::redact::Redactor;
+use crate::service::Service;
+
+/// The answer of a service that changes the protocol.
+pub(crate) const UPGRADED: &str =
+    "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+
+/// A request for another protocol.
+pub(crate) fn to_upgrade(url: &str) -> Call {
+    Call::new(Service::Slack, "open", Method::GET, url.parse().unwrap())
+        .header(CONNECTION, HeaderValue::from_static("Upgrade"))
+        .header(UPGRADE, HeaderValue::from_static("websocket"))
+}
 
 pub(crate) const NOW: &str = "2026-07-01T10:00:00Z";
 

@@ -10,4 +10,4 @@ mod model;
 mod tests;
 
 pub use handlers::router;
-pub use model::{Account, Object, State};
+pub use model::{Account, Kind, Object, State};

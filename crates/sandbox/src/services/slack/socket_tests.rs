@@ -162,10 +162,11 @@ fn events_are_delivered_until_they_are_acknowledged() {
     assert_eq!((again["retry_attempt"].clone(), again["retry_reason"].clone()), (json!(1), json!("timeout")));
     assert_eq!(again["payload"], envelope["payload"], "the same event, on another socket");
     assert_ne!(again["envelope_id"], envelope["envelope_id"]);
-    sockets.deliver_due(at(66));
-    sockets.deliver_due(at(1000));
-    assert_eq!((sockets.deliveries.len(), sockets.unacknowledged()), (4, 1));
-    sockets.deliver_due(at(2000));
+    for (seconds, deliveries) in [(65, 2), (66, 3), (368, 3), (369, 4), (591, 4), (592, 5)] {
+        sockets.deliver_due(at(seconds));
+        assert_eq!((sockets.deliveries.len(), sockets.unacknowledged()), (deliveries, 1), "{seconds}");
+    }
+    sockets.deliver_due(at(600));
     assert_eq!((sockets.unacknowledged(), sockets.given_up.len()), (0, 1));
     sockets.event(Some(json!({"type": "message"})), at(2000)).unwrap();
     let last = sockets.deliveries.last().unwrap().clone();

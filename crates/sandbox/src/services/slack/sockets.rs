@@ -96,7 +96,9 @@ impl Default for Sockets {
             enabled: true,
             address_lifetime: SignedDuration::from_secs(30),
             acknowledged_within: SignedDuration::from_secs(3),
-            redelivered_after: [0, 60, 300].map(SignedDuration::from_secs).to_vec(),
+            // What is documented for deliveries over HTTP, and one more: for sockets nothing is, and ten minutes are what an app
+            // has to be ready for.
+            redelivered_after: [0, 60, 300, 220].map(SignedDuration::from_secs).to_vec(),
             frozen_for: SignedDuration::from_mins(2),
             lingers: true,
             deliveries: Vec::new(),

@@ -1,5 +1,6 @@
 //! One WebSocket to Slack: opened, kept alive, read, acknowledged, closed.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -9,6 +10,7 @@ use http::header::{
     CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use reqwest::Upgraded;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -64,6 +66,16 @@ pub(super) async fn open(http: &Http, url: &Url) -> Result<WebSocketStream<Upgra
     Ok(WebSocketStream::from_raw_socket(upgrade.connection, Role::Client, Some(limits)).await)
 }
 
+/// What a WebSocket runs over.
+pub(super) trait Connection: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection for S {}
+
+/// An event that there is no room for is not acknowledged.
+fn left_with_slack() {
+    tracing::warn!("too much is waiting to be handled: Slack is left to deliver an event again");
+}
+
 /// A connection at work, in a task of its own.
 pub(super) struct Work {
     pub(super) number: u64,
@@ -84,8 +96,13 @@ enum Ended {
 impl Work {
     /// Reads until the connection ends, and says why. Every envelope is acknowledged on this connection before anybody works
     /// on it.
-    pub(super) async fn run(mut self, mut stream: WebSocketStream<Upgraded>) {
-        match self.read(&mut stream).await {
+    pub(super) async fn run<S: Connection>(mut self, mut stream: WebSocketStream<S>) {
+        let mut owed = VecDeque::new();
+        let ended = self.read(&mut stream, &mut owed).await;
+        for what in owed {
+            self.tell(what).await;
+        }
+        match ended {
             Ended::Asked => {
                 self.end(&mut stream).await;
                 self.tell(What::Closed("it was replaced".to_owned())).await;
@@ -97,15 +114,26 @@ impl Work {
         }
     }
 
-    async fn read(&mut self, stream: &mut WebSocketStream<Upgraded>) -> Ended {
+    /// Reads. What cannot be told yet, because nobody takes it, is `owed`: a connection is kept alive, and found dead, meanwhile.
+    async fn read<S: Connection>(
+        &mut self,
+        stream: &mut WebSocketStream<S>,
+        owed: &mut VecDeque<What>,
+    ) -> Ended {
         let clock = self.clock.clone();
         let SocketSettings { ping, silence, hello, .. } = self.settings;
-        let mut is_ready = false;
+        let (mut is_ready, mut is_leaving) = (false, false);
         let mut next_ping = Box::pin(clock.sleep(ping));
         let mut silent = Box::pin(clock.sleep(hello));
         loop {
             let message = tokio::select! {
                 _ = &mut self.close => return Ended::Asked,
+                Ok(place) = self.told.reserve(), if !owed.is_empty() => {
+                    if let Some(what) = owed.pop_front() {
+                        place.send(Told { connection: self.number, what });
+                    }
+                    continue;
+                }
                 message = stream.next() => message,
                 () = &mut next_ping => {
                     // A half-open connection takes pings until its buffers are full, and answers none.
@@ -135,18 +163,25 @@ impl Work {
             let Some(text) = text else { continue };
             match Frame::parse(text.as_str()) {
                 Frame::Hello(sockets) => {
-                    is_ready = true;
                     silent = Box::pin(clock.sleep(silence));
-                    self.tell(What::Ready(sockets)).await;
-                }
-                Frame::Disconnect(reason) => {
-                    self.tell(What::Disconnect(reason)).await;
-                    if reason != DisconnectReason::Refresh {
-                        return Ended::Asked;
+                    if !std::mem::replace(&mut is_ready, true) {
+                        owed.push_back(What::Ready(sockets));
                     }
                 }
+                Frame::Disconnect(DisconnectReason::Refresh) => {
+                    if !std::mem::replace(&mut is_leaving, true) {
+                        owed.push_back(What::Disconnect(DisconnectReason::Refresh));
+                    }
+                }
+                Frame::Disconnect(reason) => {
+                    owed.push_back(What::Disconnect(reason));
+                    return Ended::Asked;
+                }
                 Frame::Envelope(envelope) => {
-                    if let Some(end) = self.take(stream, envelope).await {
+                    self.pay(owed);
+                    if !owed.is_empty() {
+                        left_with_slack();
+                    } else if let Some(end) = self.take(stream, envelope).await {
                         return end;
                     }
                 }
@@ -155,11 +190,25 @@ impl Work {
         }
     }
 
+    /// Tells what is owed, as far as there is room: before the envelopes that came after it.
+    fn pay(&self, owed: &mut VecDeque<What>) {
+        while !owed.is_empty()
+            && let Ok(place) = self.told.try_reserve()
+            && let Some(what) = owed.pop_front()
+        {
+            place.send(Told { connection: self.number, what });
+        }
+    }
+
     /// Acknowledges and hands on. When there is no room for it, it is not acknowledged: Slack delivers it again later.
-    async fn take(&mut self, stream: &mut WebSocketStream<Upgraded>, envelope: Envelope) -> Option<Ended> {
+    async fn take<S: Connection>(
+        &mut self,
+        stream: &mut WebSocketStream<S>,
+        envelope: Envelope,
+    ) -> Option<Ended> {
         let told = self.told.clone();
         let Ok(place) = told.try_reserve() else {
-            tracing::warn!("too much is waiting to be handled: Slack is left to deliver an event again");
+            left_with_slack();
             return None;
         };
         let end = self.send(stream, Message::text(envelope.acknowledgement())).await;
@@ -168,7 +217,7 @@ impl Work {
         end
     }
 
-    async fn send(&self, stream: &mut WebSocketStream<Upgraded>, message: Message) -> Option<Ended> {
+    async fn send<S: Connection>(&self, stream: &mut WebSocketStream<S>, message: Message) -> Option<Ended> {
         let limit = self.settings.send;
         match within(&self.clock, limit, stream.send(message)).await {
             Some(Ok(())) => None,
@@ -178,7 +227,7 @@ impl Work {
     }
 
     /// The closing handshake, for a limited time.
-    async fn end(&self, stream: &mut WebSocketStream<Upgraded>) {
+    async fn end<S: Connection>(&self, stream: &mut WebSocketStream<S>) {
         let handshake = async {
             stream.close(None).await?;
             while let Some(message) = stream.next().await {
@@ -202,5 +251,68 @@ async fn within<T>(clock: &Clock, limit: Duration, work: impl Future<Output = T>
     tokio::select! {
         outcome = work => Some(outcome),
         () = clock.sleep(limit) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use tokio::io::{DuplexStream, duplex};
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    /// A connection whose channel has room for `room` notes, its other side, and who listens.
+    async fn connected(
+        room: usize,
+    ) -> (WebSocketStream<DuplexStream>, mpsc::Sender<Told>, mpsc::Receiver<Told>, JoinHandle<()>) {
+        let (ours, theirs) = duplex(64 * 1024);
+        let stream = WebSocketStream::from_raw_socket(ours, Role::Client, None).await;
+        let slack = WebSocketStream::from_raw_socket(theirs, Role::Server, None).await;
+        let (sender, told) = mpsc::channel(room);
+        let (keep, close) = oneshot::channel();
+        let settings = SocketSettings::default();
+        let work = Work { number: 1, clock: Clock::system(), settings, told: sender.clone(), close };
+        let task = tokio::spawn(async move {
+            let _keep = keep;
+            work.run(stream).await;
+        });
+        (slack, sender, told, task)
+    }
+
+    const HELLO: &str = r#"{"type": "hello", "num_connections": 1}"#;
+
+    fn full(sender: &mpsc::Sender<Told>) {
+        while sender.try_send(Told { connection: 0, what: What::Closed(String::new()) }).is_ok() {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_whose_notes_nobody_takes_is_kept_alive() {
+        let (mut slack, sender, mut told, _task) = connected(1).await;
+        full(&sender);
+        slack.send(Message::text(HELLO)).await.unwrap();
+        let event = r#"{"type": "events_api", "envelope_id": "1", "payload": {"type": "event_callback", "event": {}}}"#;
+        slack.send(Message::text(event)).await.unwrap();
+        for _ in 0..5 {
+            assert!(matches!(slack.next().await, Some(Ok(Message::Ping(_)))), "it is not acknowledged");
+        }
+        assert!(matches!(told.recv().await.unwrap().what, What::Closed(_)));
+        assert!(matches!(told.recv().await.unwrap().what, What::Ready(Some(1))));
+        slack.send(Message::text(event)).await.unwrap();
+        assert!(matches!(told.recv().await.unwrap().what, What::Envelope(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_silent_ends_whoever_takes_its_notes() {
+        let (mut slack, sender, mut told, task) = connected(1).await;
+        full(&sender);
+        slack.send(Message::text(HELLO)).await.unwrap();
+        // The other side answers no ping, because nobody reads there.
+        tokio::time::sleep(SocketSettings::default().silence * 2).await;
+        assert!(told.recv().now_or_never().is_some());
+        assert!(matches!(told.recv().await.unwrap().what, What::Ready(Some(1))));
+        let What::Closed(why) = told.recv().await.unwrap().what else { panic!("it does not end") };
+        assert_eq!(why, "nothing came within 30 s");
+        task.await.unwrap();
     }
 }
