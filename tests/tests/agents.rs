@@ -566,8 +566,8 @@ fn in_a_cluster_one_replica_works_and_another_one_follows_it() {
         let other = manager.start(&harness, &repeated);
         manager.until("STATUS=stands by");
         assert!(works(&one), "{:?}", lease(&harness, &name));
-        let once = [command, &["--once"]].concat();
-        let run = harness.run("oarctl", &once).expect(5);
+        let single = [command, &["--once"]].concat();
+        let run = harness.run("oarctl", &single).expect(5);
         assert!(run.stderr.contains(&format!("another instance of {name} is running")), "{run:?}");
 
         one.signal(Signal::SIGTERM);

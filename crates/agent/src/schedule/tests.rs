@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use cli_support::{OutputFormat, Ui};
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, LocalBoxFuture};
 use jiff::{SignedDuration, Timestamp};
 use oar_core::clients::kube::LeaseHolder;
 use oar_core::clock::ClockSource;
@@ -100,7 +100,7 @@ impl Scene {
     }
 
     /// Lets an agent work for so many seconds, and stops it.
-    async fn run(&self, seconds: u64, work: impl Future<Output = Result<ExitCode, CliError>>) {
+    async fn run(&self, seconds: u64, work: LocalBoxFuture<'_, Result<ExitCode, CliError>>) {
         let over = async {
             tokio::time::sleep(Duration::from_secs(seconds)).await;
             self.stop.send(Signal::Terminate);
@@ -198,7 +198,8 @@ async fn a_service_that_waits_for_work_lives_however_short_the_watchdog() {
     for (interval, watchdog) in [(15, 2), (15, 8), (30, 50)] {
         let scene = Scene::with(watchdog, 0.5);
         let mut work = Idle::new(&scene, None);
-        scene.run(120, service(interval).run(&scene.session, agent(&NoCluster), &mut work)).await;
+        let service = service(interval).run(&scene.session, agent(&NoCluster), &mut work);
+        scene.run(120, service.boxed_local()).await;
         let lives = scene.times("WATCHDOG=1");
         assert!(lives.first().is_some_and(|first| *first < 6.0), "{lives:?}");
         assert!(lives.last().is_some_and(|last| *last > 118.0 - 5.0), "{lives:?}");
@@ -215,7 +216,8 @@ async fn a_service_that_does_not_come_back_is_noticed_within_a_minute() {
     for (interval, watchdog) in [(15_u32, 2_u32), (15, 45), (30, 50)] {
         let scene = Scene::with(watchdog.into(), 0.5);
         let mut work = Idle::new(&scene, Some(3));
-        scene.run(300, service(interval.into()).run(&scene.session, agent(&NoCluster), &mut work)).await;
+        let service = service(interval.into()).run(&scene.session, agent(&NoCluster), &mut work);
+        scene.run(300, service.boxed_local()).await;
         let last = scene.times("WATCHDOG=1").last().copied().unwrap();
         let period = f64::from(interval.min(60 - watchdog));
         let hangs_since = 2.0 * period;
@@ -230,7 +232,8 @@ async fn a_service_that_does_not_come_back_is_noticed_within_a_minute() {
 async fn a_pass_that_neither_asks_nor_ends_gives_no_sign_of_life() {
     let scene = Scene::with(8, 0.5);
     let schedule = every(600);
-    scene.run(300, schedule.run(&scene.session, agent(&NoCluster), std::future::pending::<Pass>)).await;
+    let passes = schedule.run(&scene.session, agent(&NoCluster), std::future::pending::<Pass>);
+    scene.run(300, passes.boxed_local()).await;
     assert_eq!(scene.times("READY=1").len(), 1);
     let last = scene.times("WATCHDOG=1").last().copied().unwrap_or_default();
     assert!(last <= 4.0, "its beginning is the last progress: {last}");
@@ -248,7 +251,7 @@ async fn after_a_pass_that_panics_the_next_one_is_made() {
             Pass::default()
         }
     };
-    scene.run(25, every(10).run(&scene.session, agent(&NoCluster), pass)).await;
+    scene.run(25, every(10).run(&scene.session, agent(&NoCluster), pass).boxed_local()).await;
     assert_eq!(passes.get(), 3);
     assert_eq!(scene.times("STATUS=last pass: 1 problem").len(), 1);
     assert_eq!(scene.times("STATUS=last pass: 0 problems").len(), 2);
@@ -271,7 +274,7 @@ async fn pauses_are_the_interval_more_or_less_and_no_pass_begins_in_another() {
                 Pass::default()
             }
         };
-        scene.run(1_500, every(100).run(&scene.session, agent(&NoCluster), pass)).await;
+        scene.run(1_500, every(100).run(&scene.session, agent(&NoCluster), pass).boxed_local()).await;
         let times = times.into_inner();
         assert!(times.len() >= 6, "{times:?}");
         for pair in times.windows(2) {
