@@ -1,10 +1,12 @@
 //! The generated parts of the documentation: the reference of all command lines with the table of their
-//! effects, and the table of environment variables.
+//! effects, and the tables of environment variables and of the MCP server's tools.
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::{fs, io};
 
+use mcp_server::caller::AccessScope;
+use mcp_server::tools::{Profile, catalogue};
 use oar_core::config::environment;
 use oar_core::operations::{Effect, Interruption, Row, TABLE};
 
@@ -12,10 +14,51 @@ use crate::BINARIES;
 
 /// The page with the reference, relative to the root of the working tree.
 const REFERENCE: &str = "docs/reference.md";
-/// The page with the table of environment variables between [`BEGIN`] and [`END`].
-const CONFIGURATION: &str = "docs/configuration.md";
-const BEGIN: &str = "<!-- generated: environment (`make reference` writes this table) -->\n";
+/// A part of a page that is generated: between `<!-- generated: NAME …` and [`END`].
+struct Part {
+    page: &'static str,
+    name: &'static str,
+    text: fn() -> String,
+}
+
+/// Every such part.
+const PARTS: [Part; 2] = [
+    Part { page: "docs/configuration.md", name: "environment", text: environment::reference },
+    Part { page: "docs/mcp.md", name: "tools", text: tools },
+];
 const END: &str = "<!-- end of generated -->\n";
+
+impl Part {
+    fn begin(&self) -> String {
+        format!("<!-- generated: {} (`make reference` writes this table) -->\n", self.name)
+    }
+
+    /// `page` with the present text; `None` when it has no markers for it.
+    fn renewed(&self, page: &str) -> Option<String> {
+        let begin = self.begin();
+        let (before, rest) = page.split_once(&begin)?;
+        let (_, after) = rest.split_once(END)?;
+        Some([before, &begin, "\n", &(self.text)(), "\n", END, after].concat())
+    }
+}
+
+/// The table of the tools of the MCP server.
+fn tools() -> String {
+    let mut text = String::from(
+        "| Tool | What it does | Scope | Profile `daily` | Changes |\n|---|---|---|---|---|\n",
+    );
+    for tool in catalogue() {
+        let daily = if Profile::Daily.has(tool.name) { "yes" } else { "" };
+        let changes = match (tool.hints.read_only, tool.scope) {
+            (true, _) => "nothing",
+            (false, AccessScope::Critical) => "what cannot be undone",
+            (false, _) => "yes",
+        };
+        let (name, title, scope) = (tool.name, tool.title(), tool.scope.name());
+        let _ = writeln!(text, "| `{name}` | {title} | `{scope}` | {daily} | {changes} |");
+    }
+    text.trim_end().to_owned()
+}
 
 /// The reference as Markdown.
 pub fn markdown() -> String {
@@ -74,24 +117,20 @@ fn command(text: &mut String, definition: &clap::Command, path: &str, depth: usi
     }
 }
 
-/// `page` with the present table of environment variables; `None` when it has no markers for it.
-fn with_environment(page: &str) -> Option<String> {
-    let (before, rest) = page.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some([before, BEGIN, "\n", &environment::reference(), "\n", END, after].concat())
-}
-
 /// Updates the generated parts of the documentation in the working tree at `root`.
 ///
 /// # Errors
 /// When a page cannot be read or written, or has no markers for its generated part.
 pub fn write(root: &Path) -> io::Result<()> {
     fs::write(root.join(REFERENCE), markdown())?;
-    let page = root.join(CONFIGURATION);
-    let text = with_environment(&fs::read_to_string(&page)?).ok_or_else(|| {
-        io::Error::other(format!("{CONFIGURATION} does not contain `{}`", BEGIN.trim_end()))
-    })?;
-    fs::write(page, text)
+    for part in PARTS {
+        let page = root.join(part.page);
+        let text = part.renewed(&fs::read_to_string(&page)?).ok_or_else(|| {
+            io::Error::other(format!("{} does not contain `{}`", part.page, part.begin().trim_end()))
+        })?;
+        fs::write(page, text)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -109,9 +148,11 @@ mod tests {
     }
 
     #[test]
-    fn the_stored_table_of_variables_is_the_generated_one() {
-        let page = stored(CONFIGURATION);
-        let same = with_environment(&page).is_some_and(|generated| generated == page);
-        assert!(same, "the table in {CONFIGURATION} is not what the programs read; run `make reference`");
+    fn the_stored_parts_of_pages_are_the_generated_ones() {
+        for part in PARTS {
+            let page = stored(part.page);
+            let same = part.renewed(&page).is_some_and(|generated| generated == page);
+            assert!(same, "the {} in {} are not what the programs say; run `make reference`", part.name, part.page);
+        }
     }
 }
