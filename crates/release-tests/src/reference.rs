@@ -14,6 +14,7 @@ use crate::BINARIES;
 
 /// The page with the reference, relative to the root of the working tree.
 const REFERENCE: &str = "docs/reference.md";
+
 /// A part of a page that is generated: between `<!-- generated: NAME …` and [`END`].
 struct Part {
     page: &'static str,
