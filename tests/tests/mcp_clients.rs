@@ -16,22 +16,26 @@ fn prepared() -> Harness {
     harness.sandbox.world().errata.lock().advisory_mut(150_002).unwrap().state = AdvisoryState::Qe;
     harness.oar(ERRATA, &["create-test-report"]).expect(0);
     let harness = mcp::with_usual_callers(harness);
-    // Slow enough for progress.
+    // Slow enough for progress, the effects of the slow call above all.
     harness.sandbox.set_latency(Duration::from_millis(60));
+    harness.sandbox.faults().add(Fault::on("jira", FaultKind::Slow { ms: 600 }).method("PUT").forever());
     harness.sandbox.faults().add(Fault::on("errata", FaultKind::Hang).path("*14000*").forever());
     harness
 }
 
+/// The call whose progress is followed. Called a second time it has nothing to do.
+const SLOW: &str = "oar_take_ownership";
+
 fn script() -> Value {
     let calls: Vec<Value> = mcp::tools(KONFLUX)
         .into_iter()
-        .filter(|tool| !matches!(tool.kind, Kind::Generic | Kind::Critical))
+        .filter(|tool| !matches!(tool.kind, Kind::Generic | Kind::Critical) && tool.name != SLOW)
         .map(|tool| json!([tool.name, tool.arguments]))
         .collect();
     json!({
         "release": KONFLUX,
         "calls": calls,
-        "slow": ["oar_take_ownership", {"release": KONFLUX, "email": LEAD}],
+        "slow": [SLOW, {"release": KONFLUX, "email": LEAD}],
         "critical": ["oar_push_to_cdn_staging", {"release": KONFLUX}],
         "cancel": ["oar_is_release_shipped", {"release": ERRATA}],
         "cancel_after": 1.0,

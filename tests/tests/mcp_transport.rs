@@ -434,7 +434,8 @@ fn interrupted_at_the_end(era: Era) {
     // Longer than the server waits at its end.
     let harness = mcp::with_usual_callers(Harness::announced(KONFLUX)).env("OAR_HTTP_TIMEOUT", "120");
     let server = Server::start(&harness, &[]);
-    harness.sandbox.faults().add(Fault::on("jira", FaultKind::Hang).forever());
+    // A change: by then the start of the run is recorded.
+    harness.sandbox.faults().add(Fault::on("jira", FaultKind::Hang).method("PUT").forever());
     let mut client = server.client(era, "lead");
     let arguments = json!({"name": "oar_take_ownership", "arguments": {"release": KONFLUX, "email": LEAD}});
     let (connection, _) = client.begin("tools/call", arguments);
@@ -540,6 +541,8 @@ fn each_call_has_its_line_with_who_what_and_the_trace() {
         "_meta": {"traceparent": format!("00-{trace}-00f067aa0ba902b7-01")},
     });
     server.client(Era::Modern, "lead").request("tools/call", parameters).result();
+    let set = json!({"release": KONFLUX, "task_name": "stage-testing", "status": "Pass"});
+    assert!(!server.client(Era::Modern, "lead").call("oar_update_task_status", set).is_error());
     server.client(Era::Legacy, "daily").call("oar_get_issues", json!({"release": KONFLUX})).result();
     let of_lead = |line: &&str| line.contains("lead") && line.contains("oar_add_issue");
     let log = server.stopped().stderr;
@@ -547,7 +550,7 @@ fn each_call_has_its_line_with_who_what_and_the_trace() {
     assert!(line.contains(trace) && line.contains(KONFLUX), "{log}");
     assert!(log.lines().any(|line| line.contains("daily") && line.contains("oar_get_issues")), "{log}");
     assert!(!log.contains(LEAD) && !log.contains(&mcp::token("lead")), "{log}");
-    // What changes something stands in the history of the release as well, with its caller.
+    // What changes a task stands in the history of the release as well, with its caller.
     let history = harness.oar(KONFLUX, &["history"]).expect(0).stdout;
     assert!(history.contains("mcp:lead"), "{history}");
 }

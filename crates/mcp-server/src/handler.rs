@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::error::ErrorClass;
+use oar_core::flow::interrupt::Interrupt;
 use rmcp::model::{CacheScope, Tool as Definition};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, GetPromptRequestParams,
@@ -115,7 +116,10 @@ pub(crate) async fn serve(options: Options, session: Session) -> Result<ExitCode
                 subscriptions: Subscriptions::default(),
                 fixed: None,
             };
-            transport::serve(of_session, settings, state, interrupt).await
+            let ending = tokio::spawn(end(calls.clone(), interrupt.clone(), settings.limits.drain_time));
+            let served = transport::serve(of_session, settings, state, interrupt).await;
+            ending.abort();
+            served
         };
         calls.stop_all(TO_RECORD).await;
         served
@@ -126,6 +130,17 @@ pub(crate) async fn serve(options: Options, session: Session) -> Result<ExitCode
     served
         .map_err(|error| CliError::new(ErrorClass::Failed, format!("the server ended early: {error}")))??;
     Ok(ExitCode::Done)
+}
+
+/// How long before the transport closes its streams runs are told to stop, so that whoever waits for one is told.
+const TO_TELL: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Has the runs that outlast most of `drain_time` stop once the server was told to.
+async fn end(calls: Calls, stop: Interrupt, drain_time: std::time::Duration) {
+    stop.wait().await;
+    calls.will_end();
+    tokio::time::sleep(drain_time.saturating_sub(TO_TELL)).await;
+    calls.stop_all(TO_TELL).await;
 }
 
 /// How long runs may take to record where they stopped, after the transport let them end.

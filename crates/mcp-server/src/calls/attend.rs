@@ -33,7 +33,7 @@ pub(super) async fn attend(
 ) -> Answer {
     context.trail.runs(&run.id);
     let mut guard = StopOnDrop(Some(run));
-    let ended = wait(run, context, true, redactor).await;
+    let ended = wait(runs, run, context, true, redactor).await;
     let answer = match ended {
         Some(answer) => Some(answer),
         None if runs.keep(run) => None,
@@ -66,8 +66,14 @@ fn goes_on(tool: &Tool, run: &Run, redactor: &Redactor) -> Answer {
 }
 
 /// Waits for the end of a run; `None` when it goes on. A cancellation stops the run where it is `own`, and otherwise only
-/// the waiting.
-async fn wait(run: &Arc<Run>, context: &CallContext, own: bool, redactor: &Redactor) -> Option<Arc<Answer>> {
+/// the waiting. While the server ends, the waiting lasts until the run has ended or was told to stop.
+async fn wait(
+    runs: &Runs,
+    run: &Arc<Run>,
+    context: &CallContext,
+    own: bool,
+    redactor: &Redactor,
+) -> Option<Arc<Answer>> {
     let mut reporter = Reporter::new(context.progress.clone(), redactor.clone());
     let until = Instant::now() + PATIENCE;
     let end = run.end();
@@ -75,7 +81,7 @@ async fn wait(run: &Arc<Run>, context: &CallContext, own: bool, redactor: &Redac
     let mut is_cancelled = false;
     loop {
         let is_late = Instant::now() >= until && !is_cancelled;
-        if is_late && !run.is_asking() {
+        if is_late && !run.is_asking() && !runs.is_ending() {
             return None;
         }
         let pause = if reporter.is_wanted() || is_late {
@@ -115,7 +121,7 @@ pub(super) async fn follow(
         .into();
     };
     let untrusted = run.is_untrusted();
-    let Some(answer) = wait(&run, context, false, redactor).await else {
+    let Some(answer) = wait(runs, &run, context, false, redactor).await else {
         let newest: Vec<_> = run.newest().into_iter().filter(|text| !text.is_empty()).collect();
         let newest =
             if newest.is_empty() { "nothing was reported yet".to_owned() } else { newest.join("\n") };

@@ -230,6 +230,11 @@ impl Calls {
         attend(&self.0.runs, tool, &run, &context, &self.0.session.redactor).await
     }
 
+    /// The server will end soon: from now on no call is answered with the id of a run, which nobody could follow.
+    pub fn will_end(&self) {
+        self.0.runs.will_end();
+    }
+
     /// Tells every run to stop and waits until they have, but not longer than `limit`. No other is begun.
     pub async fn stop_all(&self, limit: Duration) {
         self.0.runs.close("the server is being stopped");

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -161,6 +161,8 @@ pub(super) struct Runs {
     known: Mutex<Known>,
     /// How many go on, for the metrics.
     count: Gauge<i64, AtomicI64>,
+    /// Whether the server will end soon.
+    is_ending: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -188,7 +190,7 @@ impl Runs {
 
     /// No run yet; `count` will be how many go on.
     pub(super) fn new(count: Gauge<i64, AtomicI64>) -> Self {
-        Self { known: Mutex::default(), count }
+        Self { count, ..Self::default() }
     }
 
     /// A new run.
@@ -265,6 +267,15 @@ impl Runs {
         let finished = || known.finished.iter().map(|(_, run)| run).find(|run| run.id == id);
         let found = known.running.get(id).map(|(run, _)| run).or_else(finished).cloned();
         found.filter(|run| run.caller == caller)
+    }
+
+    /// The server will end soon: nobody could ask for a run by its id then.
+    pub(super) fn will_end(&self) {
+        self.is_ending.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::SeqCst)
     }
 
     /// How many go on.

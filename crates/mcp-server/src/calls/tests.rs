@@ -126,6 +126,23 @@ async fn what_takes_long_is_answered_with_its_id_and_followed_to_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_the_server_ends_nobody_is_given_an_id_that_cannot_be_followed() {
+    let world = World::new();
+    let (runs, start) = (Arc::clone(&world.runs), Instant::now());
+    let run = world.start("ann", LIMIT, |run| async move {
+        run.interrupt.wait().await;
+        done("recorded")
+    });
+    world.runs.will_end();
+    tokio::spawn(async move {
+        tokio::time::sleep(PATIENCE + Duration::from_secs(5)).await;
+        runs.close("the server is being stopped");
+    });
+    assert_eq!(world.attend(&run, &context("ann")).await, done("recorded"));
+    assert!(start.elapsed() >= PATIENCE + Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_document_that_is_late_is_no_success_without_its_keys() {
     let world = World::of("oar_get_release_status");
     let run = world.start("ann", LIMIT, |_| async {

@@ -26,6 +26,7 @@ use super::reply::Reply;
 use crate::clock::Clock;
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::redact::Redactor;
+use crate::service::Service;
 
 /// Limits of the HTTP stack. The defaults are for production; tests shorten them.
 #[derive(Debug, Clone)]
@@ -42,7 +43,7 @@ pub struct HttpSettings {
     pub longest_wait: Duration,
     /// The largest answer that is read, in bytes.
     pub body_limit: usize,
-    /// The most requests at the same time to one host.
+    /// The most requests at the same time to one service on one host, so that one that hangs holds up no other.
     pub per_host: usize,
     /// Certificates of a private authority, in PEM, trusted in addition to the system's.
     pub ca_bundle: Option<Vec<u8>>,
@@ -83,7 +84,7 @@ struct Inner {
     settings: HttpSettings,
     clock: Clock,
     redactor: Redactor,
-    budgets: Mutex<HashMap<String, Arc<Semaphore>>>,
+    budgets: Mutex<HashMap<(Service, String), Arc<Semaphore>>>,
     /// Number of repetitions that were logged.
     told: AtomicUsize,
     /// Number of requests that have been waiting long for an answer.
@@ -276,7 +277,9 @@ impl Http {
         );
         let mut budgets = self.inner.budgets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Arc::clone(
-            budgets.entry(host).or_insert_with(|| Arc::new(Semaphore::new(self.inner.settings.per_host))),
+            budgets
+                .entry((call.service, host))
+                .or_insert_with(|| Arc::new(Semaphore::new(self.inner.settings.per_host))),
         )
     }
 

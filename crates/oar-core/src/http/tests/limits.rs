@@ -56,3 +56,21 @@ async fn each_host_has_its_own_budget_of_concurrent_requests() {
     assert_eq!(most_at_one.load(Ordering::SeqCst), 2);
     assert_eq!(most_at_other.load(Ordering::SeqCst), 2);
 }
+
+#[tokio::test]
+async fn a_service_that_hangs_holds_up_no_other_on_its_host() {
+    // A second request of the same service would wait for the first.
+    let server =
+        Server::start([Act::Hang, Act::Answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")]).await;
+    let (http, _) = stack(HttpSettings { per_host: 1, ..HttpSettings::default() });
+    let hanging = tokio::spawn({
+        let (http, call) = (http.clone(), get(&server.url));
+        async move { http.send(call).await }
+    });
+    while server.requests() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let other = Call::get(Service::Errata, "read", server.url.clone());
+    assert_eq!(http.send(other).await.unwrap().body, "ok");
+    hanging.abort();
+}
