@@ -219,7 +219,34 @@ impl Server {
     /// # Panics
     /// When it has ended.
     pub fn open_files(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+        self.files().len()
+    }
+
+    /// What it has open: a path, or the kind of what has none.
+    fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().flatten();
+        entries.filter_map(|entry| Some(entry.path().read_link().ok()?.display().to_string())).collect()
+    }
+
+    /// The connections of its process: how many of clients to it, and how many of its own to services.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn connections(&self) -> (usize, usize) {
+        let own: Vec<String> = self.files();
+        let table = std::fs::read_to_string(format!("/proc/{}/net/tcp", self.pid())).unwrap();
+        let listening = format!(":{:04X}", self.address.port());
+        let (mut clients, mut services) = (0, 0);
+        for line in table.lines().skip(1) {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let [_, local, _, state, .., inode] = fields.get(..10).unwrap_or_default() else { continue };
+            // 0A is the socket that listens.
+            if *state == "0A" || !own.contains(&format!("socket:[{inode}]")) {
+                continue;
+            }
+            if local.ends_with(&listening) { clients += 1 } else { services += 1 }
+        }
+        (clients, services)
     }
 
     /// A number of its metrics.
