@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use end_to_end::effects::Effects;
 use end_to_end::matrix::sample::{Numbers, is_deep};
-use end_to_end::mcp::{self, Era, Server, until};
-use end_to_end::{Harness, KONFLUX, LEAD, elliott};
+use end_to_end::mcp::{self, Era, Server, Silent, until};
+use end_to_end::{ERRATA, Harness, KONFLUX, LEAD, elliott};
 use serde_json::{Value, json};
 
 fn calls() -> [(&'static str, Value); 6] {
@@ -86,4 +86,40 @@ fn cancelled_calls_leave_nothing_behind() {
     println!("memory: {memory:.0} MB");
     let log = server.stopped().stderr;
     assert!(!log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn one_service_that_hangs_slows_nobody_but_who_asked_for_it() {
+    let harness = prepared();
+    let silent = Silent::start();
+    let server = Server::start_beside(&harness, &[], &silent);
+    let mut client = server.client(Era::Modern, "daily");
+    let mut lead = server.client(Era::Modern, "lead");
+    // All that each of the two may have at the same time or may let wait hangs: documents of one, commands of the other.
+    let mut hanging = Vec::new();
+    for _ in 0..24 {
+        let arguments = json!({"release": ERRATA});
+        let document = json!({"name": "oar_is_release_shipped", "arguments": arguments});
+        hanging.push(client.begin("tools/call", document).0);
+        let command = json!({"name": "oar_push_to_cdn_staging", "arguments": arguments});
+        hanging.push(lead.begin("tools/call", command).0);
+    }
+    until("requests hang", || (silent.taken() >= 16).then_some(()));
+    // Nothing of this was asked for before, so all of it is read now; one writes, and one is a command.
+    let mut other = server.client(Era::Legacy, "asked");
+    for (tool, arguments) in [
+        ("oar_get_release_metadata", json!({"release": KONFLUX})),
+        ("oar_get_release_status", json!({"release": KONFLUX})),
+        ("oar_add_issue", json!({"release": KONFLUX, "issue": "the errata tool hangs", "blocker": false})),
+        ("oar_image_signed_check", json!({"release": KONFLUX})),
+    ] {
+        let answer = other.call(tool, arguments);
+        assert!(!answer.is_error() && mcp::run_id(&answer).is_none(), "{tool}: {answer:#?}\n{}", harness.request_lines());
+    }
+    assert_eq!(server.get("/livez").head.status, 200);
+    for connection in hanging {
+        connection.close();
+    }
+    server.settled(&harness);
+    server.stopped();
 }
