@@ -114,7 +114,11 @@ fn one_service_that_hangs_slows_nobody_but_who_asked_for_it() {
         ("oar_image_signed_check", json!({"release": KONFLUX})),
     ] {
         let answer = other.call(tool, arguments);
-        assert!(!answer.is_error() && mcp::run_id(&answer).is_none(), "{tool}: {answer:#?}\n{}", harness.request_lines());
+        assert!(
+            !answer.is_error() && mcp::run_id(&answer).is_none(),
+            "{tool}: {answer:#?}\n{}",
+            harness.request_lines()
+        );
     }
     assert_eq!(server.get("/livez").head.status, 200);
     for connection in hanging {
@@ -122,4 +126,31 @@ fn one_service_that_hangs_slows_nobody_but_who_asked_for_it() {
     }
     server.settled(&harness);
     server.stopped();
+}
+
+#[test]
+fn what_is_cached_is_answered_as_it_was_the_first_time() {
+    let harness = prepared();
+    let server = Server::start(&harness, &[]);
+    let arguments = || json!({"release": KONFLUX});
+    let reads =
+        || harness.sandbox.requests().iter().filter(|request| request.service == "github-raw").count();
+    let first = server.client(Era::Modern, "lead").call("oar_get_release_metadata", arguments());
+    let asked = reads();
+    for era in Era::ALL {
+        let again = server.client(era, "daily").call("oar_get_release_metadata", arguments());
+        for key in ["content", "structuredContent", "isError"] {
+            assert_eq!(again.result()[key], first.result()[key], "{era:?}");
+        }
+    }
+    assert_eq!(reads(), asked);
+    let statistics = server.client(Era::Modern, "lead").call("mcp_cache_stats", json!({})).document();
+    assert_eq!((&statistics["metrics"]["hits"], &statistics["metrics"]["misses"]), (&json!(2), &json!(1)));
+    let invalidated = server.client(Era::Modern, "lead").call("mcp_cache_invalidate", arguments());
+    assert!(!invalidated.is_error(), "{invalidated:#?}");
+    server.client(Era::Modern, "daily").call("oar_get_release_metadata", arguments());
+    assert_eq!(reads(), asked + 1);
+    let log = server.stopped().stderr;
+    let lines = log.lines().filter(|line| line.contains("audit: caller=daily tool=oar_get_release_metadata"));
+    assert_eq!(lines.count(), 3, "{log}");
 }

@@ -210,7 +210,13 @@ impl Cache {
         };
         let document = document(&config);
         let file = file.file.clone();
-        let cached = Arc::new(CachedRelease { config, document, file, loaded: clock.now(), redacted: OnceLock::new() });
+        let cached = Arc::new(CachedRelease {
+            config,
+            document,
+            file,
+            loaded: clock.now(),
+            redacted: OnceLock::new(),
+        });
         releases.insert(release.clone(), Arc::clone(&cached)).await;
         Ok(cached)
     }

@@ -178,7 +178,8 @@ fn beside_what_hangs(limit: Duration) {
     // A caller's calls at the same time, and those of it that wait.
     let hanging: Vec<_> = (0..24)
         .map(|_| {
-            let call = json!({"name": "oar_is_release_shipped", "arguments": {"release": end_to_end::ERRATA}});
+            let call =
+                json!({"name": "oar_is_release_shipped", "arguments": {"release": end_to_end::ERRATA}});
             client.begin("tools/call", call)
         })
         .collect();
