@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use end_to_end::effects::Effects;
 use end_to_end::matrix::sample::{Numbers, is_deep};
-use end_to_end::mcp::{self, Era, Server, until};
-use end_to_end::{Harness, KONFLUX, LEAD, elliott};
+use end_to_end::mcp::{self, Era, Server, Silent, until};
+use end_to_end::{ERRATA, Harness, KONFLUX, LEAD, elliott};
 use serde_json::{Value, json};
 
 fn calls() -> [(&'static str, Value); 6] {
@@ -27,28 +27,32 @@ fn prepared() -> Harness {
     harness
 }
 
-/// What is there when each of these is called once and left alone, and then once more.
-fn undisturbed() -> Effects {
+/// How many more connections to services may wait for their next use: one of each call that a caller may have at the same time.
+const IDLE: usize = 8;
+
+/// What is there when each of these is called once and left alone, and how many files and sockets the server has open then.
+fn undisturbed() -> (Effects, usize) {
     let harness = prepared();
     let server = Server::start(&harness, &[]);
     let mut client = server.client(Era::Modern, "lead");
     for (tool, arguments) in calls() {
         client.call_to_its_end(tool, arguments);
     }
-    Effects::of(&harness)
+    server.settled(&harness);
+    (Effects::of(&harness), server.open_files())
 }
 
 #[test]
 fn cancelled_calls_leave_nothing_behind() {
     let count: u64 = if is_deep() { 1000 } else { 50 };
-    let expected = undisturbed();
+    let (expected, files) = undisturbed();
     let mut numbers = Numbers::named("storm");
     let harness = prepared();
     harness.sandbox.set_latency(Duration::from_millis(5));
     let server = Server::start(&harness, &[]);
     let mut clients = Era::ALL.map(|era| server.client(era, "lead"));
     server.settled(&harness);
-    let files = server.open_files();
+    let (clients_before, _) = server.connections();
     for _ in 0..count {
         let which = usize::try_from(numbers.below(2)).unwrap();
         let (tool, arguments) = calls()[usize::try_from(numbers.below(6)).unwrap()].clone();
@@ -62,7 +66,8 @@ fn cancelled_calls_leave_nothing_behind() {
         connection.close();
     }
     server.settled(&harness);
-    until("its connections are closed", || (server.open_files() <= files + 4).then_some(()));
+    until("its clients' connections are closed", || (server.connections().0 <= clients_before).then_some(()));
+    until("what it had open is closed", || (server.open_files() <= files + IDLE).then_some(()));
     // It still works, and finishes what was cancelled: each effect once.
     harness.sandbox.set_latency(Duration::ZERO);
     let mut client = server.client(Era::Modern, "lead");
@@ -81,4 +86,71 @@ fn cancelled_calls_leave_nothing_behind() {
     println!("memory: {memory:.0} MB");
     let log = server.stopped().stderr;
     assert!(!log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn one_service_that_hangs_slows_nobody_but_who_asked_for_it() {
+    let harness = prepared();
+    let silent = Silent::start();
+    let server = Server::start_beside(&harness, &[], &silent);
+    let mut client = server.client(Era::Modern, "daily");
+    let mut lead = server.client(Era::Modern, "lead");
+    // All that each of the two may have at the same time or may let wait hangs: documents of one, commands of the other.
+    let mut hanging = Vec::new();
+    for _ in 0..24 {
+        let arguments = json!({"release": ERRATA});
+        let document = json!({"name": "oar_is_release_shipped", "arguments": arguments});
+        hanging.push(client.begin("tools/call", document).0);
+        let command = json!({"name": "oar_push_to_cdn_staging", "arguments": arguments});
+        hanging.push(lead.begin("tools/call", command).0);
+    }
+    until("requests hang", || (silent.taken() >= 16).then_some(()));
+    // Nothing of this was asked for before, so all of it is read now; one writes, and one is a command.
+    let mut other = server.client(Era::Legacy, "asked");
+    for (tool, arguments) in [
+        ("oar_get_release_metadata", json!({"release": KONFLUX})),
+        ("oar_get_release_status", json!({"release": KONFLUX})),
+        ("oar_add_issue", json!({"release": KONFLUX, "issue": "the errata tool hangs", "blocker": false})),
+        ("oar_image_signed_check", json!({"release": KONFLUX})),
+    ] {
+        let answer = other.call(tool, arguments);
+        assert!(
+            !answer.is_error() && mcp::run_id(&answer).is_none(),
+            "{tool}: {answer:#?}\n{}",
+            harness.request_lines()
+        );
+    }
+    assert_eq!(server.get("/livez").head.status, 200);
+    for connection in hanging {
+        connection.close();
+    }
+    server.settled(&harness);
+    server.stopped();
+}
+
+#[test]
+fn what_is_cached_is_answered_as_it_was_the_first_time() {
+    let harness = prepared();
+    let server = Server::start(&harness, &[]);
+    let arguments = || json!({"release": KONFLUX});
+    let reads =
+        || harness.sandbox.requests().iter().filter(|request| request.service == "github-raw").count();
+    let first = server.client(Era::Modern, "lead").call("oar_get_release_metadata", arguments());
+    let asked = reads();
+    for era in Era::ALL {
+        let again = server.client(era, "daily").call("oar_get_release_metadata", arguments());
+        for key in ["content", "structuredContent", "isError"] {
+            assert_eq!(again.result()[key], first.result()[key], "{era:?}");
+        }
+    }
+    assert_eq!(reads(), asked);
+    let statistics = server.client(Era::Modern, "lead").call("mcp_cache_stats", json!({})).document();
+    assert_eq!((&statistics["metrics"]["hits"], &statistics["metrics"]["misses"]), (&json!(2), &json!(1)));
+    let invalidated = server.client(Era::Modern, "lead").call("mcp_cache_invalidate", arguments());
+    assert!(!invalidated.is_error(), "{invalidated:#?}");
+    server.client(Era::Modern, "daily").call("oar_get_release_metadata", arguments());
+    assert_eq!(reads(), asked + 1);
+    let log = server.stopped().stderr;
+    let lines = log.lines().filter(|line| line.contains("audit: caller=daily tool=oar_get_release_metadata"));
+    assert_eq!(lines.count(), 3, "{log}");
 }

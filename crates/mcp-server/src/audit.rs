@@ -78,8 +78,11 @@ impl Audit {
         }
         if let Some(arguments) = entry.arguments.filter(|arguments| !arguments.is_empty()) {
             let arguments = self.short_map(arguments, 0).to_string();
-            let arguments = shortened(&self.redactor.redact(&arguments), LONGEST);
-            let _ = write!(line, " arguments={arguments}");
+            let _ = if arguments.len() > LONGEST {
+                write!(line, " arguments={}", shortened(&self.redactor.redact(&arguments), LONGEST))
+            } else {
+                write!(line, " arguments={arguments}")
+            };
         }
         self.redactor.redact(&line).into_owned()
     }

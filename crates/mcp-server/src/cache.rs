@@ -7,12 +7,12 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt as _;
 use futures::stream::iter;
+use futures::{FutureExt as _, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use moka::future::Cache as Entries;
 use moka::notification::RemovalCause;
@@ -21,6 +21,7 @@ use moka::policy::EvictionPolicy;
 use oar_core::clients::Clients;
 use oar_core::clock::Clock;
 use oar_core::config::{BuildDataFile, ConfigError, ConfigStore};
+use oar_core::redact::Redactor;
 use oar_core::version::{ReleaseVersion, YStream};
 use serde_json::{Value, json};
 
@@ -73,6 +74,18 @@ pub struct CachedRelease {
     pub document: Value,
     file: BuildDataFile,
     loaded: Timestamp,
+    redacted: OnceLock<Value>,
+}
+
+impl CachedRelease {
+    /// Its document as `redactor` shows it, which is always the same one: the work is done once.
+    pub fn redacted(&self, redactor: &Redactor) -> &Value {
+        self.redacted.get_or_init(|| {
+            let mut document = self.document.clone();
+            crate::documents::bounds::redact(&mut document, redactor);
+            document
+        })
+    }
 }
 
 /// A y-stream's file, and when it was last known to be current.
@@ -142,17 +155,11 @@ impl Cache {
 
     /// The release, without a request when it is cached.
     pub async fn get(&self, release: &ReleaseVersion) -> Result<Arc<CachedRelease>, Arc<ConfigError>> {
-        let Inner { releases, files, metrics, clock, .. } = &*self.0;
-        let now = clock.now();
-        if let (Some(file), Some(cached)) =
-            (files.get(&release.y_stream()).await, releases.get(release).await)
-            && is_within(file.checked, TTL, now)
-            && cached.file.is_same(&file.file)
-        {
-            metrics.hits.fetch_add(1, Ordering::Relaxed);
+        if let Some(cached) = self.current(release).await {
             return Ok(cached);
         }
-        metrics.misses.fetch_add(1, Ordering::Relaxed);
+        let now = self.0.clock.now();
+        self.0.metrics.misses.fetch_add(1, Ordering::Relaxed);
         let file = self.file(release.y_stream(), TTL).await?;
         match self.take(release, &file).await {
             Err(error)
@@ -164,6 +171,22 @@ impl Cache {
             }
             taken => taken,
         }
+    }
+
+    /// The release when it is cached and no request has to be waited for.
+    pub fn at_hand(&self, release: &ReleaseVersion) -> Option<Arc<CachedRelease>> {
+        self.current(release).now_or_never().flatten()
+    }
+
+    async fn current(&self, release: &ReleaseVersion) -> Option<Arc<CachedRelease>> {
+        let Inner { releases, files, metrics, clock, .. } = &*self.0;
+        let file = files.get(&release.y_stream()).await?;
+        let cached = releases.get(release).await?;
+        if !is_within(file.checked, TTL, clock.now()) || !cached.file.is_same(&file.file) {
+            return None;
+        }
+        metrics.hits.fetch_add(1, Ordering::Relaxed);
+        Some(cached)
     }
 
     /// The release as the file has it, which is cached then.
@@ -187,7 +210,13 @@ impl Cache {
         };
         let document = document(&config);
         let file = file.file.clone();
-        let cached = Arc::new(CachedRelease { config, document, file, loaded: clock.now() });
+        let cached = Arc::new(CachedRelease {
+            config,
+            document,
+            file,
+            loaded: clock.now(),
+            redacted: OnceLock::new(),
+        });
         releases.insert(release.clone(), Arc::clone(&cached)).await;
         Ok(cached)
     }
@@ -609,6 +638,37 @@ releases:
         cache.get(&two).await.unwrap();
         assert_eq!(source.reads.load(Ordering::SeqCst), 2);
         assert_eq!(source.conditional.load(Ordering::SeqCst), 0, "what was dropped is read whole");
+    }
+
+    #[tokio::test]
+    async fn what_is_at_hand_is_what_would_be_read_without_a_request() {
+        let (source, clock, cache) = setup();
+        let one = release("4.19.1");
+        assert!(cache.at_hand(&one).is_none());
+        let read = cache.get(&one).await.unwrap();
+        assert!(Arc::ptr_eq(&cache.at_hand(&one).unwrap(), &read));
+        assert!(cache.at_hand(&release("4.19.2")).is_none(), "it is in the file, but was never asked for");
+        let metrics = &cache.statistics().await["metrics"];
+        assert_eq!((&metrics["hits"], &metrics["misses"]), (&json!(1), &json!(1)));
+        clock.advance(301);
+        assert!(cache.at_hand(&one).is_none(), "its file has to be asked for again");
+        cache.get(&one).await.unwrap();
+        assert!(cache.at_hand(&one).is_some());
+        cache.invalidate(Some(&one)).await;
+        assert!(cache.at_hand(&one).is_none());
+        assert_eq!(source.reads.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_document_is_redacted_once() {
+        let (source, _, cache) = setup();
+        source.change("ART-1", "ART-10000");
+        let cached = cache.get(&release("4.19.1")).await.unwrap();
+        assert!(cached.document.to_string().contains("ART-10000"));
+        let redactor = Redactor::new([secrecy::SecretString::from("ART-10000")]);
+        let first = cached.redacted(&redactor);
+        assert!(!first.to_string().contains("ART-10000"), "{first}");
+        assert!(std::ptr::eq(first, cached.redacted(&redactor)));
     }
 
     #[tokio::test]

@@ -162,7 +162,10 @@ impl Calls {
         match tool.kind {
             Kind::GetRun => follow(&self.0.runs, &arguments, &context, &self.0.session.redactor).await,
             Kind::Help => command::help(&self.0, &arguments),
-            Kind::Document(document) => self.document(tool, document, arguments, context).await,
+            Kind::Document(document) => match self.at_hand(tool, document, &arguments) {
+                Some(answer) => answer,
+                None => self.document(tool, document, arguments, context).await,
+            },
             Kind::Command { .. } | Kind::Generic(_) => match CommandLine::of(tool, &arguments) {
                 Ok(line) => self.command(line, context).await,
                 Err(failure) => failure.into(),
@@ -206,6 +209,19 @@ impl Calls {
             self.0.runs.finish(&run, failure.into());
         }
         attend(&self.0.runs, tool, &run, &context, &self.0.session.redactor).await
+    }
+
+    /// The answer for which nothing has to be waited: the metadata of a release that is cached. It needs no run.
+    fn at_hand(&self, tool: &Tool, document: DocumentTool, arguments: &Arguments) -> Option<Answer> {
+        if document != DocumentTool::ReleaseMetadata {
+            return None;
+        }
+        let release: ReleaseVersion = arguments.text("release")?.parse().ok()?;
+        let cached = self.0.documents.cache().at_hand(&release)?;
+        let document = cached.redacted(&self.0.session.redactor).clone();
+        // What does not fit is said where all documents are looked at.
+        tool.fits(&document).ok()?;
+        Some(Answer::Document { document, ok: true, untrusted: tool.is_untrusted, fits: true })
     }
 
     async fn document(

@@ -172,15 +172,14 @@ fn streamed(server: &Server) {
 
 /// The same load while all the calls that another caller may have hang at a service.
 fn beside_what_hangs(limit: Duration) {
-    use end_to_end::{ERRATA, Fault, FaultKind};
     let harness = mcp::with_usual_callers(Harness::announced(KONFLUX));
-    harness.sandbox.faults().add(Fault::on("errata", FaultKind::Hang).forever());
-    let server = Server::start(&harness, &UNLIMITED);
+    let server = Server::start_beside(&harness, &UNLIMITED, &mcp::Silent::start());
     let mut client = Client::new(server.address(), Era::Modern, Some(&mcp::token("daily")));
     // A caller's calls at the same time, and those of it that wait.
     let hanging: Vec<_> = (0..24)
         .map(|_| {
-            let call = json!({"name": "oar_is_release_shipped", "arguments": {"release": ERRATA}});
+            let call =
+                json!({"name": "oar_is_release_shipped", "arguments": {"release": end_to_end::ERRATA}});
             client.begin("tools/call", call)
         })
         .collect();
@@ -188,7 +187,6 @@ fn beside_what_hangs(limit: Duration) {
     println!("with {} calls that hang:", hanging.len());
     let (lead, parameters) = (mcp::token("lead"), json!({"release": KONFLUX}));
     load(server.address(), Some(&lead), Era::Modern, 16, limit, TOOL, &parameters, Some(&server));
-    harness.sandbox.faults().clear();
 }
 
 /// Sessions that nobody ends and connections that nobody uses: both are capped.
