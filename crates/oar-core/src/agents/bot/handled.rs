@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::message::{IncomingMessage, MessageKey};
 
 /// How long a message is remembered. Slack delivers again for some minutes, and a bot that starts looks back for 10 minutes.
-pub const HANDLED_FOR: Duration = Duration::from_mins(30);
-/// The most messages that are remembered; the oldest go first. It is more than one a second, which is what Slack lets a bot
+pub const HANDLED_FOR: Duration = Duration::from_hours(1);
+/// The most messages that are remembered; the oldest go first. It is one a second, which is what Slack lets a bot
 /// answer, and less than a megabyte, beyond which GitHub gives a file only in two requests.
-const MOST: usize = 2_500;
+const MOST: usize = 3_600;
 /// The newest messages whose attempts are remembered: writes of the file take turns, so only those of the last one may look. One
 /// write takes no more messages than that.
 pub const ATTEMPTS: usize = 16;
