@@ -138,7 +138,7 @@ fn what_is_cached_is_answered_as_it_was_the_first_time() {
     let first = server.client(Era::Modern, "lead").call("oar_get_release_metadata", arguments());
     let asked = reads();
     for era in Era::ALL {
-        let again = server.client(era, "daily").call("oar_get_release_metadata", arguments());
+        let again = server.client(era, "reader").call("oar_get_release_metadata", arguments());
         for key in ["content", "structuredContent", "isError"] {
             assert_eq!(again.result()[key], first.result()[key], "{era:?}");
         }
@@ -148,9 +148,9 @@ fn what_is_cached_is_answered_as_it_was_the_first_time() {
     assert_eq!((&statistics["metrics"]["hits"], &statistics["metrics"]["misses"]), (&json!(2), &json!(1)));
     let invalidated = server.client(Era::Modern, "lead").call("mcp_cache_invalidate", arguments());
     assert!(!invalidated.is_error(), "{invalidated:#?}");
-    server.client(Era::Modern, "daily").call("oar_get_release_metadata", arguments());
+    server.client(Era::Modern, "reader").call("oar_get_release_metadata", arguments());
     assert_eq!(reads(), asked + 1);
     let log = server.stopped().stderr;
-    let lines = log.lines().filter(|line| line.contains("audit: caller=daily tool=oar_get_release_metadata"));
+    let lines = log.lines().filter(|line| line.contains("audit: caller=reader tool=oar_get_release_metadata"));
     assert_eq!(lines.count(), 3, "{log}");
 }
