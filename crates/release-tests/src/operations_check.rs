@@ -7,8 +7,6 @@ use clap::Command;
 use oar_core::config::AGENT_COMMANDS;
 use oar_core::operations::{Effect, Program, Row, Scope, TABLE, row};
 
-use crate::definition;
-
 /// Commands that are not operations, and why.
 const LOCAL: &[(&str, &str)] = &[
     (
@@ -70,7 +68,8 @@ fn all_leaves() -> BTreeMap<(Program, String), Command> {
     }
     let mut all = BTreeMap::new();
     for program in Program::ALL {
-        below(program, "", &definition(program), &mut all);
+        let binary = crate::binary(program.name()).unwrap();
+        below(program, "", &(binary.definition)(), &mut all);
     }
     all
 }
@@ -170,6 +169,7 @@ fn commands_of_one_release_are_oar_s() {
 /// The page of `docs/` that describes a command.
 fn page(row: &Row) -> &'static str {
     match (row.about.program, row.about.command) {
+        (Program::Oar, "drive") => "drive.md",
         (Program::Oar, _) => "oar.md",
         (
             Program::Oarctl,

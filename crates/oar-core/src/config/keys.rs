@@ -70,6 +70,8 @@ pub enum ValueFormat {
     AgentCommand,
     /// How often an agent makes a pass, in seconds, written as a text.
     AgentInterval,
+    /// `auto`, `ask` or `never`.
+    Leave,
 }
 
 /// Whether a key is needed.
@@ -231,6 +233,9 @@ keys! {
         "the command of an agent that `oarctl agents run` keeps running", "oarctl start-release-detector --all";
     AGENT_INTERVAL = ["agents", NAME, "every"], ValueFormat::AgentInterval, Optional,
         "how often that agent makes a pass, in seconds", "600";
+    DRIVE = ["drive", NAME], ValueFormat::Leave, Optional,
+        "whether the engine does a step of a release by itself (`auto`), asks first (`ask`), or leaves it to people \
+         (`never`)", "ask";
 }
 
 impl Key {
@@ -336,6 +341,9 @@ impl Key {
             ValueFormat::Group if !plain(b"") => "is not the handle of a Slack user group",
             ValueFormat::JobName if !plain(b"/") || value.parse::<crate::ids::JobPath>().is_err() => {
                 "is not the name of a job"
+            }
+            ValueFormat::Leave if value.parse::<super::drive::Leave>().is_err() => {
+                "is neither `auto`, `ask` nor `never`"
             }
             ValueFormat::TriggerForm if !matches!(value, "path" | "body") => "is neither `path` nor `body`",
             ValueFormat::Repository if !(plain(b"/:") && value.contains('/') && takes_tag(value)) => {

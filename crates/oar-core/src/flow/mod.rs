@@ -2,7 +2,7 @@
 
 pub mod consent;
 pub mod gates;
-pub mod graph;
+pub mod nodes;
 pub mod holder;
 pub mod interrupt;
 pub mod log;

@@ -10,6 +10,7 @@ pub mod change_advisory_status;
 pub mod check_cve_tracker_bug;
 pub mod check_greenwave_cvp_tests;
 pub mod create_test_report;
+pub mod drive;
 pub mod drop_bugs;
 pub mod files;
 pub mod history;

@@ -251,6 +251,11 @@ impl Checker {
         }
         self.wait(task, field, position);
         self.claim(task, field, position);
+        if !task.get("judged").is_some_and(Node::is_null)
+            && let Some((place, judged)) = self.mapping(task, field, "judged", position, Absent::Fine)
+        {
+            self.text(judged, &join(field, "judged"), "at", place, Absent::Fine, Form::Text);
+        }
     }
 
     /// Who is running the task. The lease decides who may act, so its time is checked.

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use super::claims::ClaimView;
 use super::drops::DropIntent;
 use super::jobs::Job;
+use super::judged::{JUDGED, Judged};
 use super::metadata::{is_placeholder_id, is_placeholder_ticket, pending};
 use super::names::{ReasonClass, RunOutcome, TaskName, TaskStatus};
 use super::yaml::{Mapping, Node};
@@ -64,6 +65,9 @@ pub struct TaskView {
     pub waiver: Option<Waiver>,
     /// Who is at the task, or was last, when that is recorded.
     pub claim: Option<ClaimView>,
+    /// What its verdict is about, when that is recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Judged>,
 }
 
 /// One run of a task, from its history.
@@ -287,6 +291,7 @@ impl TaskView {
             wait: mapping.get("wait").and_then(Node::as_mapping).map(Wait::from_mapping),
             waiver: mapping.get("waiver").and_then(Node::as_mapping).map(Waiver::from_mapping),
             claim: mapping.get("claim").and_then(Node::as_mapping).map(ClaimView::from_mapping),
+            judged: mapping.get(JUDGED).and_then(Node::as_mapping).map(Judged::from_mapping),
         }
     }
 
