@@ -11,7 +11,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 
 use super::facts::{
-    Alerts, BuildData, Fact, FactKey, Facts, JobView, PayloadView, Promotion, Seen, StageView, Standing, Tests,
+    Alerts, BuildData, Fact, FactKey, Facts, JobView, PayloadView, Promotion, Seen, StageView, Standing,
+    Tests,
 };
 use super::verdict::{Evidence, Lack, NodePlan, ToDo, Verdict};
 use crate::clients::gitlab::MergeRequestState;
@@ -222,9 +223,8 @@ impl<'a> Evaluation<'a> {
     fn new(input: Input<'a>) -> Self {
         let views = input.state.map(State::tasks).unwrap_or_default();
         let tasks: BTreeMap<_, _> = views.into_iter().filter_map(|view| Some((view.task?, view))).collect();
-        let approved = tasks
-            .get(&TaskName::ChangeAdvisoryStatus)
-            .is_some_and(|view| view.status == TaskStatus::Pass);
+        let approved =
+            tasks.get(&TaskName::ChangeAdvisoryStatus).is_some_and(|view| view.status == TaskStatus::Pass);
         Self {
             input,
             tasks,
@@ -449,17 +449,13 @@ impl Evaluation<'_> {
         let begun = self.status(task) != TaskStatus::NotStarted;
         self.issues.iter().find(|issue| {
             let names = &issue.related_tasks;
-            issue.blocks()
-                && (names.iter().any(|name| name == task.id()) || (names.is_empty() && !begun))
+            issue.blocks() && (names.iter().any(|name| name == task.id()) || (names.is_empty() && !begun))
         })
     }
 
     fn blocked_by(&self, issue: &IssueView, row: &Row) -> Judgement {
         let evidence = self.stated("issues".to_owned(), issue.issue.clone(), issue.reported_at.as_ref());
-        let command = format!(
-            "oar -r {} issue resolve TEXT --resolution TEXT",
-            self.input.release
-        );
+        let command = format!("oar -r {} issue resolve TEXT --resolution TEXT", self.input.release);
         Judgement::blocked(issue.issue.clone(), row.who)
             .since(time(issue.reported_at.as_ref()))
             .by_command(command)
@@ -484,11 +480,14 @@ impl Evaluation<'_> {
                 format!("{}: {}", waiver.by, waiver.reason),
                 Some(&waiver.at),
             );
-            return Ok(Judgement::not_applicable(format!("waived by {}: {}", waiver.by, waiver.reason)).on(evidence));
+            return Ok(
+                Judgement::not_applicable(format!("waived by {}: {}", waiver.by, waiver.reason)).on(evidence)
+            );
         }
         if only_informs(task) {
             if let Some(issue) = self.input.state.and_then(|state| not_available(state, task)) {
-                let evidence = self.stated("issues".to_owned(), issue.issue.clone(), issue.reported_at.as_ref());
+                let evidence =
+                    self.stated("issues".to_owned(), issue.issue.clone(), issue.reported_at.as_ref());
                 return Ok(Judgement::not_applicable(issue.issue).on(evidence));
             }
             if let Some(view) = view.filter(|_| status == TaskStatus::Fail) {
@@ -501,7 +500,9 @@ impl Evaluation<'_> {
         if self.approved {
             return Ok(Judgement::not_applicable("the release is approved without it"));
         }
-        if let Some(claim) = view.and_then(|view| view.claim.as_ref()).filter(|claim| claim.holds_at(self.now(), |_| false)) {
+        if let Some(claim) =
+            view.and_then(|view| view.claim.as_ref()).filter(|claim| claim.holds_at(self.now(), |_| false))
+        {
             let lease = claim.lease_until.parse().unwrap_or(self.input.now);
             return Ok(Judgement::running(format!("{} runs it", claim.by))
                 .since(claim.since.parse().ok())
@@ -566,7 +567,8 @@ impl Evaluation<'_> {
     fn create_test_report(&self, row: &Row) -> Judged {
         if let Some(state) = self.input.state {
             let created = state.created_at().map(str::to_owned);
-            let evidence = self.stated("created_at".to_owned(), created.clone().unwrap_or_default(), created.as_ref());
+            let evidence =
+                self.stated("created_at".to_owned(), created.clone().unwrap_or_default(), created.as_ref());
             return Ok(Judgement::new(Verdict::Done).since(time(created.as_ref())).on(evidence));
         }
         let seen = self.need(row, FactKey::BuildData, &self.input.facts.build_data)?;
@@ -575,7 +577,8 @@ impl Evaluation<'_> {
                 .due(later(seen.at, row.poll))
                 .on(self.read(seen, "assemblies", "absent"))),
             BuildData::Present { metadata, .. } => {
-                let evidence = self.read(seen, "release_date", metadata.release_date.clone().unwrap_or_default());
+                let evidence =
+                    self.read(seen, "release_date", metadata.release_date.clone().unwrap_or_default());
                 if metadata.release_date.is_none() {
                     return Ok(Judgement::blocked("the build data names no release date", Who::Art)
                         .due(later(seen.at, row.poll))
@@ -611,16 +614,20 @@ impl Evaluation<'_> {
             for (subject, was) in &judged.of {
                 let Some(is) = subjects.get(subject.as_str()).filter(|is| *is != was) else { continue };
                 let words = format!("{subject} changed from {was} to {is}");
-                let evidence = self.stated(format!("tasks.{task}.judged.{subject}"), was.clone(), judged.at.as_ref());
+                let evidence =
+                    self.stated(format!("tasks.{task}.judged.{subject}"), was.clone(), judged.at.as_ref());
                 return Some((words, evidence));
             }
         }
-        let concerns = |field: &str| inputs(task).iter().any(|input| field.starts_with(input))
-            && (task == TaskName::TakeOwnership || field != "advisory_ids.microshift");
+        let concerns = |field: &str| {
+            inputs(task).iter().any(|input| field.starts_with(input))
+                && (task == TaskName::TakeOwnership || field != "advisory_ids.microshift")
+        };
         let state = self.input.state?;
         if let Some(BuildData::Present { metadata, .. }) = self.input.facts.build_data.value() {
             let changes = state.metadata_changes(metadata).into_iter();
-            if let Some(change) = changes.into_iter().find(|change| change.matters && concerns(&change.field)) {
+            if let Some(change) = changes.into_iter().find(|change| change.matters && concerns(&change.field))
+            {
                 let words = format!("ART changed the build data: {change}");
                 let evidence = self.stated(
                     format!("metadata.{}", change.field),
@@ -632,10 +639,16 @@ impl Evaluation<'_> {
         }
         let completed = time(view.completed_at.as_ref())?;
         for record in state.metadata_history() {
-            let later = record.at.as_ref().and_then(|at| at.parse::<Timestamp>().ok()).is_some_and(|at| at > completed);
+            let later = record
+                .at
+                .as_ref()
+                .and_then(|at| at.parse::<Timestamp>().ok())
+                .is_some_and(|at| at > completed);
             // A changed value, not one that ART had announced.
             let changed = record.values.iter().find(|value| {
-                value.split_once(": ").is_some_and(|(field, change)| concerns(field) && change.contains(" -> "))
+                value
+                    .split_once(": ")
+                    .is_some_and(|(field, change)| concerns(field) && change.contains(" -> "))
             });
             if let (true, Some(value)) = (later, changed) {
                 let evidence = self.stated("metadata.changes".to_owned(), value.clone(), record.at.as_ref());
@@ -657,19 +670,34 @@ impl Evaluation<'_> {
         let resolved = self
             .issues
             .iter()
-            .filter(|issue| issue.blocker && issue.resolved && issue.related_tasks.iter().any(|name| name == task.id()))
+            .filter(|issue| {
+                issue.blocker && issue.resolved && issue.related_tasks.iter().any(|name| name == task.id())
+            })
             .filter_map(|issue| time(issue.resolved_at.as_ref()))
             .max();
         let failures: Vec<_> = view
             .history
             .iter()
             .rev()
-            .filter(|run| !matches!(run.outcome, None | Some(RunOutcome::Unknown | RunOutcome::Interrupted | RunOutcome::Blocked | RunOutcome::InProgress)))
+            .filter(|run| {
+                !matches!(
+                    run.outcome,
+                    None | Some(
+                        RunOutcome::Unknown
+                            | RunOutcome::Interrupted
+                            | RunOutcome::Blocked
+                            | RunOutcome::InProgress
+                    )
+                )
+            })
             .take_while(|run| run.outcome == Some(RunOutcome::Fail))
-            .filter(|run| resolved.is_none_or(|resolved| time(run.finished.as_ref()).is_none_or(|end| end > resolved)))
+            .filter(|run| {
+                resolved.is_none_or(|resolved| time(run.finished.as_ref()).is_none_or(|end| end > resolved))
+            })
             .collect();
-        let decided_before = resolved
-            .is_some_and(|resolved| time(view.completed_at.as_ref()).is_some_and(|completed| completed <= resolved));
+        let decided_before = resolved.is_some_and(|resolved| {
+            time(view.completed_at.as_ref()).is_some_and(|completed| completed <= resolved)
+        });
         let count = match u32::try_from(failures.len()).unwrap_or(u32::MAX) {
             // The Python tooling keeps no history.
             0 if !decided_before => 1,
@@ -715,8 +743,11 @@ impl Evaluation<'_> {
         };
         let builds = &self.metadata.candidate_builds;
         let Some(build) = builds.get("x86_64").or_else(|| builds.get("amd64")) else {
-            return Ok(unavailable("the release has no candidate build for x86_64")
-                .on(self.stated("metadata.candidate_builds.x86_64".to_owned(), "absent", None)));
+            return Ok(unavailable("the release has no candidate build for x86_64").on(self.stated(
+                "metadata.candidate_builds.x86_64".to_owned(),
+                "absent",
+                None,
+            )));
         };
         let seen = self.need(row, FactKey::CandidateTests, &self.input.facts.candidate_tests)?;
         let evidence = self.read(seen, "verdict", seen.value.verdict());
@@ -725,14 +756,24 @@ impl Evaluation<'_> {
             tests if tests.are_good() => Judgement::new(Verdict::Ready)
                 .noting(format!("{build} is {}: Pass can be recorded", tests.verdict()))
                 .on(evidence),
-            Tests::Record { aggregated: false, .. } => Judgement::waiting(format!("the end of the tests of {build}"))
-                .due(later(seen.at, row.poll))
-                .until(self.announced().zip(row.deadline).map(|(since, deadline)| later(since, deadline.after)))
-                .on(evidence),
-            tests => Judgement::asks(format!("the tests of {build} are {}: accept them?", tests.verdict()), &JUDGE)
-                .by_command(format!("oar -r {release} task set analyze-candidate-build Pass --reason TEXT"))
-                .due(later(seen.at, row.poll))
-                .on(evidence),
+            Tests::Record { aggregated: false, .. } => {
+                Judgement::waiting(format!("the end of the tests of {build}"))
+                    .due(later(seen.at, row.poll))
+                    .until(
+                        self.announced()
+                            .zip(row.deadline)
+                            .map(|(since, deadline)| later(since, deadline.after)),
+                    )
+                    .on(evidence)
+            }
+            tests => {
+                Judgement::asks(format!("the tests of {build} are {}: accept them?", tests.verdict()), &JUDGE)
+                    .by_command(format!(
+                        "oar -r {release} task set analyze-candidate-build Pass --reason TEXT"
+                    ))
+                    .due(later(seen.at, row.poll))
+                    .on(evidence)
+            }
         })
     }
 
@@ -834,12 +875,12 @@ impl Evaluation<'_> {
                     JobView::Succeeded => {
                         blocked(ended("success").noting("the job has succeeded: its result can be evaluated"))
                     }
-                    JobView::Infrastructure(state) => blocked(
-                        ended(state).noting(format!("the job is {state}: its end can be recorded, then it is started once more")),
+                    JobView::Infrastructure(state) => blocked(ended(state).noting(format!(
+                        "the job is {state}: its end can be recorded, then it is started once more"
+                    ))),
+                    JobView::Failed(state) => blocked(
+                        ended(state).noting(format!("the job is {state}: its failure can be recorded")),
                     ),
-                    JobView::Failed(state) => {
-                        blocked(ended(state).noting(format!("the job is {state}: its failure can be recorded")))
-                    }
                     JobView::Absent => Judgement::asks(
                         format!("{task} is In Progress, and the other system does not have its job any more"),
                         &["name the job", "start a new one"],
@@ -855,9 +896,11 @@ impl Evaluation<'_> {
     fn signatures(&self, row: &Row, ready: Judgement) -> Judged {
         let seen = self.need(row, FactKey::Promotion, &self.input.facts.promotion)?;
         let Some(digest) = &seen.value.digest else {
-            return Ok(Judgement::waiting("the digest of the image, which the controller has some minutes later")
-                .due(later(seen.at, row.poll))
-                .on(self.read(seen, "changeLogJson.to.digest", "absent")));
+            return Ok(Judgement::waiting(
+                "the digest of the image, which the controller has some minutes later",
+            )
+            .due(later(seen.at, row.poll))
+            .on(self.read(seen, "changeLogJson.to.digest", "absent")));
         };
         Ok(ready.on(self.read(seen, "changeLogJson.to.digest", digest.clone())))
     }
@@ -887,9 +930,12 @@ impl Evaluation<'_> {
             None,
         );
         let Some(date) = date else {
-            return Ok(Judgement::asks("the build data names no date on which the release ships: approve it?", &["approve", "wait"])
-                .by_command(early)
-                .on(day));
+            return Ok(Judgement::asks(
+                "the build data names no date on which the release ships: approve it?",
+                &["approve", "wait"],
+            )
+            .by_command(early)
+            .on(day));
         };
         let from = midnight(date.saturating_sub(Span::new().days(DAYS_BEFORE)));
         if let Some(issue) = self.standing_blocker() {
@@ -898,10 +944,17 @@ impl Evaluation<'_> {
         if from > self.now() {
             // A hurried fix skips the tests of its build by waiver, and its date does not hold it back.
             if self.is_waived(TaskName::AnalyzePromotedBuild) {
-                let question = format!("the tests are waived and the release ships on {date}: approve it before its day?");
-                return Ok(Judgement::asks(question, &["approve", "wait"]).by_command(early).due(from).on(day));
+                let question = format!(
+                    "the tests are waived and the release ships on {date}: approve it before its day?"
+                );
+                return Ok(Judgement::asks(question, &["approve", "wait"])
+                    .by_command(early)
+                    .due(from)
+                    .on(day));
             }
-            return Ok(Judgement::waiting(format!("the day before the release date, {date}")).due(from).on(day));
+            return Ok(Judgement::waiting(format!("the day before the release date, {date}"))
+                .due(from)
+                .on(day));
         }
         if self.konflux == Some(true) {
             self.no_alert(row)?;
@@ -914,10 +967,13 @@ impl Evaluation<'_> {
         if self.konflux == Some(true) {
             let seen = self.need(row, FactKey::Payload, &self.input.facts.payload)?;
             if let PayloadView::Bad(why) = &seen.value {
-                return Ok(Judgement::asks(format!("{why}: how is the release approved?"), &["ask ART", "wait"])
-                    .asked_of(Who::Art)
-                    .due(later(seen.at, row.poll))
-                    .on(self.read(seen, "metadata.url", "not usable")));
+                return Ok(Judgement::asks(
+                    format!("{why}: how is the release approved?"),
+                    &["ask ART", "wait"],
+                )
+                .asked_of(Who::Art)
+                .due(later(seen.at, row.poll))
+                .on(self.read(seen, "metadata.url", "not usable")));
             }
         }
         Ok(Judgement::new(Verdict::Ready).on(day))
@@ -927,24 +983,30 @@ impl Evaluation<'_> {
     fn standing_blocker(&self) -> Option<&IssueView> {
         self.issues.iter().filter(|issue| issue.blocks()).find(|issue| {
             let tasks = &issue.related_tasks;
-            let waived = |name: &String| {
-                name.parse::<TaskName>().is_ok_and(|task| self.is_waived(task))
-            };
+            let waived = |name: &String| name.parse::<TaskName>().is_ok_and(|task| self.is_waived(task));
             tasks.is_empty() || !tasks.iter().all(waived)
         })
     }
 
     fn no_alert(&self, row: &Row) -> Result<(), Judgement> {
-        if self.plans.get(&Node::SecurityAlerts).is_some_and(|plan| matches!(plan.verdict, Verdict::NotApplicable { .. })) {
+        if self
+            .plans
+            .get(&Node::SecurityAlerts)
+            .is_some_and(|plan| matches!(plan.verdict, Verdict::NotApplicable { .. }))
+        {
             return Ok(());
         }
         let seen = self.need(row, FactKey::Alerts, &self.input.facts.alerts)?;
         match &seen.value {
             Alerts::Read { blocking: true, alerts } => {
-                let words = if alerts.is_empty() { "no alert is named".to_owned() } else { alerts.join("; ") };
-                Err(Judgement::blocked(format!("security alerts block the RHCOS advisory: {words}"), Who::ProductSecurity)
-                    .due(later(seen.at, row.poll))
-                    .on(self.read(seen, "alerts.blocking", "true")))
+                let words =
+                    if alerts.is_empty() { "no alert is named".to_owned() } else { alerts.join("; ") };
+                Err(Judgement::blocked(
+                    format!("security alerts block the RHCOS advisory: {words}"),
+                    Who::ProductSecurity,
+                )
+                .due(later(seen.at, row.poll))
+                .on(self.read(seen, "alerts.blocking", "true")))
             }
             Alerts::Read { .. } | Alerts::NotSecurity(_) => Ok(()),
         }
@@ -954,9 +1016,11 @@ impl Evaluation<'_> {
     fn mergeable(&self, row: &Row) -> Result<(), Judgement> {
         let seen = self.need(row, FactKey::StageRelease, &self.input.facts.stage_release)?;
         match stage_problem(&seen.value) {
-            Some(problem) => Err(problem
-                .due(later(seen.at, row.poll))
-                .on(self.read(seen, "state", seen.value.merge_request.to_string()))),
+            Some(problem) => Err(problem.due(later(seen.at, row.poll)).on(self.read(
+                seen,
+                "state",
+                seen.value.merge_request.to_string(),
+            ))),
             None => Ok(()),
         }
     }
@@ -964,20 +1028,24 @@ impl Evaluation<'_> {
     fn approval_under_way(&self, view: &TaskView, row: &Row) -> Judgement {
         let task = TaskName::ChangeAdvisoryStatus;
         let wait = view.wait.as_ref();
-        let started = wait.and_then(|wait| wait.since.parse().ok()).or_else(|| time(view.started_at.as_ref()));
+        let started =
+            wait.and_then(|wait| wait.since.parse().ok()).or_else(|| time(view.started_at.as_ref()));
         let after_date = self.release_date().map(|date| midnight(date.saturating_add(Span::new().days(2))));
         let by_row = started.zip(row.deadline).map(|(since, deadline)| later(since, deadline.after));
         let deadline = [by_row, after_date].into_iter().flatten().max();
         let Some(wait) = wait else {
             // A checker of the Python tooling leaves no record, and lives for two days.
-            return Judgement::running("it was started by a program that records no wait; it may still be looking")
-                .since(started)
-                .due(later(self.now(), row.poll))
-                .until(deadline)
-                .noting("run change-advisory-status: it looks at the lock of that program first")
-                .on(self.status_of(view));
+            return Judgement::running(
+                "it was started by a program that records no wait; it may still be looking",
+            )
+            .since(started)
+            .due(later(self.now(), row.poll))
+            .until(deadline)
+            .noting("run change-advisory-status: it looks at the lock of that program first")
+            .on(self.status_of(view));
         };
-        let evidence = self.stated(format!("tasks.{task}.wait.for"), wait.condition.clone(), wait.last_check.as_ref());
+        let evidence =
+            self.stated(format!("tasks.{task}.wait.for"), wait.condition.clone(), wait.last_check.as_ref());
         let last = wait.last_result.clone().map(|last| format!("at the last look: {last}"));
         let mut judgement = match wait.held_at(self.now()) {
             Some(holder) => Judgement::running(format!("{} waits for {}", holder.who, wait.condition)),
@@ -1038,9 +1106,11 @@ impl Evaluation<'_> {
                 Judgement::not_applicable(words.clone()).on(self.read(seen, "kind", "no security advisory"))
             }
             Alerts::Read { blocking, alerts } => {
-                let done = Judgement::new(Verdict::Done)
-                    .since(Some(seen.at))
-                    .on(self.read(seen, "alerts.blocking", blocking.to_string()));
+                let done = Judgement::new(Verdict::Done).since(Some(seen.at)).on(self.read(
+                    seen,
+                    "alerts.blocking",
+                    blocking.to_string(),
+                ));
                 if *blocking {
                     done.noting(format!("they block the approval: {}", alerts.join("; ")))
                 } else {
@@ -1119,7 +1189,11 @@ impl Evaluation<'_> {
                 if *aggregated {
                     done.on(evidence)
                 } else {
-                    Judgement::waiting("the end of all tests").due(due).since(*since).until(until).on(evidence)
+                    Judgement::waiting("the end of all tests")
+                        .due(due)
+                        .since(*since)
+                        .until(until)
+                        .on(evidence)
                 }
             }
             _ => {
@@ -1128,11 +1202,15 @@ impl Evaluation<'_> {
                 if seen.value.are_good() {
                     done.noting(verdict.to_owned()).on(evidence)
                 } else if self.status(TaskName::AnalyzePromotedBuild) == TaskStatus::Pass {
-                    Judgement::not_applicable("a person has accepted the build in analyze-promoted-build").on(evidence)
-                } else {
-                    Judgement::blocked(format!("the tests are {verdict}; analyze-promoted-build decides"), Who::Leads)
-                        .due(due)
+                    Judgement::not_applicable("a person has accepted the build in analyze-promoted-build")
                         .on(evidence)
+                } else {
+                    Judgement::blocked(
+                        format!("the tests are {verdict}; analyze-promoted-build decides"),
+                        Who::Leads,
+                    )
+                    .due(due)
+                    .on(evidence)
                 }
             }
         })
@@ -1141,7 +1219,8 @@ impl Evaluation<'_> {
     fn shipped(&self, row: &Row) -> Judged {
         let seen = self.need(row, FactKey::Shipped, &self.input.facts.shipped)?;
         let due = later(seen.at, row.poll);
-        let details: Vec<String> = seen.value.details.iter().map(|(key, words)| format!("{key} {words}")).collect();
+        let details: Vec<String> =
+            seen.value.details.iter().map(|(key, words)| format!("{key} {words}")).collect();
         let details = details.join(", ");
         Ok(match seen.value.shipped {
             Some(true) => {
@@ -1172,7 +1251,11 @@ impl Evaluation<'_> {
         if !missing {
             return Ok(());
         }
-        let words = format!("{} given, {} needed", approvals.given, approvals.left.map_or_else(|| "?".to_owned(), |left| left.to_string()));
+        let words = format!(
+            "{} given, {} needed",
+            approvals.given,
+            approvals.left.map_or_else(|| "?".to_owned(), |left| left.to_string())
+        );
         Err(Judgement::asks(
             format!("the shipment merge request is not approved any more ({words}): approve it again?"),
             &["approve again", "wait"],

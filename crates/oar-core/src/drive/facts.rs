@@ -336,18 +336,54 @@ pub struct Facts {
 macro_rules! with_fact {
     ($facts:expr, $key:expr, $fact:ident => $body:expr) => {
         match $key {
-            FactKey::BuildData => { let $fact = &$facts.build_data; $body }
-            FactKey::Promotion => { let $fact = &$facts.promotion; $body }
-            FactKey::CandidateTests => { let $fact = &$facts.candidate_tests; $body }
-            FactKey::Tests => { let $fact = &$facts.tests; $body }
-            FactKey::StageRelease => { let $fact = &$facts.stage_release; $body }
-            FactKey::ConsistencyJob => { let $fact = &$facts.consistency_job; $body }
-            FactKey::StageJob => { let $fact = &$facts.stage_job; $body }
-            FactKey::Pushes => { let $fact = &$facts.pushes; $body }
-            FactKey::Alerts => { let $fact = &$facts.alerts; $body }
-            FactKey::Payload => { let $fact = &$facts.payload; $body }
-            FactKey::Approvals => { let $fact = &$facts.approvals; $body }
-            FactKey::Shipped => { let $fact = &$facts.shipped; $body }
+            FactKey::BuildData => {
+                let $fact = &$facts.build_data;
+                $body
+            }
+            FactKey::Promotion => {
+                let $fact = &$facts.promotion;
+                $body
+            }
+            FactKey::CandidateTests => {
+                let $fact = &$facts.candidate_tests;
+                $body
+            }
+            FactKey::Tests => {
+                let $fact = &$facts.tests;
+                $body
+            }
+            FactKey::StageRelease => {
+                let $fact = &$facts.stage_release;
+                $body
+            }
+            FactKey::ConsistencyJob => {
+                let $fact = &$facts.consistency_job;
+                $body
+            }
+            FactKey::StageJob => {
+                let $fact = &$facts.stage_job;
+                $body
+            }
+            FactKey::Pushes => {
+                let $fact = &$facts.pushes;
+                $body
+            }
+            FactKey::Alerts => {
+                let $fact = &$facts.alerts;
+                $body
+            }
+            FactKey::Payload => {
+                let $fact = &$facts.payload;
+                $body
+            }
+            FactKey::Approvals => {
+                let $fact = &$facts.approvals;
+                $body
+            }
+            FactKey::Shipped => {
+                let $fact = &$facts.shipped;
+                $body
+            }
         }
     };
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use super::facts::{
-    Alerts, ApprovalsView, BuildData, Fact, FactKey, Facts, JobView, Promotion, PayloadView, Pushes, Seen,
+    Alerts, ApprovalsView, BuildData, Fact, FactKey, Facts, JobView, PayloadView, Promotion, Pushes, Seen,
     ShippedView, StageView, Tests, Unknown,
 };
 use crate::clients::Clients;
@@ -185,9 +185,9 @@ impl<'a> Looker<'a> {
 
     async fn tests(&self, build: &str) -> Looked<Tests> {
         let name = format!("ocp-test-result-{build}-amd64.json");
-        let name: ResultName = name
-            .parse()
-            .map_err(|error| Refusal::new(ErrorClass::Failed, format!("`{}`: {error}", build.escape_debug())))?;
+        let name: ResultName = name.parse().map_err(|error| {
+            Refusal::new(ErrorClass::Failed, format!("`{}`: {error}", build.escape_debug()))
+        })?;
         let records = self.clients.records()?;
         let web = self.clients.settings().endpoints().base(Service::GithubWeb);
         let file = name.to_string();
@@ -266,13 +266,19 @@ impl<'a> Looker<'a> {
     async fn stage_job(&self) -> Looked<JobView> {
         let context = self.context().await?;
         let path: crate::ids::JobPath = context.config().jobs()?.stage_testing.parse().map_err(|error| {
-            Refusal::new(ErrorClass::Configuration, format!("jobs.stage-testing of the configuration: {error}"))
+            Refusal::new(
+                ErrorClass::Configuration,
+                format!("jobs.stage-testing of the configuration: {error}"),
+            )
         })?;
         let view = self.state.and_then(|state| state.task(TaskName::StageTesting));
         let recorded = view.as_ref().and_then(|view| view.job.as_ref()?.id.clone());
-        let number = recorded.or_else(|| view.as_ref().and_then(|view| stage_testing::old_build(view, &path)));
+        let number =
+            recorded.or_else(|| view.as_ref().and_then(|view| stage_testing::old_build(view, &path)));
         let number: Option<u64> = number.and_then(|number| number.parse().ok());
-        let Some(number) = number else { return Err(Refusal::blocked("no Jenkins build is recorded").into()) };
+        let Some(number) = number else {
+            return Err(Refusal::blocked("no Jenkins build is recorded").into());
+        };
         let jenkins = self.clients.jenkins()?;
         let Some(build) = jenkins.build(&path, number).await? else {
             return Ok((JobView::Absent, format!("build {number} of {path}")));

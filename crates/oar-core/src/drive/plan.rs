@@ -191,7 +191,9 @@ fn request(plan: &NodePlan) -> Option<Request> {
         (Verdict::Failed { why, .. }, _) => {
             (format!("it failed, and is not tried again by itself: {why}"), Vec::new(), None)
         }
-        (_, ToDo::Consent { command }) => ("it can be run now: run it?".to_owned(), yes_no(), Some(command.clone())),
+        (_, ToDo::Consent { command }) => {
+            ("it can be run now: run it?".to_owned(), yes_no(), Some(command.clone()))
+        }
         (_, ToDo::ByHand { command }) => {
             ("it can be run now, by a person alone".to_owned(), Vec::new(), Some(command.clone()))
         }
@@ -232,7 +234,9 @@ fn facts_unknown(input: Input<'_>, nodes: &[NodePlan], offline: bool) -> Vec<Fac
         let why = match input.facts.standing(fact) {
             Standing::Known(..) => continue,
             Standing::NotLooked if needed.is_empty() => continue,
-            Standing::NotLooked if offline => "not looked at: the plan is made from the state alone".to_owned(),
+            Standing::NotLooked if offline => {
+                "not looked at: the plan is made from the state alone".to_owned()
+            }
             Standing::NotLooked => "not looked at".to_owned(),
             Standing::Unknown(unknown) => unknown.why,
         };

@@ -2,10 +2,10 @@
 
 pub mod consent;
 pub mod gates;
-pub mod nodes;
 pub mod holder;
 pub mod interrupt;
 pub mod log;
+pub mod nodes;
 pub mod outcome;
 pub mod reason;
 pub mod recorder;

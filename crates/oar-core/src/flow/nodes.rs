@@ -289,8 +289,7 @@ const fn checkpoint(node: Node, after: &'static [Edge], complete: &'static str) 
 use TaskName as T;
 
 /// On staging, accepted and released to stage: what a job on stage tests.
-const ON_STAGE: &[Edge] =
-    &[both(T::PushToCdnStaging), engine(Node::Promotion), engine(Node::StageRelease)];
+const ON_STAGE: &[Edge] = &[both(T::PushToCdnStaging), engine(Node::Promotion), engine(Node::StageRelease)];
 
 /// Every node, each below those that come before it.
 pub const ROWS: [Row; 20] = [
@@ -342,7 +341,11 @@ pub const ROWS: [Row; 20] = [
         ready: "every advisory can be pushed or is pushed",
         cost: Cost::Critical,
         complete: "every advisory is on staging",
-        deadline: deadline(48, "the first push was started", "a push that takes this long is stuck: look at Errata Tool"),
+        deadline: deadline(
+            48,
+            "the first push was started",
+            "a push that takes this long is stuck: look at Errata Tool",
+        ),
         ..task(
             T::PushToCdnStaging,
             &[

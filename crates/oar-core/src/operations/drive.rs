@@ -81,7 +81,8 @@ fn state_of(File { name, content: Content(content) }: File) -> Result<State, Ref
             .with_hint("`oarctl statebox validate FILE` names each problem of a StateBox file.")
     };
     let bytes = content.map_err(&unusable)?;
-    let said = |found: crate::statebox::Diagnostics| unusable(found.lines(&name).collect::<Vec<_>>().join("; "));
+    let said =
+        |found: crate::statebox::Diagnostics| unusable(found.lines(&name).collect::<Vec<_>>().join("; "));
     let text = decode(bytes).map_err(said)?;
     State::parse(&text).map_err(said)
 }

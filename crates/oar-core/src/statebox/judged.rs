@@ -70,7 +70,8 @@ mod tests {
         let now: Timestamp = "2026-07-01T10:00:00Z".parse().unwrap();
         let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), now);
         let subjects: IndexMap<String, String> =
-            [("digest".to_owned(), "sha256:12".to_owned()), ("tests".to_owned(), "accepted".to_owned())].into();
+            [("digest".to_owned(), "sha256:12".to_owned()), ("tests".to_owned(), "accepted".to_owned())]
+                .into();
         let task = TaskName::ImageSignedCheck;
         assert_eq!(state.set_judged(task, Some(&subjects), now), Change::Changed);
         assert_eq!(state.set_judged(task, Some(&subjects), now), Change::Unchanged);

@@ -179,7 +179,8 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> StatusRow {
             let names: Vec<String> = on.iter().map(ToString::to_string).collect();
             // The order is the usual one; only these commands refuse to run before it.
             let names = names.join(", ");
-            let on = if refuses(name) { format!("waits for {names}") } else { format!("usually after {names}") };
+            let on =
+                if refuses(name) { format!("waits for {names}") } else { format!("usually after {names}") };
             Some(open_end.map_or(on.clone(), |end| format!("{on}; {end}")))
         }
     };
