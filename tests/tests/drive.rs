@@ -63,7 +63,10 @@ fn the_plan_follows_a_release_through_both_flows() {
         let now = plan(&harness, release);
         assert_eq!((state(&now, "create-test-report"), state(&now, "take-ownership")), ("done", "ready"));
         assert_eq!(state(&now, "stage-release"), if konflux { "waiting" } else { "not_applicable" });
-        assert_eq!(state(&now, "check-greenwave-cvp-tests"), if konflux { "not_applicable" } else { "waiting" });
+        assert_eq!(
+            state(&now, "check-greenwave-cvp-tests"),
+            if konflux { "not_applicable" } else { "waiting" }
+        );
 
         harness.oar(release, &["take-ownership", "-e", LEAD]).expect(0);
         let now = plan(&harness, release);
@@ -85,7 +88,10 @@ fn the_plan_follows_a_release_through_both_flows() {
         if konflux {
             assert_eq!(state(&now, "stage-release"), "done", "{now:#}");
             let check = node(&now, "image-consistency-check");
-            assert_eq!((&check["verdict"]["state"], &check["to_do"]["do"]), (&"ready".into(), &"consent".into()));
+            assert_eq!(
+                (&check["verdict"]["state"], &check["to_do"]["do"]),
+                (&"ready".into(), &"consent".into())
+            );
         } else {
             assert_eq!(state(&now, "image-consistency-check"), "asks", "{now:#}");
         }
@@ -121,7 +127,10 @@ fn the_approval_needs_consent_then_waits_and_then_there_is_nothing_to_do() {
     harness.oar(KONFLUX, &["change-advisory-status", "--yes", "--no-watch"]).expect(0);
     let now = plan(&harness, KONFLUX);
     assert_eq!(state(&now, "change-advisory-status"), "done");
-    assert_eq!((now["now"].as_array().unwrap().len(), &now["done"]), (0, &Value::from(now["total"].as_i64().unwrap() - 1)));
+    assert_eq!(
+        (now["now"].as_array().unwrap().len(), &now["done"]),
+        (0, &Value::from(now["total"].as_i64().unwrap() - 1))
+    );
     assert_eq!(state(&now, "shipped"), "waiting", "{now:#}");
     looks_well(&harness, KONFLUX);
 }
@@ -135,7 +144,10 @@ fn a_service_that_does_not_answer_is_unknown_and_the_others_are_read() {
     harness.sandbox.faults().add(Fault::on("errata", down).forever());
     let now = plan(&harness, KONFLUX);
     let alerts = node(&now, "check-rhcos-security-alerts");
-    assert_eq!((&alerts["verdict"]["state"], &alerts["verdict"]["unknown"]), (&"waiting".into(), &true.into()));
+    assert_eq!(
+        (&alerts["verdict"]["state"], &alerts["verdict"]["unknown"]),
+        (&"waiting".into(), &true.into())
+    );
     assert_eq!(state(&now, "push-to-cdn-staging"), "waiting");
     let unknown = now["unknown"].as_array().unwrap();
     assert!(unknown.iter().any(|unknown| unknown["fact"] == "alerts"), "{now:#}");
@@ -147,7 +159,8 @@ fn a_release_that_is_not_accepted_waits_for_its_promotion() {
     let harness = Harness::announced(KONFLUX);
     harness.pass(KONFLUX, "take-ownership");
     harness.pass(KONFLUX, "check-cve-tracker-bug");
-    for (phase, expected) in [(Phase::Ready, "waiting"), (Phase::Rejected, "asks"), (Phase::Accepted, "done")] {
+    for (phase, expected) in [(Phase::Ready, "waiting"), (Phase::Rejected, "asks"), (Phase::Accepted, "done")]
+    {
         let mut controller = harness.sandbox.world().release_controller.lock();
         let tags = controller.streams.get_mut("4-stable").into_iter().flatten();
         tags.filter(|tag| tag.name == KONFLUX).for_each(|tag| tag.phase = phase);

@@ -78,7 +78,7 @@ impl<'a> Looker<'a> {
             ($field:ident, $look:ident) => {
                 async move {
                     let fact = self.fact(self.$look().await);
-                    let put: Put = Box::new(move |facts| facts.$field = fact);
+                    let put: Put = Box::new(move |facts: &mut Facts| facts.$field = fact);
                     put
                 }
                 .boxed()
@@ -197,7 +197,7 @@ impl<'a> Looker<'a> {
             Refusal::new(ErrorClass::Unavailable, format!("{file} cannot be read as a record: {problem}"))
         })?;
         let starts = record.jobs().flat_map(RecordJob::runs);
-        let since = starts.filter_map(|run| run.started()?.parse().ok()).min();
+        let since = starts.filter_map(|run| run.started()?.parse::<Timestamp>().ok()).min();
         let tests = Tests::Record {
             blob: found.sha,
             aggregated: record.is_aggregated(),

@@ -56,8 +56,9 @@ impl Node {
 
     /// Its row.
     pub fn row(self) -> &'static Row {
+        let [first, ..] = &ROWS;
         // A test proves that every node has one.
-        ROWS.iter().find(|row| row.node == self).unwrap_or(&ROWS[0])
+        ROWS.iter().find(|row| row.node == self).unwrap_or(first)
     }
 }
 
@@ -292,7 +293,7 @@ use TaskName as T;
 const ON_STAGE: &[Edge] = &[both(T::PushToCdnStaging), engine(Node::Promotion), engine(Node::StageRelease)];
 
 /// Every node, each below those that come before it.
-pub const ROWS: [Row; 20] = [
+pub static ROWS: [Row; 20] = [
     Row {
         ready: "ART has announced the release: the build data has it, with a date",
         complete: "the StateBox exists",
