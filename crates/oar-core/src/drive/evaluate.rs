@@ -423,7 +423,7 @@ impl Evaluation<'_> {
     }
 
     /// Whether an earlier node is as far as it must be.
-    fn is_met(&self, edge: &Edge) -> bool {
+    fn is_met(&self, edge: Edge) -> bool {
         let settled = self.plans.get(&edge.node).is_some_and(|plan| plan.verdict.is_settled());
         let judged = || {
             let status = edge.node.task().map(|task| self.status(task));
@@ -435,7 +435,7 @@ impl Evaluation<'_> {
     /// A wait for the nodes that come first. The next look is the earliest of theirs, the person the first of theirs.
     fn after_others(&self, row: &Row) -> Result<(), Judgement> {
         let open: Vec<&Edge> =
-            row.after.iter().filter(|edge| edge.keeps != Keeps::Usual && !self.is_met(edge)).collect();
+            row.after.iter().filter(|edge| edge.keeps != Keeps::Usual && !self.is_met(**edge)).collect();
         if open.is_empty() {
             return Ok(());
         }

@@ -304,6 +304,7 @@ fn approvable() -> World {
     World::approvable(true)
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn early() -> Vec<Case> {
     let node = Node::Task;
     vec![
@@ -564,6 +565,7 @@ fn early() -> Vec<Case> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn middle() -> Vec<Case> {
     let node = Node::Task;
     let promoted = |phase: Option<Phase>| {
@@ -842,6 +844,7 @@ fn middle() -> Vec<Case> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn late() -> Vec<Case> {
     let node = Node::Task;
     let signing = || staged().passed(&[T::ImageConsistencyCheck, T::StageTesting, T::AnalyzePromotedBuild]);
