@@ -26,7 +26,9 @@ use crate::clock::stamp;
 use crate::config::{DrivePolicy, Leave, ReleaseDate};
 use crate::error::ErrorClass;
 use crate::flow::gates::not_available;
-use crate::flow::nodes::{Action, Cost, Edge, Keeps, Need, Node, ROWS, Row, Who, only_informs};
+use crate::flow::nodes::{
+    Action, Cost, Edge, Keeps, Need, Node, ROWS, Row, Who, chain, only_informs, refuses,
+};
 use crate::operators::shipment::ReleaseState;
 use crate::statebox::{
     CONSISTENCY_TRIGGERED, IssueView, Metadata, ReasonClass, RunOutcome, STAGE_TRIGGERED, State, TaskName,
@@ -450,11 +452,19 @@ impl Evaluation<'_> {
     }
 
     /// Open blockers: a general one stops every node that has not begun, one of a task its node (spec 05 §8.8, 15).
+    /// A command that refuses to run too early refuses for the blockers of what comes before it, too.
     fn blocker(&self, task: TaskName) -> Option<&IssueView> {
         let begun = self.status(task) != TaskStatus::NotStarted;
-        self.issues.iter().find(|issue| {
+        let starts = self.status(task) != TaskStatus::InProgress;
+        let earlier = if refuses(task) && starts { chain(task) } else { Vec::new() };
+        self.issues.iter().filter(|issue| issue.blocks()).find(|issue| {
             let names = &issue.related_tasks;
-            issue.blocks() && (names.iter().any(|name| name == task.id()) || (names.is_empty() && !begun))
+            let is_waived = |name: &String| name.parse::<TaskName>().is_ok_and(|task| self.is_waived(task));
+            let of_earlier = || {
+                let concerned = names.iter().any(|name| earlier.iter().any(|task| name == task.id()));
+                concerned && !names.iter().all(is_waived)
+            };
+            names.iter().any(|name| name == task.id()) || (names.is_empty() && !begun) || of_earlier()
         })
     }
 

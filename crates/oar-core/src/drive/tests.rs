@@ -41,7 +41,7 @@ fn release() -> ReleaseVersion {
 }
 
 /// A release, and what is known of it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct World {
     state: Option<State>,
     facts: Facts,
@@ -1170,6 +1170,13 @@ fn rule_15_a_general_blocker_stops_what_has_not_begun_and_that_of_a_task_its_tas
     world.issue("stage is down", true, &[T::StageTesting]);
     assert_eq!(world.of(T::StageTesting).verdict.name(), "blocked");
     assert_eq!(world.of(T::ImageConsistencyCheck).verdict, Verdict::Ready);
+    // The commands of the jobs on stage refuse for what comes before them; that of the signatures does not.
+    let mut world = staged();
+    world.issue("a push is stuck", true, &[T::PushToCdnStaging]);
+    assert_eq!(world.of(T::StageTesting).verdict.name(), "blocked");
+    assert_eq!(world.of(T::ImageSignedCheck).verdict.name(), "waiting");
+    world.waive(T::PushToCdnStaging);
+    assert_eq!(world.of(T::StageTesting).verdict, Verdict::Ready);
 }
 
 #[test]
