@@ -65,8 +65,8 @@ pub struct PlannedRun {
 pub struct Request {
     /// Who.
     pub who: Who,
-    /// The node.
-    pub node: Node,
+    /// The nodes that wait for the answer.
+    pub nodes: Vec<Node>,
     /// What is asked.
     pub question: String,
     /// The answers.
@@ -161,7 +161,7 @@ pub fn assemble(input: Input<'_>, offline: bool) -> DrivePlan {
         done: needed().filter(|plan| plan.verdict.is_settled()).count(),
         total: needed().count(),
         now: nodes.iter().filter_map(|plan| planned_run(plan, input.now)).collect(),
-        people: nodes.iter().filter_map(request).collect(),
+        people: requests(&nodes),
         next_look: nodes.iter().filter_map(|plan| plan.look_at).min().map(stamp),
         facts: facts_read(input),
         unknown: facts_unknown(input, &nodes, offline),
@@ -175,6 +175,22 @@ fn planned_run(plan: &NodePlan, now: Timestamp) -> Option<PlannedRun> {
     // A look that is not due yet is none.
     let is_due = plan.look_at.is_none_or(|at| at <= now);
     is_due.then(|| PlannedRun { node: plan.node, command: command.clone(), only_looks: *only_looks })
+}
+
+/// What people are asked, each question once: a blocker stands in the way of several nodes.
+fn requests(nodes: &[NodePlan]) -> Vec<Request> {
+    let mut requests: Vec<Request> = Vec::new();
+    for request in nodes.iter().filter_map(request) {
+        let same = |known: &&mut Request| {
+            request.choices.is_empty()
+                && (&known.question, &known.command) == (&request.question, &request.command)
+        };
+        match requests.iter_mut().find(same) {
+            Some(known) => known.nodes.extend(request.nodes),
+            None => requests.push(request),
+        }
+    }
+    requests
 }
 
 fn request(plan: &NodePlan) -> Option<Request> {
@@ -200,7 +216,7 @@ fn request(plan: &NodePlan) -> Option<Request> {
         // Whoever is asked about what comes first is asked there.
         _ => return None,
     };
-    Some(Request { who, node: plan.node, question, choices, command })
+    Some(Request { who, nodes: vec![plan.node], question, choices, command })
 }
 
 fn yes_no() -> Vec<String> {

@@ -1584,6 +1584,18 @@ proptest! {
 }
 
 #[test]
+fn a_blocker_of_several_steps_is_asked_about_once() {
+    let mut world = staged();
+    world.issue("a push is stuck", true, &[T::PushToCdnStaging]);
+    world.set(T::PushToCdnStaging, TaskStatus::Fail);
+    let release = release();
+    let plan = assemble(world.input(&release), false);
+    let about: Vec<_> = plan.people.iter().filter(|request| request.question == "a push is stuck").collect();
+    let [one] = about.as_slice() else { panic!("{about:#?}") };
+    assert!(one.nodes.len() > 1 && one.nodes.contains(&Node::Task(T::StageTesting)), "{one:#?}");
+}
+
+#[test]
 fn a_plan_without_services_names_what_is_not_known() {
     let world = first();
     let plan = offline(&release(), world.state.as_ref().unwrap(), "4.19.1.yaml", world.now);

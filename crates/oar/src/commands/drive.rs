@@ -131,17 +131,18 @@ fn node_lines(node: &NodePlan, width: usize, lines: &mut Vec<String>) {
     rest.extend(node.since.as_ref().map(|since| format!("since {since}")));
     rest.extend(node.next_look.as_ref().map(|next| format!("next look {next}")));
     rest.extend(node.deadline.as_ref().map(|deadline| format!("until {deadline}")));
-    let first = format!("  {:<width$}  {}", node.node.id(), tone.paint(format!("{word:<8}")));
+    let first = format!("  {:<width$}  {}", node.node.id(), tone.paint(word));
+    let padding = " ".repeat(8_usize.saturating_sub(word.len()));
     // The times go to a line of their own when they do not fit.
     let times = rest.join(" · ");
     let used = 2 + width + 2 + 8;
     if times.is_empty() || used + 2 + times.width() > WIDTH {
-        lines.push(first.trim_end().to_owned());
+        lines.push(first);
         if !times.is_empty() {
             wrap(&times, INDENT, usize::MAX, lines);
         }
     } else {
-        lines.push(format!("{first}  {times}"));
+        lines.push(format!("{first}{padding}  {times}"));
     }
     let words = match &node.verdict {
         Verdict::Running { what } => what.clone(),
@@ -163,7 +164,8 @@ fn node_lines(node: &NodePlan, width: usize, lines: &mut Vec<String>) {
 }
 
 fn person_lines(request: &Request, lines: &mut Vec<String>) {
-    let words = format!("{}: {}: {}", request.who.words(), request.node, request.question);
+    let nodes: Vec<&str> = request.nodes.iter().map(|node| node.id()).collect();
+    let words = format!("{}: {}: {}", request.who.words(), nodes.join(", "), request.question);
     wrap(&words, INDENT, LINES, lines);
     if !request.choices.is_empty() {
         wrap(&request.choices.join(" | "), INDENT + 2, LINES, lines);
