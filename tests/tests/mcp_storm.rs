@@ -151,6 +151,7 @@ fn what_is_cached_is_answered_as_it_was_the_first_time() {
     server.client(Era::Modern, "reader").call("oar_get_release_metadata", arguments());
     assert_eq!(reads(), asked + 1);
     let log = server.stopped().stderr;
-    let lines = log.lines().filter(|line| line.contains("audit: caller=reader tool=oar_get_release_metadata"));
+    let lines =
+        log.lines().filter(|line| line.contains("audit: caller=reader tool=oar_get_release_metadata"));
     assert_eq!(lines.count(), 3, "{log}");
 }

@@ -45,9 +45,8 @@ impl Part {
 
 /// The table of the tools of the MCP server.
 fn tools() -> String {
-    let mut text = String::from(
-        "| Tool | What it does | Scope | Profile `daily` | Changes |\n|---|---|---|---|---|\n",
-    );
+    let mut text =
+        String::from("| Tool | What it does | Scope | Profile `daily` | Changes |\n|---|---|---|---|---|\n");
     for tool in catalogue() {
         let daily = if Profile::Daily.has(tool.name) { "yes" } else { "" };
         let changes = match (tool.hints.read_only, tool.scope) {
@@ -153,7 +152,11 @@ mod tests {
         for part in PARTS {
             let page = stored(part.page);
             let same = part.renewed(&page).is_some_and(|generated| generated == page);
-            assert!(same, "the {} in {} are not what the programs say; run `make reference`", part.name, part.page);
+            assert!(
+                same,
+                "the {} in {} are not what the programs say; run `make reference`",
+                part.name, part.page
+            );
         }
     }
 }

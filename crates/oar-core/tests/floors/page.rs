@@ -69,7 +69,8 @@ fn every_crate_is_described() {
         let root = if name == "end-to-end" { top().join("tests") } else { top().join("crates").join(&name) };
         let mut named = ticked(&row[1]);
         // A crate with a table of its own is described there.
-        let own = if name == "mcp-server" { rows_below("### The MCP server, by file", 2) } else { Vec::new() };
+        let own =
+            if name == "mcp-server" { rows_below("### The MCP server, by file", 2) } else { Vec::new() };
         named.extend(own.iter().flat_map(|row| ticked(&row[0])));
         let hidden: Vec<PathBuf> = rust_files(&root.join("src"))
             .into_iter()
