@@ -8,6 +8,7 @@ use end_to_end::slack_bot::{self, BOT, CHANNEL, LEAD, WRITER, change};
 use end_to_end::{Fault, FaultKind, Harness, KONFLUX, Run};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use sandbox::services::slack::sockets::Delivery;
 use sandbox::services::slack::state::Message;
 use serde_json::{Value, json};
 
@@ -247,6 +248,7 @@ fn a_critical_plan_is_approved_or_rejected_once() {
     assert_eq!((closed.ts.as_str(), closed.blocks), (shown.ts.as_str(), Some(json!([]))), "no buttons");
     assert!(!pushed(), "nothing was pushed");
 
+    let (elsewhere, same_plan) = ask(SECOND);
     let (thread, shown) = ask(LEAD);
     click(&shown, SECOND, "approve").unwrap();
     // A second click comes before the first one has answered.
@@ -254,6 +256,8 @@ fn a_critical_plan_is_approved_or_rejected_once() {
     answer(&harness, &thread, "Approved by <@U0000LEAD2>");
     // One advisory is not ready for it yet; the other one is pushed.
     answer(&harness, &thread, "done: push to staging advisory 150001");
+    let closed = answer(&harness, &elsewhere, "Approved by <@U0000LEAD2> in another thread");
+    assert_eq!((closed.ts.as_str(), closed.blocks), (same_plan.ts.as_str(), Some(json!([]))), "no buttons");
     settled(&harness);
     let answered: Vec<String> = answers(&harness, &thread).into_iter().map(|message| message.text).collect();
     let ended = answered.iter().filter(|text| text.starts_with("oar push-to-cdn-staging:")).count();
@@ -350,6 +354,11 @@ fn a_command_shows_its_progress_and_is_cancelled() {
         let bot = Bot::start(&harness);
         let thread = say(&harness, WRITER, WAITS);
         let progress = answer(&harness, &thread, "is running");
+        // Acknowledged before it was handled: Slack had no reason to deliver it again.
+        let deliveries = harness.sandbox.world().slack.lock().sockets.deliveries.clone();
+        assert!(!deliveries.is_empty());
+        let is_first = |delivery: &Delivery| delivery.acknowledged && delivery.retry_attempt == 0;
+        assert!(deliveries.iter().all(is_first), "{deliveries:#?}");
         let other = say(&harness, OTHER, &format!("<@{BOT}> cancel"));
         answer(&harness, &other, "no command runs in this thread");
         say_in(&harness, &thread, OTHER, &format!("<@{BOT}> cancel"));

@@ -228,20 +228,22 @@ async fn a_half_open_socket_is_noticed_and_its_events_come_again() {
 
 #[tokio::test]
 async fn a_refused_socket_is_tried_again_after_a_pause() {
-    let sandbox = Sandbox::start(&Options::default()).unwrap();
-    let mut listener = Listener::connected(&sandbox).await;
-    change(&sandbox, "sockets", &json!({"enabled": false, "disconnect": "link_disabled"}));
-    until("the socket is closed", || open(&sandbox) == 0).await;
-    let asked = || {
-        let requests = sandbox.requests();
-        requests.iter().filter(|request| request.path == "/apps.connections.open").count()
-    };
-    until("it was tried again", || asked() == 2).await;
-    change(&sandbox, "sockets", &json!({"enabled": true}));
-    until("a socket is open", || open(&sandbox) == 1).await;
-    say(&sandbox, "back again");
-    assert_eq!(listener.message().await.0["text"], json!("back again"));
-    assert!(asked() <= 4, "{} addresses were asked for", asked());
+    for reason in ["link_disabled", "too_many_websockets"] {
+        let sandbox = Sandbox::start(&Options::default()).unwrap();
+        let mut listener = Listener::connected(&sandbox).await;
+        change(&sandbox, "sockets", &json!({"enabled": false, "disconnect": reason}));
+        until("the socket is closed", || open(&sandbox) == 0).await;
+        let asked = || {
+            let requests = sandbox.requests();
+            requests.iter().filter(|request| request.path == "/apps.connections.open").count()
+        };
+        until("it was tried again", || asked() == 2).await;
+        change(&sandbox, "sockets", &json!({"enabled": true}));
+        until("a socket is open", || open(&sandbox) == 1).await;
+        say(&sandbox, "back again");
+        assert_eq!(listener.message().await.0["text"], json!("back again"));
+        assert!(asked() <= 4, "{reason}: {} addresses were asked for", asked());
+    }
 }
 
 #[tokio::test]

@@ -76,9 +76,13 @@ impl CommandLines for SessionCommands {
         let line = self.session.command_lines.iter().find(|line| line.program.name() == program);
         let Some(line) = line.copied() else {
             let own: Vec<_> = self.session.command_lines.iter().map(|line| line.program.name()).collect();
-            let own = own.join(" and ");
+            let has = if own.is_empty() {
+                "none".to_owned()
+            } else {
+                format!("only those of {}", own.join(" and "))
+            };
             return Err(Unusable::Refused(format!(
-                "this program has only the commands of {own}; start it through `release-tests` to have those of {program}"
+                "this program was built without the commands of {program} (it has {has}); start it through `release-tests`"
             )));
         };
         let mut definition = (line.definition)().color(ColorChoice::Never);

@@ -416,7 +416,10 @@ fn unknown(name: &str) -> ErrorData {
     let shown: String = name.chars().take(64).flat_map(char::escape_debug).collect();
     let message = match tools::nearest_tool(name).filter(|nearest| *nearest != name) {
         Some(nearest) => format!("there is no tool `{shown}`; did you mean `{nearest}`?"),
-        None => format!("there is no tool `{shown}`, or this token does not offer it"),
+        None => format!(
+            "there is no tool `{shown}`, or it is not offered here: the server's --read-only and --tool and the token's \
+             profile and scopes decide; list the tools to see those that are"
+        ),
     };
     ErrorData::invalid_params(message, None)
 }

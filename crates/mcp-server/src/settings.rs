@@ -204,7 +204,7 @@ impl Settings {
         check_exposure(options, is_local, callers.is_empty())?;
         check_time_limit(options)?;
         for name in options.tools.iter().flatten() {
-            check_tool(name, "--tools", &is_tool)?;
+            check_tool(name, "--tool", &is_tool)?;
         }
         let callers =
             callers.iter().map(|caller| token_of(caller, &is_tool)).collect::<Result<Vec<_>, _>>()?;

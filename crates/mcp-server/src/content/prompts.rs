@@ -52,7 +52,8 @@ Take release {release} to its next step.
 1. Call `oar_get_release_status` with release `{release}` and take the first task of `next`. If the list is empty, report what \
 the release waits for, and stop.
 2. Tell the user which task you are about to run and what it does, then call its tool: `oar_` and the name of the task with `_` \
-for `-`, for example `oar_stage_testing`.
+for `-`, for example `oar_stage_testing`. A task without such a tool, for example `analyze-candidate-build`, is a person's \
+decision: report what it needs, and stop.
 3. If the answer is a run id, follow it with `get_run` until the run has ended. If the answer is a plan that waits for \
 consent, show the plan and the command with which a person consents, and stop: consent is not yours to give, and no tool gives it.
 Run one task only. Report its result, and what comes next.",

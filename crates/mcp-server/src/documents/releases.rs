@@ -2,6 +2,7 @@
 
 use oar_core::config::{ConfigStore, ReleaseDate, ShipmentUrl};
 use oar_core::error::ErrorClass;
+use oar_core::operations::consent::CriticalTask;
 use oar_core::operations::is_shipped::IsShipped;
 use oar_core::operations::status::worksheet_of;
 use oar_core::operations::task_set::TaskSet;
@@ -92,6 +93,13 @@ impl Documents {
         let name = workflow_task(required(arguments, "task_name")?)?;
         let status = settable(required(arguments, "status")?)?;
         let result = text(arguments, "result").map(str::to_owned);
+        // As at the terminal, which asks for a reason: what cannot be undone rests on this status.
+        if status == TaskStatus::Pass && result.is_none() && name.id().parse::<CriticalTask>().is_ok() {
+            return Err(Failure::usage(
+                format!("{name} cannot be set to Pass without a reason"),
+                "Give `result`: what shows that it is done, and who decided that.",
+            ));
+        }
         let reason = match &result {
             Some(result) => begin_of(result.lines().next().unwrap_or_default(), PREVIEW),
             None => format!("set by {}", call.user()),

@@ -126,7 +126,8 @@ pub(super) fn are_scopes(list: &str) -> bool {
 pub(super) fn are_tools(list: &str) -> bool {
     split(list).all(|name| {
         let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        !name.is_empty() && name.bytes().all(is_part)
+        // Every tool has a name of several words, so that a misspelt profile is noticed here.
+        (name.contains('_') || MCP_PROFILES.contains(&name)) && name.bytes().all(is_part)
     })
 }
 
@@ -197,6 +198,7 @@ mod tests {
             ("scopes", "release:all"),
             ("scopes", "release:read,"),
             ("profile", "every day"),
+            ("profile", "dayly"),
             ("standing_consent", "oar push"),
             ("elicitation", "true"),
             ("expires", "soon"),

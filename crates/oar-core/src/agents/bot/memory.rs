@@ -161,6 +161,15 @@ impl Memory {
         means
     }
 
+    /// The open questions in other threads about the same plan, which are answered with this one.
+    pub fn others_of(&self, answered: &PlanQuestion) -> Vec<OpenQuestion> {
+        let is_other = |open: &&OpenQuestion| {
+            let PlanQuestion { id, plan, answered: answer, .. } = &open.question;
+            *id != answered.id && *plan == answered.plan && answer.is_none()
+        };
+        self.questions.iter().filter(is_other).cloned().collect()
+    }
+
     /// Nobody needs the question any more.
     pub fn settle(&mut self, id: &str) {
         self.questions.retain(|open| open.question.id != id);

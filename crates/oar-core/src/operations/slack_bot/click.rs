@@ -130,16 +130,29 @@ impl Desk {
             return self.say(&message, &Reply::Message(text.to_owned())).await;
         }
         let level = Level::from(command.row().about.effect);
-        let (id, button) = (open.question.id.clone(), open.message.clone());
+        let (question, button) = (open.question.clone(), open.message.clone());
+        let by = words::mention(&click.user);
         let interrupt = self.begin_run(&message, level);
         let asked = self.run(message, command, words, Some((click, open)), interrupt, place).await;
         let settled = self
             .tools
             .notebook
-            .change("Slack bot: a plan was answered", &self.tools.permit, move |memory| memory.settle(&id))
+            .change("Slack bot: a plan was answered", &self.tools.permit, move |memory| {
+                let others = if asked == Asked::Approved { memory.others_of(&question) } else { Vec::new() };
+                for id in others.iter().map(|other| &other.question.id).chain([&question.id]) {
+                    memory.settle(id);
+                }
+                others
+            })
             .await;
-        if let Err(error) = settled {
-            tracing::warn!("a question stays remembered: {error}");
+        match settled {
+            Ok(others) => {
+                let text = format!("Approved by {by} in another thread; it ran there.");
+                for other in others {
+                    self.tools.close(&other.question.command.channel, other.message.as_deref(), &text).await;
+                }
+            }
+            Err(error) => tracing::warn!("a question stays remembered: {error}"),
         }
         // There is nothing to do any more, or it failed before it could ask.
         if asked == Asked::Nothing {
