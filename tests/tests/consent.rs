@@ -75,7 +75,6 @@ impl Consent for Recorded {
 /// environment of its process.
 #[test]
 #[ignore = "a program that the other tests start"]
-#[expect(clippy::print_stdout, reason = "what it prints is its answer")]
 fn caller() {
     let told: Value = serde_json::from_str(&std::env::var(CALL).unwrap()).unwrap();
     let text = |key: &str| told[key].as_str().unwrap().to_owned();

@@ -363,12 +363,7 @@ impl Schedule {
                     let worked = Instant::now();
                     progress.enter(Phase::Passing);
                     let pass = AssertUnwindSafe(work.pass()).catch_unwind();
-                    let pass = async {
-                        match period {
-                            Some(period) => progress.serving(period, pass).await,
-                            None => pass.await,
-                        }
-                    };
+                    let pass = within(&progress, period, pass);
                     let done = tokio::select! {
                         done = leader.during(session, pass) => done.unwrap_or_else(|_| panicked()),
                         () = stopped(session) => break,
@@ -446,6 +441,14 @@ fn panicked() -> Pass {
 async fn stopped(session: &Session) {
     session.interrupt.wait().await;
     session.clock.sleep(GRACE).await;
+}
+
+/// A pass; one that takes a period itself shows that it lives only that long.
+async fn within<T>(progress: &Progress, period: Option<Duration>, pass: impl Future<Output = T>) -> T {
+    match period {
+        Some(period) => progress.serving(period, pass).await,
+        None => pass.await,
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rmcp::ErrorData;
@@ -26,8 +26,8 @@ use crate::calls::Elicit;
 const CONSENT: &str = "consent";
 /// How long an answer counts after its question.
 const LIFETIME: Duration = Duration::from_mins(5);
-/// How many answers are remembered as used.
-const REMEMBERED: usize = 1024;
+/// The most answers that are remembered as used, each as long as it could be used again; more are not accepted.
+const REMEMBERED: usize = 100_000;
 
 fn form(message: &str) -> Result<ElicitRequestParams, String> {
     let schema = ElicitationSchema::builder()
@@ -96,9 +96,9 @@ impl Questions {
 impl Elicit for AskNow {
     async fn ask(&self, question: &str) -> Result<bool, String> {
         let (sender, answer) = oneshot::channel();
-        let gone = |_| "the client is gone".to_owned();
-        self.0.send((question.to_owned(), sender)).await.map_err(|_| gone(()))?;
-        answer.await.map_err(|_| gone(()))?
+        let gone = || "the client is gone".to_owned();
+        self.0.send((question.to_owned(), sender)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
     }
 }
 
@@ -114,7 +114,7 @@ struct State {
 /// Seals and opens states. They do not outlive the process, and neither do the runs.
 pub(crate) struct Seal {
     codec: RequestStateCodec,
-    used: Mutex<VecDeque<String>>,
+    used: Mutex<VecDeque<(Instant, String)>>,
 }
 
 impl Seal {
@@ -132,13 +132,13 @@ impl Seal {
     fn is_first_use(&self, id: &str) -> bool {
         // Each change is one call, so a panic elsewhere leaves it right.
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if used.iter().any(|known| known == id) {
-            return false;
-        }
-        used.push_back(id.to_owned());
-        if used.len() > REMEMBERED {
+        while used.front().is_some_and(|(at, _)| at.elapsed() > 2 * LIFETIME) {
             used.pop_front();
         }
+        if used.len() >= REMEMBERED || used.iter().any(|(_, known)| known == id) {
+            return false;
+        }
+        used.push_back((Instant::now(), id.to_owned()));
         true
     }
 }
@@ -271,6 +271,19 @@ mod tests {
         assert!(with("model", "4.19.1").is_err(), "it was used");
         let others = Arc::new(Seal::new().unwrap());
         assert!(AskByRetry::new(&others, "model", &answered(&state, "4.19.1", yes())).is_err());
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_not_forgotten_for_many_others() {
+        let seal = Arc::new(Seal::new().unwrap());
+        let state = asked(&seal).await;
+        let declined =
+            || AskByRetry::new(&seal, "model", &answered(&state, "4.19.1", json!({ "action": "decline" })));
+        declined().unwrap();
+        for _ in 0..2000 {
+            assert!(seal.is_first_use(&uuid::Uuid::new_v4().to_string()));
+        }
+        assert!(declined().is_err());
     }
 
     #[tokio::test]

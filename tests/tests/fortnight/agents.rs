@@ -120,12 +120,11 @@ impl Process {
         talk: &Conversation,
         end: Option<Fault>,
     ) -> Ended {
-        let mut bot = match self.bot.take() {
-            Some(bot) => bot,
-            None => {
-                let clock = Clock::new(Arc::new(BotTime(self.sandbox.clone())));
-                talk.bot(&clients(&self.environment, clock)).await
-            }
+        let mut bot = if let Some(bot) = self.bot.take() {
+            bot
+        } else {
+            let clock = Clock::new(Arc::new(BotTime(self.sandbox.clone())));
+            talk.bot(&clients(&self.environment, clock)).await
         };
         let end = end.map(|fault| self.sandbox.faults().add(fault));
         self.sandbox.world().google_oauth.lock().judged_at = Some(self.sandbox.clock().now());

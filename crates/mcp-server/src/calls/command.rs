@@ -92,6 +92,15 @@ fn generic_words(tool: &Tool, program: Program, arguments: &Arguments) -> Result
             "",
         ));
     }
+    if tool.kind == Kind::Generic(Program::Oar)
+        && let Some(word) = words.iter().skip(1).find(|word| names_release(word))
+    {
+        return Err(ToolFailure::usage(
+            what(),
+            format!("`{}` names a release, and the argument `release` does", shown(word)),
+            "Leave it out, and give the release as `release`.",
+        ));
+    }
     if let Some(word) = words.iter().find(|word| gives_consent(word)) {
         return Err(ToolFailure::new(
             ErrorClass::Blocked,
@@ -113,6 +122,13 @@ fn gives_consent(word: &str) -> bool {
     word == "--yes"
         || word.starts_with("--yes=")
         || word.strip_prefix('-').is_some_and(|letters| letters.contains('y') && is_cluster(letters))
+}
+
+/// Whether a word is the option of the release. A second one would count, and everything else would look at the first.
+fn names_release(word: &str) -> bool {
+    word == "--release"
+        || word.starts_with("--release=")
+        || word.strip_prefix('-').is_some_and(|letters| letters.trim_start_matches('v').starts_with('r'))
 }
 
 /// What a caller needs for an operation, whichever tool leads to it.
@@ -380,6 +396,17 @@ mod tests {
         for args in ["--yes", "--yes=true", "-y", "-vy", "-ynv", "'--yes'", "-\\y"] {
             let error = words("change-advisory-status", args).unwrap_err();
             assert!(error.to_string().contains("only a person can do"), "{args}: {error}");
+        }
+        for args in [
+            "-r 4.14.60",
+            "-r4.14.60",
+            "-vr4.14.60",
+            "--release 4.14.60",
+            "--release=4.14.60",
+            "'-r' 4.14.60",
+        ] {
+            let error = words("stage-testing", args).unwrap_err();
+            assert!(error.to_string().contains("names a release"), "{args}: {error}");
         }
         for args in ["--early", "-n 5", "yes", "--my-day=1", "-eanny@example.com"] {
             assert!(words("change-advisory-status", args).is_ok(), "{args}");

@@ -150,7 +150,7 @@ impl Calls {
 
     async fn answer(&self, tool: &'static Tool, arguments: Arguments, context: CallContext) -> Answer {
         let caller = &context.caller;
-        if !caller.scopes.contains(&tool.scope) {
+        if !tool.may_be_called_by(caller) {
             return ToolFailure::new(
                 ErrorClass::Blocked,
                 format!("{} was not called", tool.name),

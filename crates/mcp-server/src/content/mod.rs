@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cli_support::{is_plain, plain};
 use oar_core::error::Classified;
 use oar_core::operations::log::StoredLog;
 use oar_core::redact::Redactor;
@@ -127,6 +128,7 @@ impl Content {
             Address::Log(release, run) => (self.log(uri, release, run).await?, "text/plain"),
         };
         let text = self.redactor().redact(&text).into_owned();
+        let text = if is_plain(&text) { text } else { plain(&text) };
         let contents = ResourceContents::text(text, uri).with_mime_type(kind);
         Ok(ReadResourceResult::new(vec![contents])
             .with_ttl_ms(TEXT_FRESH)

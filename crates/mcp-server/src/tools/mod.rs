@@ -54,7 +54,7 @@ pub fn offered<'a>(
 
 /// Whether a tool is offered to a caller.
 pub fn is_offered(tool: &Tool, caller: &Caller, switches: &Switches) -> bool {
-    caller.profile.has(tool.name) && caller.scopes.contains(&tool.scope) && switches.allow(tool)
+    caller.profile.has(tool.name) && tool.may_be_called_by(caller) && switches.allow(tool)
 }
 
 /// Which tools the server has at all.
@@ -172,6 +172,11 @@ impl fmt::Debug for Tool {
 }
 
 impl Tool {
+    /// Whether the caller's scopes allow it. Everybody may follow their own runs.
+    pub fn may_be_called_by(&self, caller: &Caller) -> bool {
+        self.kind == Kind::GetRun || caller.scopes.contains(&self.scope)
+    }
+
     fn new(name: &'static str, kind: Kind, scope: AccessScope, hints: Hints) -> Self {
         Self {
             name,

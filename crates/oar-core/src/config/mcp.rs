@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::civil::Date;
+use serde_json::{Map, Value};
 
-use super::document::Document;
+use super::document::{Document, kind};
 use super::error::ConfigError;
 use super::keys::{self, Key};
 
@@ -16,6 +17,11 @@ pub const MCP_SCOPES: [&str; 5] =
 /// The profiles with a name; any other is a list of tools.
 pub const MCP_PROFILES: [&str; 2] = ["reference", "daily"];
 
+/// The keys of the section.
+const SECTION_KEYS: [&str; 2] = ["callers", "paid_jobs_ask"];
+/// The keys of one caller.
+const CALLER_KEYS: [&str; 6] =
+    ["token_sha256", "scopes", "profile", "standing_consent", "elicitation", "expires"];
 /// The length of a SHA-256 hash in hexadecimal digits.
 const HASH_LENGTH: usize = 64;
 /// The longest name of a caller.
@@ -62,6 +68,7 @@ impl Document {
     ///
     /// One of them says something wrong, or not everything, or two of them have the same token.
     pub fn mcp_callers(&self) -> Result<Vec<McpCaller>, ConfigError> {
+        self.check_mcp_section()?;
         let names = self.names(&["mcp", "callers"]).into_iter();
         let callers: Vec<McpCaller> =
             names.map(|name| self.mcp_caller(name)).collect::<Result<_, ConfigError>>()?;
@@ -73,6 +80,20 @@ impl Document {
             }
         }
         Ok(callers)
+    }
+
+    /// Refuses what is misspelt or of another kind in the section: ignored, it would let callers in who have no token, or whose
+    /// token has expired.
+    fn check_mcp_section(&self) -> Result<(), ConfigError> {
+        let Some(section) = self.root().get("mcp") else { return Ok(()) };
+        let section = section_at("mcp", section, &SECTION_KEYS)?;
+        let Some(callers) = section.get("callers") else { return Ok(()) };
+        let Value::Object(callers) = callers else { return Err(wrong_kind("mcp.callers", callers)) };
+        for (name, caller) in callers {
+            let shown: String = name.chars().take(LONGEST_NAME).flat_map(char::escape_debug).collect();
+            section_at(&format!("mcp.callers.{shown}"), caller, &CALLER_KEYS)?;
+        }
+        Ok(())
     }
 
     /// One caller of the MCP server.
@@ -106,6 +127,34 @@ impl Document {
     pub fn mcp_paid_jobs_ask(&self) -> Result<bool, ConfigError> {
         Ok(self.checked(&keys::MCP_PAID_JOBS_ASK, &[])? == Some("yes"))
     }
+}
+
+/// The section at `path`, which has no other keys than these.
+fn section_at<'a>(
+    path: &str,
+    value: &'a Value,
+    keys: &[&str],
+) -> Result<&'a Map<String, Value>, ConfigError> {
+    let Value::Object(section) = value else { return Err(wrong_kind(path, value)) };
+    match section.keys().find(|key| !keys.contains(&key.as_str())) {
+        None => Ok(section),
+        Some(unknown) => {
+            let shown: String = unknown.chars().take(LONGEST_NAME).flat_map(char::escape_debug).collect();
+            Err(bad(
+                format!("{path}.{shown}"),
+                format!("is not known; the keys there are {}", keys.join(", ")),
+            ))
+        }
+    }
+}
+
+fn wrong_kind(path: &str, value: &Value) -> ConfigError {
+    bad(path.to_owned(), format!("is {} instead of a section", kind(value)))
+}
+
+fn bad(key: String, problem: String) -> ConfigError {
+    let Key { purpose, example, .. } = keys::MCP_TOKEN;
+    ConfigError::BadKey { key, problem, purpose, example }
 }
 
 fn split(text: &str) -> impl Iterator<Item = &str> {
@@ -184,6 +233,26 @@ mod tests {
             let error = callers(&json!({ "a": { "token_sha256": bad, "scopes": "release:read" } }));
             let error = error.unwrap_err().to_string();
             assert!(error.contains("`mcp.callers.a.token_sha256`") && !error.contains(bad), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_section_of_another_form_lets_nobody_in() {
+        let caller = json!({ "token_sha256": HASH, "scopes": "release:read" });
+        let mut misspelt = caller.clone();
+        misspelt["expire"] = json!("2020-01-01");
+        for (section, named) in [
+            (json!(null), "`mcp`"),
+            (json!([]), "`mcp`"),
+            (json!({ "caller": { "a": caller } }), "`mcp.caller`"),
+            (json!({ "callers": [caller] }), "`mcp.callers`"),
+            (json!({ "callers": "a" }), "`mcp.callers`"),
+            (json!({ "callers": { "a": "x" } }), "`mcp.callers.a`"),
+            (json!({ "callers": { "a": misspelt } }), "`mcp.callers.a.expire`"),
+        ] {
+            let document = Document::parse(&json!({ "mcp": section }).to_string()).unwrap();
+            let error = document.mcp_callers().unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
         }
     }
 

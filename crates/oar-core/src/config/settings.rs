@@ -120,14 +120,15 @@ impl Settings {
         self.of_document(NotificatorSettings::of)
     }
 
-    /// Who may call the MCP server with a token: nobody where there is no document.
+    /// Who may call the MCP server with a token. A document that cannot be read is an error: it may name callers, and without
+    /// any the server would ask nobody for a token.
     pub fn mcp_callers(&self) -> Result<Vec<McpCaller>, ConfigError> {
-        self.of_document(Document::mcp_callers)
+        self.document()?.mcp_callers()
     }
 
     /// Whether jobs that cost money need a person's consent when a model starts them.
     pub fn mcp_paid_jobs_ask(&self) -> Result<bool, ConfigError> {
-        self.of_document(Document::mcp_paid_jobs_ask)
+        self.document()?.mcp_paid_jobs_ask()
     }
 
     /// What the document says, or the default where its key is not set.

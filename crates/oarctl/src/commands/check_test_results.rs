@@ -98,56 +98,56 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         leases: &clients,
         activity: activity.clone(),
     };
-    schedule
-        .run(session, agent, || async {
-            let mut pass = Pass::default();
-            let file = NotifiedFile::of(&notified_file_path);
-            let opened = async {
-                // Held to the end of the pass: what another program tells meanwhile would be lost.
-                let lock = if dry_run {
-                    None
-                } else {
-                    // A wait with an end, which the watchdog may be shorter than.
-                    let _waits = activity.begin();
-                    Some(file.lock(session).await?)
-                };
-                Ok::<_, CliError>((lock, file.read()?))
+    // Boxed, because the future of all clients is too large for a caller's stack.
+    Box::pin(schedule.run(session, agent, || async {
+        let mut pass = Pass::default();
+        let file = NotifiedFile::of(&notified_file_path);
+        let opened = async {
+            // Held to the end of the pass: what another program tells meanwhile would be lost.
+            let lock = if dry_run {
+                None
+            } else {
+                // A wait with an end, which the watchdog may be shorter than.
+                let _waits = activity.begin();
+                Some(file.lock(session).await?)
             };
-            let (_lock, notified) = match opened.await {
-                Ok(opened) => opened,
-                Err(error) => {
-                    let held = error.code == ExitCode::Conflict;
-                    let class = if held { ErrorClass::Conflict } else { ErrorClass::Configuration };
-                    pass.add_problem(error.message.clone(), class);
-                    session.ui.fail(&error);
-                    return pass;
-                }
-            };
-            let keeper = Arc::new(Keeper { ui: session.ui.clone(), file, failed: Mutex::default() });
-            let call = session.call_with(clients.clone(), false).observed_by(keeper.clone());
-            match perform(CheckTestResults { notified, ..checker.clone() }, &call).await {
-                Ok(answer) => {
-                    if !dry_run {
-                        keeper.write(&answer.notified);
-                    }
-                    show(&session.ui, &answer);
-                    for (text, class, _) in answer.problems.iter() {
-                        pass.add_problem(text, class);
-                    }
-                    session.ui.json(&answer);
-                }
-                Err(error) => {
-                    session.ui.fail(&CliError::of_task(&error));
-                    pass.add_problem(error.inner().to_string(), error.inner().class());
-                }
+            Ok::<_, CliError>((lock, file.read()?))
+        };
+        let (_lock, notified) = match opened.await {
+            Ok(opened) => opened,
+            Err(error) => {
+                let held = error.code == ExitCode::Conflict;
+                let class = if held { ErrorClass::Conflict } else { ErrorClass::Configuration };
+                pass.add_problem(error.message.clone(), class);
+                session.ui.fail(&error);
+                return pass;
             }
-            if let Some(error) = keeper.failed() {
-                session.ui.explain(&error);
-                pass.add_problem(error.message, ErrorClass::Configuration);
+        };
+        let keeper = Arc::new(Keeper { ui: session.ui.clone(), file, failed: Mutex::default() });
+        let call = session.call_with(clients.clone(), false).observed_by(keeper.clone());
+        match perform(CheckTestResults { notified, ..checker.clone() }, &call).await {
+            Ok(answer) => {
+                if !dry_run {
+                    keeper.write(&answer.notified);
+                }
+                show(&session.ui, &answer);
+                for (text, class, _) in answer.problems.iter() {
+                    pass.add_problem(text, class);
+                }
+                session.ui.json(&answer);
             }
-            pass
-        })
-        .await
+            Err(error) => {
+                session.ui.fail(&CliError::of_task(&error));
+                pass.add_problem(error.inner().to_string(), error.inner().class());
+            }
+        }
+        if let Some(error) = keeper.failed() {
+            session.ui.explain(&error);
+            pass.add_problem(error.message, ErrorClass::Configuration);
+        }
+        pass
+    }))
+    .await
 }
 
 /// What distinguishes this checker from others: one that tells another channel, or keeps another file, does other work. It is

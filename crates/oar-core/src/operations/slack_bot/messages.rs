@@ -119,10 +119,9 @@ impl Desk {
         let file = match self.earlier().await {
             Earlier::Known(earlier) if earlier.contains(message) => return Standing::Settled,
             Earlier::Stopped => return Standing::Settled,
-            Earlier::Known(_) => Standing::New,
             Earlier::Unknown if is_command => Standing::Unknown,
-            // Said twice it does no harm.
-            Earlier::Unknown => Standing::New,
+            // What is no command does no harm when it is said twice.
+            Earlier::Known(_) | Earlier::Unknown => Standing::New,
         };
         if !may_be_known {
             return file;

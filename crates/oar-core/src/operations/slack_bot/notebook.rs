@@ -250,7 +250,9 @@ impl Notebook {
                     if is_changed {
                         waiting.answered.retain(|known| !answered.contains(known));
                     }
-                    batch.iter().for_each(|change| change.done());
+                    for change in &batch {
+                        change.done();
+                    }
                     waiting.changes.retain(|change| !change.is_done());
                 }
                 Ok(())
@@ -343,7 +345,7 @@ mod tests {
             notebook.answered(&message(number));
         }
         store.plan([Fault::None, Fault::None, Fault::LostAfter]);
-        let taken = join_all((0..ATTEMPTS + 1).map(|number| take(&notebook, number))).await;
+        let taken = join_all((0..=ATTEMPTS).map(|number| take(&notebook, number))).await;
         assert!(taken.into_iter().all(|taken| taken.unwrap()), "{:?}", store.messages());
     }
 
