@@ -162,12 +162,14 @@ fn what_the_units_and_manifests_run_are_commands() {
 #[test]
 fn every_agent_and_the_mcp_server_have_a_unit_and_a_manifest_of_their_own() {
     let agents = AGENT_COMMANDS.iter().map(|(program, command)| format!("{program} {command}"));
-    let all: BTreeSet<String> = agents.chain(["mcp --listen".to_owned()]).collect();
+    let all: BTreeSet<String> = agents.chain(["release-tests-mcp --listen".to_owned()]).collect();
     let units: BTreeSet<String> = Unit::all().iter().map(|unit| unit.words()[..2].join(" ")).collect();
     let supervisor = "oarctl agents".to_owned();
     assert!(units.contains(&supervisor));
     assert_eq!(units.into_iter().filter(|words| *words != supervisor).collect::<BTreeSet<_>>(), all);
-    let pods: BTreeSet<String> = pods().iter().map(|(_, _, words, _)| words[..2].join(" ")).collect();
+    // The image's program knows the server by a word.
+    let name = |words: &[String]| words[..2].join(" ").replace("mcp --listen", "release-tests-mcp --listen");
+    let pods: BTreeSet<String> = pods().iter().map(|(_, _, words, _)| name(words)).collect();
     assert_eq!(pods, all);
     for unit in Unit::all().iter().filter(|unit| unit.value("Type") == "oneshot") {
         let timer = folder("systemd").join(unit.name.replace(".service", ".timer"));
