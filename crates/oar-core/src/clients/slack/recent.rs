@@ -70,7 +70,7 @@ impl SlackClient {
         Ok(found)
     }
 
-    /// The keys of the bot's messages in this thread ([`key_of`]).
+    /// The keys of the bot's messages in this thread.
     ///
     /// # Errors
     ///
