@@ -74,7 +74,7 @@ impl Consent for Recorded {
 /// A program that acts for somebody who may not consent: a process of its own, because the Kerberos library reads the
 /// environment of its process.
 #[test]
-#[ignore = "a program that the other tests start"]
+#[ignore = "a program that the other tests of this file start: cargo test -p end-to-end --test consent"]
 fn caller() {
     let told: Value = serde_json::from_str(&std::env::var(CALL).unwrap()).unwrap();
     let text = |key: &str| told[key].as_str().unwrap().to_owned();
