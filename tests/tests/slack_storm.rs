@@ -36,6 +36,9 @@ const SPEED: u32 = 40;
 /// After so many deliveries it is shown how far the storm is.
 const PART: usize = 1000;
 
+/// What nobody has got on with for so long does not come any more.
+const NOTHING_MORE: Duration = Duration::from_secs(30);
+
 /// How often the command of each message began.
 type Runs = Arc<Mutex<BTreeMap<String, u32>>>;
 
@@ -193,8 +196,14 @@ impl Storm {
         memory["runs"].as_array().map_or(0, Vec::len)
     }
 
+    /// How many commands have not ended and deliveries are not acknowledged.
+    fn left_to_do(&self) -> usize {
+        let unacknowledged = self.harness.sandbox.world().slack.lock().sockets.unacknowledged();
+        self.runs_in_memory().saturating_add(unacknowledged)
+    }
+
     fn is_quiet(&self) -> bool {
-        self.runs_in_memory() == 0 && self.harness.sandbox.world().slack.lock().sockets.unacknowledged() == 0
+        self.left_to_do() == 0
     }
 }
 
@@ -377,20 +386,33 @@ async fn storm(envelopes: usize, seed: u64) {
         let is_lost = |(key, thread): &&(String, String)| !runs.contains_key(key) && !told.contains(thread);
         commands.iter().filter(is_lost).map(|(key, _)| key.clone()).collect()
     };
-    for _ in 0..3000 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        if storm.is_quiet() && lost(&storm.runs.lock().unwrap()).is_empty() {
+    // For as long as it goes on: every thousandth of a long storm leaves somebody to be told.
+    let (mut least, mut since) = (usize::MAX, Instant::now());
+    while since.elapsed() < NOTHING_MORE {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let left = match storm.left_to_do() {
+            0 => lost(&storm.runs.lock().unwrap()).len(),
+            left => left.saturating_add(commands.len()),
+        };
+        if left < least {
+            (least, since) = (left, Instant::now());
+        }
+        if left == 0 {
             break;
         }
     }
     assert!(!final_bot.is_finished(), "the bot ended by itself");
     let runs = storm.runs.lock().unwrap().clone();
     println!(
-        "{} commands, {} deliveries, {kills} kills, {} told of a restart",
+        "{} commands, {} deliveries, {kills} kills, {} told of a restart, {} not told yet",
         commands.len(),
         storm.delivered(),
-        storm.interrupted().len()
+        storm.interrupted().len(),
+        storm.runs_in_memory()
     );
+    for (key, thread) in commands.iter().filter(|(key, _)| lost(&runs).contains(key)).take(5) {
+        println!("{key} in {thread}: {:?}", storm.answers(thread));
+    }
     assert_eq!(lost(&runs), Vec::<String>::new(), "seed {seed}: lost");
     let twice: Vec<&String> = runs.iter().filter(|(_, count)| **count > 1).map(|(key, _)| key).collect();
     assert!(twice.is_empty(), "seed {seed}: run twice: {twice:?}");

@@ -31,6 +31,7 @@ pub use file::{Upload, UploadError};
 pub use lookup::{Lookup, Undetermined, Wanted};
 pub use message::Edit;
 pub use people::{ChannelStanding, Members};
+pub use recent::{Coverage, Recent};
 pub use text::{GroupId, UnresolvedMention, UserId, escape, link};
 
 use crate::clients::empty;

@@ -4,13 +4,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::StreamExt as _;
+use futures::channel::mpsc::UnboundedSender;
 use jiff::{SignedDuration, Timestamp};
 
 use super::desk::Desk;
 use super::say::INTERRUPTED;
-use super::thread::CommandThread;
 use crate::agents::bot::{IncomingMessage, RunningCommand};
-use crate::clients::slack::{UserId, escape};
+use crate::clients::slack::{Coverage, Recent, UserId, escape};
 use crate::error::{Classified as _, ErrorClass};
 
 /// How far back it looks for messages that were acknowledged and never handled, which a kill leaves: as long as Slack delivers
@@ -20,6 +21,8 @@ const LOOK_BACK: SignedDuration = SignedDuration::from_mins(10);
 const THREADS_BACK: SignedDuration = SignedDuration::from_hours(24);
 /// How long it is tried to read the channels.
 const TO_LOOK: Duration = Duration::from_hours(1);
+/// Commands of which it is told at the same time. Slack takes one message a second in a channel anyway.
+const TOLD_AT_ONCE: usize = 8;
 /// How long it is tried to tell of commands that did not end.
 const TO_TELL: Duration = Duration::from_hours(24);
 /// The longest pause before the file is read again, without which no command runs.
@@ -63,45 +66,43 @@ pub(super) async fn learn(desk: &Desk) {
 
 /// Tells of these commands; those that are left.
 async fn tell_interrupted(desk: &Desk, interrupted: Vec<RunningCommand>) -> Vec<RunningCommand> {
+    let told = interrupted.into_iter().map(async |run| (!tell_of(desk, &run).await).then_some(run));
+    futures::stream::iter(told).buffered(TOLD_AT_ONCE).filter_map(std::future::ready).collect().await
+}
+
+/// Tells of one command, and writes down that it has ended; whether both is done, or can never be.
+async fn tell_of(desk: &Desk, run: &RunningCommand) -> bool {
     let tools = &desk.tools;
-    let mut left = Vec::new();
-    for run in interrupted {
-        let message = of_run(&run);
-        let since = message.written().unwrap_or(run.since);
-        let thread = CommandThread { slack: &tools.slack, command: &message, since };
-        let text = format!(
-            "The bot was restarted while `{}` ran or before its result was sent, so its result is not known here. \
-             `oar history` shows what was done with the release; write the command again to go on.",
-            escape(&run.words)
-        );
-        let told = if thread.is_answered().await {
-            // Only that it has ended was not written down any more.
-            Ok(())
-        } else {
-            thread.post_once(&text, INTERRUPTED, &tools.permit).await
-        };
-        if let Err(error) = told {
-            tracing::error!("{}: nobody was told that it was interrupted: {error}", run.command);
-            let oldest = tools.now().checked_sub(THREADS_BACK).unwrap_or(Timestamp::MIN);
-            // Its channel may be gone for good.
-            if run.since >= oldest {
-                left.push(run);
-                continue;
-            }
-        }
-        let key = run.command.clone();
-        let ended = tools
-            .notebook
-            .change("Slack bot: an interrupted command was told", &tools.permit, move |memory| {
-                memory.end(&key);
-            })
-            .await;
-        if let Err(error) = ended {
-            tracing::error!("{}: {error}", run.command);
-            left.push(run);
+    let message = of_run(run);
+    let text = format!(
+        "The bot was restarted while `{}` ran or before its result was sent, so its result is not known here. \
+         `oar history` shows what was done with the release; write the command again to go on.",
+        escape(&run.words)
+    );
+    let thread = desk.thread(&message);
+    let told = match desk.has_answer(&message).await {
+        // Only that it has ended was not written down any more.
+        Ok(true) => Ok(()),
+        // Twice is better than never: nobody else says that a command did not end.
+        Ok(false) | Err(_) => thread.post(&text, &[], INTERRUPTED, &tools.permit).await.map(drop),
+    };
+    if let Err(error) = told {
+        tracing::error!("{}: nobody was told that it was interrupted: {error}", run.command);
+        let oldest = tools.now().checked_sub(THREADS_BACK).unwrap_or(Timestamp::MIN);
+        // Its channel may be gone for good.
+        if run.since >= oldest {
+            return false;
         }
     }
-    left
+    let key = run.command.clone();
+    let ended = tools
+        .notebook
+        .change("Slack bot: an interrupted command was told", &tools.permit, move |memory| memory.end(&key))
+        .await;
+    if let Err(error) = &ended {
+        tracing::error!("{}: {error}", run.command);
+    }
+    ended.is_ok()
 }
 
 fn of_run(run: &RunningCommand) -> IncomingMessage {
@@ -123,18 +124,39 @@ pub(super) async fn catch_up(desk: &Rc<Desk>) {
 }
 
 async fn catch_up_in(desk: &Rc<Desk>, channel: &str, now: Timestamp) {
+    let (sender, pages) = futures::channel::mpsc::unbounded();
+    // A page is handled while the next one is read: whatever ends the bot meanwhile, it got on.
+    let handled = pages.for_each_concurrent(None, async |page: Vec<IncomingMessage>| {
+        futures::future::join_all(page.into_iter().map(|message| Rc::clone(desk).hear(message, true))).await;
+    });
+    futures::join!(read_recent(desk, channel, now, sender), handled);
+}
+
+/// Reads what was written in a channel while no bot worked; each page goes to `pages`.
+async fn read_recent(
+    desk: &Desk,
+    channel: &str,
+    now: Timestamp,
+    pages: UnboundedSender<Vec<IncomingMessage>>,
+) {
     let back = |by: SignedDuration| now.checked_sub(by).unwrap_or(Timestamp::MIN);
     let own = desk.addressee.bot.as_ref();
+    let recent = Recent { channel, since: back(LOOK_BACK), threads_since: back(THREADS_BACK), own };
+    let hand_on = |messages: Vec<serde_json::Value>| {
+        let messages = messages.iter().filter_map(|it| IncomingMessage::of_event(&it.to_string()).ok()?.ok());
+        // Nobody reads any more when the bot ends.
+        let _ = pages.unbounded_send(messages.collect());
+    };
     let mut pauses = desk.pauses(TO_LOOK);
     loop {
-        match desk.tools.slack.messages_since(channel, back(LOOK_BACK), back(THREADS_BACK), own).await {
-            Ok(messages) => {
-                let left = messages
-                    .iter()
-                    .filter_map(|message| IncomingMessage::of_event(&message.to_string()).ok()?.ok())
-                    .map(|message| Rc::clone(desk).hear(message, true));
-                futures::future::join_all(left).await;
-                return;
+        match desk.tools.slack.read_recent(recent, hand_on).await {
+            Ok(Coverage::Complete) => return,
+            Ok(Coverage::Newest) => {
+                let text = format!(
+                    "more was written in {channel} in the last ten minutes than is read: whether older commands \
+                     were handled is not known"
+                );
+                return desk.failed(&text, ErrorClass::Unavailable);
             }
             Err(error) => {
                 let text = format!("what was written in {channel} while no bot worked is not known: {error}");

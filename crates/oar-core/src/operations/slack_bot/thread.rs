@@ -109,24 +109,6 @@ impl CommandThread<'_> {
         }
     }
 
-    /// Whether Slack certainly has the answer of an instance before this one. One that is a file has no key, and is not found.
-    pub(super) async fn is_answered(&self) -> bool {
-        matches!(self.look_for(ANSWER, "").await, Lookup::Found(_))
-    }
-
-    /// Posts a message that an instance before this one may have posted: it is looked for first.
-    ///
-    /// # Errors
-    ///
-    /// Slack does not say whether it is there, or takes nothing.
-    pub async fn post_once(&self, text: &str, name: &str, permit: &WritePermit) -> Result<(), ServiceError> {
-        match self.look_for(name, text).await {
-            Lookup::Found(_) => Ok(()),
-            // Twice is better than never: nobody else says that a command did not end.
-            Lookup::NotFound | Lookup::Undetermined(_) => self.post(text, &[], name, permit).await.map(drop),
-        }
-    }
-
     /// Posts a message under a key of its own; after a lost answer it is looked for before it is posted again.
     ///
     /// # Errors
