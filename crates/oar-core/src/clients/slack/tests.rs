@@ -431,3 +431,68 @@ async fn a_missing_token_is_named_with_its_purpose_and_nothing_is_sent() {
     assert!(error.hint.unwrap().contains("channels"));
     assert_eq!(count(&server).await, 0);
 }
+
+/// Everything is written one second apart; `older` more pages follow the first one.
+async fn channel_of_pages(server: &MockServer, older: usize) {
+    let page = |number: usize, has_more: bool| {
+        let ts = since().as_second() + 100 - i64::try_from(number).unwrap();
+        let mut message = json!({"ts": format!("{ts}.000100"), "text": "oar status", "user": "U1"});
+        if number == 0 {
+            message["latest_reply"] = json!(format!("{}.000200", ts + 1));
+        }
+        let cursor = if has_more { (number + 1).to_string() } else { String::new() };
+        json!({"ok": true, "messages": [message], "response_metadata": {"next_cursor": cursor}})
+    };
+    for number in (0..=older).rev() {
+        let mock = Mock::given(path("/slack/api/conversations.history"));
+        let mock = if number == 0 { mock } else { mock.and(query_param("cursor", number.to_string())) };
+        let answer = ResponseTemplate::new(200).set_body_json(page(number, number < older));
+        mock.respond_with(answer).with_priority(if number == 0 { 5 } else { 1 }).mount(server).await;
+    }
+    let ts = |by: i64| format!("{}.000100", since().as_second() + 100 + by);
+    let answers = json!({"ok": true, "messages": [
+        {"ts": ts(0), "thread_ts": ts(0), "text": "oar status"},
+        {"ts": ts(1), "thread_ts": ts(0), "text": "oar -r 4.19.1 status"},
+    ]});
+    Mock::given(path("/slack/api/conversations.replies"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(answers))
+        .mount(server)
+        .await;
+}
+
+#[tokio::test]
+async fn recent_messages_come_page_by_page_and_it_is_said_when_there_are_more() {
+    for (older, expected) in [(2, Coverage::Complete), (4, Coverage::Complete), (5, Coverage::Newest)] {
+        let server = MockServer::start().await;
+        channel_of_pages(&server, older).await;
+        let slack = client(&server, Some("x"));
+        let recent = Recent { channel: "C0AAA", since: since(), threads_since: since(), own: None };
+        let mut pages: Vec<Vec<i64>> = Vec::new();
+        let coverage = slack
+            .read_recent(recent, |page| {
+                assert!(page.iter().all(|message| message["channel"] == "C0AAA"), "{page:?}");
+                let ts =
+                    page.iter().map(|message| message["ts"].as_str().unwrap()[..10].parse::<i64>().unwrap());
+                pages.push(ts.map(|ts| ts - since().as_second()).collect());
+            })
+            .await;
+        assert_eq!(coverage.unwrap(), expected, "{older}");
+        assert_eq!(
+            pages[..2],
+            [vec![100, 101], vec![99]],
+            "a thread belongs to the page of its first message"
+        );
+        assert_eq!(pages.len(), (older + 1).min(5));
+    }
+}
+
+#[tokio::test]
+async fn older_messages_than_those_that_are_looked_for_need_not_fit() {
+    let server = MockServer::start().await;
+    channel_of_pages(&server, 9).await;
+    let newest = since().checked_add(jiff::SignedDuration::from_secs(98)).unwrap();
+    let recent = Recent { channel: "C0AAA", since: newest, threads_since: since(), own: None };
+    let mut count = 0;
+    let coverage = client(&server, Some("x")).read_recent(recent, |page| count += page.len()).await;
+    assert_eq!((coverage.unwrap(), count), (Coverage::Complete, 4));
+}
