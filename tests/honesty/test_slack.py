@@ -215,22 +215,39 @@ class SocketMode(unittest.TestCase):
         """What comes next of a message: the tests before may have left events of others."""
         while True:
             request = self.requests.get(timeout=30)
-            message = request.payload.get("event") or request.payload["message"]
-            if message["ts"] == ts:
+            message = request.payload.get("event") or request.payload.get("message") or {}
+            if message.get("ts") == ts:
                 return request
+
+    def until(self, holds):
+        """Waits for something that certainly comes."""
+        end = time.monotonic() + 30
+        while not holds():
+            self.assertLess(time.monotonic(), end, "it never came")
+            time.sleep(0.05)
+
+    def open(self):
+        return support.snapshot("slack")["sockets"]["open"]
 
     def say(self, text, **more):
         return support.change("slack", "message", channel=CHANNEL, text=text, user="U0000LEAD1", **more)
 
-    def test_both_forms_of_a_mention(self):
-        said = self.say("<@U0000BOT01> oar -r 4.19.1 status", mention_first=True, client_msg_id="a-1")
-        requests = [self.next(said["ts"]), self.next(said["ts"])]
-        self.assertEqual([request.type for request in requests], ["events_api", "events_api"])
-        events = [request.payload["event"] for request in requests]
-        self.assertEqual({event["type"] for event in events}, {"message", "app_mention"})
-        self.assertEqual({event["ts"] for event in events}, {said["ts"]})
-        self.assertEqual({event["client_msg_id"] for event in events}, {"a-1"})
-        self.assertEqual(len({request.payload["event_id"] for request in requests}), 2)
+    def test_both_forms_of_a_mention_in_either_order(self):
+        for number, mention_first in enumerate((False, True, False, True)):
+            text, gesture = "<@U0000BOT01> oar -r 4.19.1 status", f"a-{number}"
+            said = self.say(text, mention_first=mention_first, client_msg_id=gesture)
+            requests = [self.next(said["ts"]), self.next(said["ts"])]
+            self.assertEqual([request.type for request in requests], ["events_api", "events_api"])
+            events = [request.payload["event"] for request in requests]
+            self.assertEqual({event["type"] for event in events}, {"message", "app_mention"})
+            self.assertEqual({event["ts"] for event in events}, {said["ts"]})
+            self.assertEqual({event["client_msg_id"] for event in events}, {gesture})
+            self.assertEqual(len({request.payload["event_id"] for request in requests}), 2)
+            # The client hands on what comes side by side; in which order it was sent, Slack's side knows.
+            kinds = {request.envelope_id: request.payload["event"]["type"] for request in requests}
+            sent = [one["envelope_id"] for one in support.snapshot("slack")["sockets"]["deliveries"]]
+            order = [kinds[envelope] for envelope in sent if envelope in kinds]
+            self.assertEqual(order[0] == "app_mention", mention_first)
 
     def test_what_is_not_acknowledged_comes_again(self):
         self.acknowledges = False
@@ -243,6 +260,56 @@ class SocketMode(unittest.TestCase):
         self.assertEqual(second.retry_reason, "timeout")
         self.assertEqual(first.payload["event_id"], second.payload["event_id"])
         self.assertNotEqual(first.envelope_id, second.envelope_id)
+
+    def test_what_one_socket_does_not_acknowledge_comes_on_another(self):
+        support.change("slack", "sockets", acknowledged_within=0.2, redelivered_after=[0, 0.2, 0.2, 0.2, 600])
+        silent = queue.Queue()
+        other = SocketModeClient(app_token=support.setting("SLACK_APP_TOKEN"), web_client=client())
+        other.socket_mode_request_listeners.append(lambda _, request: silent.put(request))
+        other.connect()
+        self.addCleanup(other.close)
+        self.until(lambda: len(self.open()) == 2)
+        # Each event goes to any one of the sockets: after a few messages one went to the silent one.
+        for _ in range(10):
+            said = self.say("oar -r 4.19.1 status")
+            again = self.next(said["ts"])
+            if again.retry_attempt > 0:
+                break
+        first = silent.get(timeout=30)
+        while first.payload["event_id"] != again.payload["event_id"]:
+            first = silent.get(timeout=30)
+        self.assertEqual((first.retry_attempt, again.retry_attempt, again.retry_reason), (0, 1, "timeout"))
+        self.assertEqual(first.payload["event"], again.payload["event"])
+        self.assertNotEqual(first.envelope_id, again.envelope_id)
+        deliveries = support.snapshot("slack")["sockets"]["deliveries"]
+        of_event = [one for one in deliveries if one["event_id"] == again.payload["event_id"]]
+        self.assertEqual([one["acknowledged"] for one in of_event], [False, True])
+        self.assertEqual(len({one["socket"] for one in of_event}), 2)
+
+    def test_events_that_slack_leaves_out_are_an_envelope_without_an_event(self):
+        support.change("slack", "sockets", rate_limited=True)
+        request = self.requests.get(timeout=30)
+        while request.payload["type"] != "app_rate_limited":
+            request = self.requests.get(timeout=30)
+        self.assertEqual((request.type, request.retry_attempt), ("events_api", 0))
+        self.assertNotIn("event", request.payload)
+
+        def is_acknowledged():
+            deliveries = support.snapshot("slack")["sockets"]["deliveries"]
+            return any(one["acknowledged"] for one in deliveries if one["envelope_id"] == request.envelope_id)
+
+        self.until(is_acknowledged)
+
+    def test_a_connection_that_stays_open_after_the_close(self):
+        support.change("slack", "sockets", lingers=True)
+        before = self.open()
+        support.change("slack", "sockets", close=True)
+        self.until(lambda: self.open() not in ([], before))
+        said = self.say("on the next one")
+        self.assertEqual(self.next(said["ts"]).payload["event"]["text"], "on the next one")
+        # Nobody closes the connection after the client's own close either: it does not wait for that.
+        self.socket.close()
+        self.until(lambda: self.open() == [])
 
     def test_a_click(self):
         blocks = [ActionsBlock(block_id="plan", elements=[ButtonElement(text="Approve", action_id="approve", value="1")])]

@@ -16,7 +16,7 @@ use crate::Harness;
 pub struct Person<'a> {
     /// The name of the account.
     pub uid: &'a str,
-    /// The attribute with the addresses: `rhatPrimaryMail`, `mail`.
+    /// The attribute with the addresses: `rhatPrimaryMail`, `mail`, `rhatPreferredAlias`.
     pub attribute: &'a str,
     /// The addresses.
     pub mails: &'a [&'a str],
@@ -98,7 +98,10 @@ impl Directory {
              include /etc/ldap/schema/inetorgperson.schema\n\
              attributetype ( 1.3.6.1.4.1.99999.1.1 NAME 'rhatPrimaryMail' EQUALITY caseIgnoreIA5Match \
              SUBSTR caseIgnoreIA5SubstringsMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.26 )\n\
-             objectclass ( 1.3.6.1.4.1.99999.2.1 NAME 'demoPerson' SUP top AUXILIARY MAY rhatPrimaryMail )\n\
+             attributetype ( 1.3.6.1.4.1.99999.1.2 NAME 'rhatPreferredAlias' EQUALITY caseIgnoreIA5Match \
+             SUBSTR caseIgnoreIA5SubstringsMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.26 )\n\
+             objectclass ( 1.3.6.1.4.1.99999.2.1 NAME 'demoPerson' SUP top AUXILIARY \
+             MAY ( rhatPrimaryMail $ rhatPreferredAlias ) )\n\
              modulepath /usr/lib/ldap\n\
              moduleload back_mdb\n\
              pidfile {0}/pid\n\

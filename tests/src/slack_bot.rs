@@ -2,12 +2,16 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use oar_core::clients::Clients;
 use oar_core::clock::{Clock, ClockSource};
+use oar_core::config::{Environment, Settings};
+use oar_core::http::Http;
+use oar_core::redact::Redactor;
 use sandbox::services::slack::state::Message;
 use serde_json::{Value, json};
 
@@ -44,6 +48,62 @@ impl ClockSource for Fast {
 /// A clock on which pauses and limits pass `speed` times as fast as in real time.
 pub fn fast_clock(speed: u32) -> Clock {
     Clock::new(Arc::new(Fast { speed }))
+}
+
+/// A clock whose time passes `speed` times as fast, pauses and limits included.
+struct Racing {
+    start: Timestamp,
+    began: Instant,
+    speed: u32,
+}
+
+impl ClockSource for Racing {
+    fn now(&self) -> Timestamp {
+        self.start + self.began.elapsed() * self.speed
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        tokio::time::sleep(duration / self.speed).boxed()
+    }
+
+    fn random(&self) -> f64 {
+        0.5
+    }
+}
+
+/// A clock whose time passes `speed` times as fast as the machine's, from now on.
+pub fn racing_clock(speed: u32) -> Clock {
+    Clock::new(Arc::new(Racing { start: Timestamp::now(), began: Instant::now(), speed }))
+}
+
+/// Waits for something that certainly comes; the limit only ends a test that fails.
+///
+/// # Panics
+/// When it does not come.
+pub async fn until(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..6000 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it never came to it that {what}");
+}
+
+/// The clients of the programs of this harness, in this process and with this clock.
+///
+/// # Panics
+/// When the harness' environment is no good one.
+pub fn clients(harness: &Harness, clock: Clock) -> Clients {
+    let command = harness.command("oarctl", ["slack-bot"]);
+    let pairs = command.get_envs().map(|(name, value)| {
+        let text = |text: &std::ffi::OsStr| text.to_str().unwrap().to_owned();
+        (text(name), text(value.unwrap()))
+    });
+    let environment = Environment::from_pairs(pairs).with_working_directory(harness.home());
+    let settings = Settings::load(&environment).unwrap();
+    let http = Http::new(settings.http().clone(), clock, Redactor::new(environment.secrets())).unwrap();
+    Clients::new(settings, http)
 }
 
 /// The same sandbox, whose configuration document lets the leads, and [`WRITER`], give commands in [`CHANNEL`].

@@ -11,7 +11,7 @@ use oar_core::email::EmailAddress;
 use oar_core::error::{Classified, ErrorClass, ServiceError};
 use oar_core::http::Activity;
 
-const PEOPLE: [Person<'_>; 11] = [
+const PEOPLE: [Person<'_>; 12] = [
     Person::new("qcontact", &["qcontact@example.com"], &["boss"]),
     Person::new("boss", &["second-lead@example.com", "boss@example.com"], &[]),
     Person::new("orphan", &["orphan@example.com"], &[]),
@@ -23,7 +23,8 @@ const PEOPLE: [Person<'_>; 11] = [
     Person::new("twin2", &["twin@example.com"], &["boss"]),
     // People whose address stands in another attribute.
     Person { uid: "alias", attribute: "mail", mails: &["alias@example.com"], managers: &["chief"] },
-    Person { uid: "chief", attribute: "mail", mails: &["chief@example.com"], managers: &[] },
+    Person { uid: "chief", attribute: "mail", mails: &["chief@example.com"], managers: &["nick"] },
+    Person { uid: "nick", attribute: "rhatPreferredAlias", mails: &["nick@example.com"], managers: &["boss"] },
 ];
 
 fn trusting(directory: &Directory) -> LdapClient {
@@ -51,6 +52,8 @@ async fn managers_are_found_and_each_absence_is_told_from_the_others() {
         ("qcontact@example.com", found("second-lead@example.com")),
         ("QContact@Example.com", found("second-lead@example.com")),
         ("alias@example.com", found("chief@example.com")),
+        ("chief@example.com", found("nick@example.com")),
+        ("nick@example.com", found("second-lead@example.com")),
         ("two@example.com", found("second-lead@example.com")),
         ("nobody@example.com", ManagerLookup::Absent(Absence::NoSuchPerson)),
         ("twin@example.com", ManagerLookup::Absent(Absence::SeveralPeople)),

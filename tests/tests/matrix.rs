@@ -113,3 +113,8 @@ fn every_line_of_the_table_has_its_tests() {
     let lines: Vec<&str> = table().iter().map(|scenario| scenario.name).collect();
     assert_eq!(lines, NAMES);
 }
+
+#[test]
+fn what_agents_leave_is_looked_at_for_secrets() {
+    proofs::looks_at_what_agents_leave();
+}

@@ -114,6 +114,29 @@ fn a_whole_release_costs_a_request_for_each_image_of_the_shipment() {
 }
 
 #[test]
+fn an_image_that_stands_in_the_payload_twice_is_read_once() {
+    let harness = Harness::new();
+    let digests = with_image(&harness, &rebuilt(Some("ffffffffffffffffffffffffffffffffffffffff")));
+    let image_of = |name: &str| (name.to_owned(), release_image(&digests.amd64));
+    consist_of(harness.sandbox.world(), &["demo-one", "demo-other", "demo-third"].map(image_of));
+    harness.sandbox.clear_requests();
+    let report = report(&harness, 1);
+    for name in ["demo-one", "demo-other", "demo-third"] {
+        let found = image(&report, name);
+        assert_eq!((&found["verdict"], &found["facts"]["digest"]), (&json!("inconsistent"), &json!(digests.amd64)));
+        assert_eq!(found["similar"][0]["component"], "ose-4-19-demo-operator", "its labels are known: {name}");
+    }
+    let of_image = |kind: &str| {
+        let path = format!("/{RELEASE_IMAGES}/{kind}/");
+        harness.sandbox.requests().iter().filter(|request| request.path.contains(&path)).count()
+    };
+    let lines = harness.request_lines();
+    assert_eq!(lines.matches(&format!("/{RELEASE_IMAGES}/manifests/{}", digests.amd64)).count(), 1, "{lines}");
+    assert_eq!((of_image("manifests"), of_image("blobs")), (1, 1), "{lines}");
+    harness.sandbox.assert_no_unexpected();
+}
+
+#[test]
 fn a_registry_that_is_busy_or_hangs_up_is_asked_again() {
     let harness = Harness::new();
     fill_release(harness.sandbox.world(), 40);
@@ -360,6 +383,26 @@ fn private_images_are_read_with_the_logins_of_podman_and_docker() {
     harness.oar("4.19.1", &["create-test-report"]).expect(0);
     harness.oar("4.19.1", &["image-signed-check"]).expect(0);
     harness.sandbox.assert_no_unexpected();
+}
+
+#[test]
+fn a_helper_without_an_answer_leaves_private_images_unknown() {
+    let harness = Harness::new();
+    harness.sandbox.world().registry.lock().private.insert(SHIPPED_IMAGES.to_owned());
+    let registry = harness.sandbox.base_url().replace("http://", "");
+    let tools = harness.tools();
+    std::fs::create_dir_all(&tools).unwrap();
+    let helper = tools.join("docker-credential-broken");
+    std::fs::write(&helper, "#!/bin/sh\necho planted-secret\nexit 7\n").unwrap();
+    std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let file = harness.home().join("auth.json");
+    std::fs::write(&file, json!({"credHelpers": {registry: "broken"}}).to_string()).unwrap();
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+    let harness = harness.env("REGISTRY_AUTH_FILE", &file.display().to_string()).env("PATH", &path);
+    let run = check(&harness).expect(4);
+    assert!(run.stdout.contains("unknown, because not everything could be read"), "{}", run.stdout);
+    assert_eq!(run.stderr.matches("docker-credential-broken failed").count(), 1, "{}", run.stderr);
+    assert!(!run.all().contains("planted-secret"), "{}", run.all());
 }
 
 #[test]

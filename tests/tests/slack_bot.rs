@@ -2,12 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
+use std::io::Write as _;
+use std::pin::Pin;
+use std::time::Duration;
+
+use end_to_end::{Harness, KONFLUX, slack_bot};
 use jiff::{Timestamp, ToSpan};
 use oar_core::agents::bot::{IncomingMessage, Membership, MessageKey, Reply};
 use oar_core::clients::slack::{Block, Button, ButtonStyle, Edit, Post, Posted, SlackClient, UserId};
 use oar_core::clock::Clock;
+use oar_core::flow::interrupt::Interrupt;
 use oar_core::http::{Http, HttpSettings};
-use oar_core::operations::slack_bot::{CommandThread, Groups};
+use oar_core::operations::slack_bot::{
+    CommandLines, CommandThread, Groups, Order, ReadCommand, SlackBot, Unusable,
+};
+use oar_core::operations::{Program, Row, row};
 use oar_core::permit::WritePermit;
 use oar_core::redact::Redactor;
 use sandbox::services::slack::state::Message;
@@ -169,4 +178,66 @@ async fn a_message_is_edited_and_what_slack_refuses_is_said() {
     assert_eq!(slack.own_account().await.unwrap(), Some(UserId("U0000BOT01".into())));
     let address = slack.address_of(&UserId(LEAD.into())).await.unwrap().unwrap();
     assert_eq!(address.expose(), "demo-lead@example.com");
+}
+
+/// A command that tells something new each second, for a minute.
+#[derive(Debug, Clone)]
+struct Talkative(Clock);
+
+impl CommandLines for Talkative {
+    fn read(&self, _program: &str, _arguments: &[String]) -> Result<Box<dyn ReadCommand>, Unusable> {
+        Ok(Box::new(self.clone()))
+    }
+
+    fn offers(&self, _row: &Row) -> bool {
+        true
+    }
+}
+
+impl ReadCommand for Talkative {
+    fn row(&self) -> &'static Row {
+        row(Program::Oar, "status").unwrap()
+    }
+
+    fn run(self: Box<Self>, order: Order) -> Pin<Box<dyn Future<Output = u8>>> {
+        Box::pin(async move {
+            for step in 0..60 {
+                writeln!(order.output.notes(), "step {step}").unwrap();
+                self.0.sleep(Duration::from_secs(1)).await;
+            }
+            0
+        })
+    }
+}
+
+#[tokio::test]
+async fn the_progress_of_many_commands_is_edited_no_more_often_than_slack_lets_an_app() {
+    const COMMANDS: usize = 16;
+    let harness = slack_bot::with_permissions(Harness::announced(KONFLUX));
+    for _ in 0..COMMANDS {
+        let body = json!({"channel": CHANNEL, "text": "oar -r 4.19.1 status", "user": LEAD});
+        slack_bot::change(&harness, "message", &body);
+    }
+    let clock = slack_bot::racing_clock(20);
+    let clients = slack_bot::clients(&harness, clock.clone());
+    let lines = Box::new(Talkative(clock.clone()));
+    let mut bot = SlackBot::new(&clients, lines, WritePermit::granted_by_user_interface()).await.unwrap();
+    let (_stop, interrupt) = Interrupt::channel();
+    let (begun, mut looks) = (clock.now(), 0);
+    let said = |words: &str| {
+        let messages = harness.sandbox.world().slack.lock().messages_in(CHANNEL);
+        messages.iter().filter(|message| message.bot_id.is_some() && message.text.contains(words)).count()
+    };
+    while said("`oar status` has ended.") < COMMANDS {
+        bot.serve(Duration::from_secs(5), &interrupt).await.unwrap();
+        looks += 1;
+        assert!(looks < 400, "{} were answered", said(": done"));
+    }
+    let passed = clock.now().duration_since(begun).as_secs_f64();
+    let edits = harness.sandbox.requests().iter().filter(|request| request.path == "/chat.update").count();
+    let (fewest, most) = (2 * COMMANDS, passed / 1.5 + 1.0);
+    assert!(f64::from(u32::try_from(edits).unwrap()) <= most, "{edits} edits in {passed} s");
+    assert!(edits >= fewest, "progress is shown: {edits} edits in {passed} s");
+    assert_eq!((said(": done"), said("is running")), (COMMANDS, 0));
+    bot.stand_by().await;
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use end_to_end::slack_bot::{self, BOT, CHANNEL, LEAD, WRITER, change};
 use end_to_end::{Fault, FaultKind, Harness, KONFLUX, Run};
+use jiff::SignedDuration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sandbox::services::slack::sockets::Delivery;
@@ -94,7 +95,13 @@ impl Bot {
     }
 
     fn begin(harness: &Harness) -> Self {
-        let mut command: Command = harness.command("oarctl", ["slack-bot", "--interval", "1"]);
+        Self::with(harness, &[])
+    }
+
+    /// A bot whose program has these options as well.
+    fn with(harness: &Harness, options: &[&str]) -> Self {
+        let arguments = options.iter().chain(&["slack-bot", "--interval", "1"]);
+        let mut command: Command = harness.command("oarctl", arguments);
         Self(Some(command.spawn().unwrap()))
     }
 
@@ -433,6 +440,75 @@ fn what_was_written_while_no_bot_worked_is_handled_once() {
         bot.stopped();
     }
     assert_eq!((answers(&harness, &thread).len(), answers(&harness, &inner).len()), (1, 1));
+}
+
+#[test]
+fn what_slack_delivers_for_ten_minutes_is_run_at_the_last_delivery_and_once() {
+    let harness = with_permissions();
+    let bot = Bot::start(&harness);
+    let advance = |seconds: i64| harness.sandbox.clock().advance(SignedDuration::from_secs(seconds));
+    // A socket that takes what is sent to it, and on which nobody listens.
+    change(&harness, "sockets", &json!({"frozen_for": 2, "freeze": true}));
+    let thread = say(&harness, LEAD, &format!("oar -r {KONFLUX} status"));
+    for pause in [3, 63, 303] {
+        advance(pause);
+        // Whatever is told makes the sandbox look at what is due.
+        say(&harness, OTHER, "about a release");
+    }
+    let of_command = || {
+        let deliveries = harness.sandbox.world().slack.lock().sockets.deliveries.clone();
+        let first = deliveries.first().and_then(|delivery| delivery.event_id.clone());
+        let all = deliveries.into_iter().filter(|delivery| delivery.event_id == first);
+        all.map(|delivery| (delivery.retry_attempt, delivery.acknowledged)).collect::<Vec<_>>()
+    };
+    let silent: Vec<(usize, bool)> = (0..4).map(|attempt| (attempt, false)).collect();
+    assert_eq!(of_command(), silent);
+    until("the next socket is open", || {
+        let sockets = harness.sandbox.world().slack.lock().sockets.open_sockets();
+        (sockets.len() == 1 && sockets != [1]).then_some(())
+    });
+    assert_eq!((of_command(), answers(&harness, &thread).len()), (silent.clone(), 0));
+    advance(223);
+    answer(&harness, &thread, "oar status: done");
+    settled(&harness);
+    assert_eq!(of_command(), [silent, vec![(4, true)]].concat());
+    advance(600);
+    let last = say(&harness, LEAD, &format!("oar -r {KONFLUX} status"));
+    answer(&harness, &last, "oar status: done");
+    settled(&harness);
+    assert_eq!((of_command().len(), answers(&harness, &thread).len()), (5, 1));
+    bot.stopped();
+}
+
+#[test]
+fn what_people_say_to_each_other_stands_in_no_log() {
+    let harness = with_permissions();
+    let bot = Bot::with(&harness, &["--debug"]);
+    until("a socket is open", || (open(&harness) > 0).then_some(()));
+    let talk = [
+        "the customer wants moon-unit-one by Friday",
+        "<@U0000LEAD2> have you seen moon-unit-two?",
+        "`oar moon-unit-three`",
+    ];
+    let thread = say(&harness, OTHER, talk[0]);
+    say_in(&harness, &thread, LEAD, talk[1]);
+    say(&harness, LEAD, talk[2]);
+    let edited = say(&harness, LEAD, "hello");
+    change(&harness, "edit", &json!({"channel": CHANNEL, "ts": edited, "text": "moon-unit-four"}));
+    let command = say(&harness, LEAD, &format!("<@{BOT}> oar -r {KONFLUX} status"));
+    answer(&harness, &command, "oar status: done");
+    settled(&harness);
+    // Whoever begins to work reads what was said before.
+    let first = bot.stopped();
+    let bot = Bot::with(&harness, &["--debug"]);
+    until("a socket is open", || (open(&harness) > 0).then_some(()));
+    let command = say(&harness, LEAD, &format!("oar -r {KONFLUX} status"));
+    answer(&harness, &command, "oar status: done");
+    for run in [first, bot.stopped()] {
+        let log = run.all();
+        assert!(log.contains("oar status: done") && log.contains("conversations"), "the log is a detailed one: {log}");
+        assert!(!log.contains("moon-unit"), "{log}");
+    }
 }
 
 #[test]

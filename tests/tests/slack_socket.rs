@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use end_to_end::slack_bot::{BOT, CHANNEL, LEAD, fast_clock};
+use end_to_end::slack_bot::{BOT, CHANNEL, LEAD, fast_clock, until};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -107,17 +107,6 @@ fn read<T>(sandbox: &Sandbox, what: impl FnOnce(&Sockets) -> T) -> T {
 
 fn open(sandbox: &Sandbox) -> usize {
     read(sandbox, |sockets| sockets.open_sockets().len())
-}
-
-/// Waits for something that certainly comes; the limit only ends a test that fails.
-async fn until(what: &str, is_so: impl Fn() -> bool) {
-    for _ in 0..6000 {
-        if is_so() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("it never came to it that {what}");
 }
 
 fn change(sandbox: &Sandbox, operation: &str, body: &Value) -> Value {

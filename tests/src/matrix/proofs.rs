@@ -1,5 +1,6 @@
 //! What is proved of every command in every flow.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -317,6 +318,9 @@ fn left_behind(world: &Prepared<'_>) -> Vec<String> {
     let harness = &world.harness;
     let mut texts: Vec<String> = harness.statebox(world.scenario.release).into_iter().collect();
     texts.extend(harness.records().into_values());
+    texts.extend(bot_memories(world));
+    texts.extend(local_files(&harness.home(), &["notified_files.txt"]));
+    texts.extend(local_files(&harness.home().join(AGENTS), &[]));
     for job in &harness.sandbox.world().prow.lock().jobs {
         texts.push(format!("{:?} {:?} {:?}", job.envs, job.labels, job.annotations));
     }
@@ -325,9 +329,13 @@ fn left_behind(world: &Prepared<'_>) -> Vec<String> {
         texts.extend(message.blocks.as_ref().map(ToString::to_string));
         texts.extend(message.metadata.as_ref().map(ToString::to_string));
     }
+    for file in harness.sandbox.world().slack.lock().files.values() {
+        texts.extend(file.content.clone());
+    }
     for issue in harness.sandbox.world().jira.lock().issues.values() {
         texts.extend(issue.comments.iter().map(|comment| comment.body.clone()));
         texts.extend(issue.description.clone());
+        texts.extend(issue.properties.values().map(ToString::to_string));
     }
     for request in &harness.sandbox.world().gitlab.lock().merge_requests {
         texts.extend(request.notes.iter().map(|note| note.body.clone()));
@@ -346,4 +354,44 @@ fn left_behind(world: &Prepared<'_>) -> Vec<String> {
         }
     }
     texts
+}
+
+/// Where agents leave what became of their passes, below the home.
+const AGENTS: &str = ".local/state/release-tests/agents";
+
+/// What the Slack bot remembered, now and in every commit before.
+fn bot_memories(world: &Prepared<'_>) -> Vec<String> {
+    const MEMORY: &str = "_releases/slack-bot.json";
+    let github = world.harness.sandbox.world().github.lock();
+    github.versions("openshift/release-tests", "z-stream", MEMORY)
+}
+
+/// The content of the files of a folder: of those with these names, or of all.
+fn local_files(folder: &Path, names: &[&str]) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let wanted = entries.filter(|entry| {
+        let is_named = names.iter().any(|name| entry.file_name() == *name);
+        entry.path().is_file() && (names.is_empty() || is_named)
+    });
+    wanted.map(|entry| String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap()).into_owned()).collect()
+}
+
+/// What agents leave is among what [`secrets`] looks at.
+///
+/// # Panics
+/// When it is not.
+pub fn looks_at_what_agents_leave() {
+    for (name, left) in [
+        ("slack_bot", &["\"handled\":{", "\"runs\":[{"][..]),
+        ("jira_notificator", &["\"last_pass\"", "\"by\":"]),
+        ("check_test_results", &["\"last_pass\"", "ocp-test-result-4.20.0-0.nightly-"]),
+    ] {
+        let scenario = super::scenario(name);
+        let world = scenario.prepared(Duration::ZERO);
+        world.run().expect(scenario.code);
+        let texts = left_behind(&world);
+        for words in left {
+            assert!(texts.iter().any(|text| text.contains(words)), "{name}: {words} in {texts:#?}");
+        }
+    }
 }

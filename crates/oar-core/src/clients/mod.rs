@@ -23,6 +23,7 @@ pub mod koji;
 pub mod kube;
 pub mod ldap;
 pub mod mirror;
+mod program;
 pub mod prow;
 pub mod pyxis;
 pub mod registry;

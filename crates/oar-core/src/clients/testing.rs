@@ -46,3 +46,23 @@ pub(crate) fn ok(body: impl Serialize) -> ResponseTemplate {
 pub(crate) async fn count(server: &MockServer) -> usize {
     server.received_requests().await.unwrap().len()
 }
+
+/// Waits until every process of the file has ended; an ended one that nobody has waited for yet counts as such.
+pub(crate) fn assert_gone(pids: &std::path::Path, count: usize) {
+    let is_alive = |pid: &str| {
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let state = state.rsplit_once(") ").map(|(_, rest)| rest.chars().next());
+        !matches!(state, None | Some(None | Some('Z' | 'X')))
+    };
+    let text = std::fs::read_to_string(pids).unwrap();
+    assert_eq!(text.lines().count(), count);
+    for pid in text.lines() {
+        for _ in 0..1000 {
+            if !is_alive(pid) {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert!(!is_alive(pid), "process {pid} is still there");
+    }
+}

@@ -66,6 +66,11 @@ impl MemoryStore {
         self.inner().versions.last().cloned()
     }
 
+    /// Every text that the file ever had.
+    pub(crate) fn versions(&self) -> Vec<String> {
+        self.inner().versions.clone()
+    }
+
     /// Somebody else's write.
     pub(crate) fn replace(&self, text: &str) {
         self.inner().versions.push(text.to_owned());

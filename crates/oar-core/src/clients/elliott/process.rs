@@ -7,12 +7,11 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use super::log::{Log, OmittedTrackers};
 use super::{Answer, BuildSystem, ElliottError, FindTrackers, arguments, parse};
+use crate::clients::program::{Group, all};
 use crate::redact::Redactor;
 use crate::version::ReleaseVersion;
 
@@ -52,19 +51,17 @@ impl ElliottProcess {
         if !self.environment.iter().any(|(name, value)| name == "JIRA_EMAIL" && !value.is_empty()) {
             return Err(ElliottError::NoAccount);
         }
-        let child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .args(arguments(release, system))
             .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // A process group of its own: elliott starts git and other programs, which must end with it.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn();
-        match child {
-            Ok(child) => Ok(Group::of(child)),
+            .stderr(Stdio::piped());
+        // elliott starts git and other programs, which must end with it.
+        match Group::start(&mut command) {
+            Ok(group) => Ok(group),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(ElliottError::NotInstalled { program: self.program.clone() })
             }
@@ -102,17 +99,17 @@ impl FindTrackers for ElliottProcess {
         let (stdout, stderr) = (group.child.stdout.take(), group.child.stderr.take());
         let work = async {
             let ended = Box::pin(async {
-                let (output, log) = tokio::join!(all(stdout), Log::read(stderr));
+                let (output, log) = tokio::join!(all(stdout, OUTPUT_LIMIT), Log::read(stderr));
                 Ok::<_, io::Error>((output?, log, group.child.wait().await?))
             });
             ended.await.map_err(|source| ElliottError::Unreadable { system, source })
         };
         let Ok(ended) = tokio::time::timeout(self.limit, work).await else {
-            group.stop().await;
+            group.stop(GRACE).await;
             return Err(ElliottError::TimedOut { system, limit: self.limit });
         };
         let (output, log, status) = ended?;
-        group.ended = true;
+        group.has_ended();
         let left_out: Vec<OmittedTrackers> =
             log.omitted.into_iter().map(|complaint| self.shown(complaint)).collect();
         if !status.success() {
@@ -137,70 +134,13 @@ impl FindTrackers for ElliottProcess {
     }
 }
 
-/// A running program and all processes that it started. They end when this value is dropped.
-struct Group {
-    child: Child,
-    id: Option<Pid>,
-    ended: bool,
-}
-
-impl Group {
-    fn of(child: Child) -> Self {
-        let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        Self { child, id, ended: false }
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(id) = self.id {
-            // It fails when the group has ended already, which is the aim.
-            let _ = kill_process_group(id, signal);
-        }
-    }
-
-    /// Asks the group to end, then kills what is left of it.
-    async fn stop(&mut self) {
-        self.signal(Signal::TERM);
-        // The rest of the group is killed in any case.
-        let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
-        self.signal(Signal::KILL);
-        self.ended = true;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // The run was interrupted: there is no time for a graceful end.
-        if !self.ended {
-            self.signal(Signal::KILL);
-        }
-    }
-}
-
-/// The whole content of the stream; `None` when it exceeds the limit. It is read to its end, so that the
-/// writer does not block.
-async fn all(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Option<Vec<u8>>> {
-    let Some(mut stream) = stream else { return Ok(Some(Vec::new())) };
-    let mut kept = Vec::new();
-    let mut buffer = [0_u8; 8192];
-    let mut is_too_much = false;
-    loop {
-        let count = stream.read(&mut buffer).await?;
-        if count == 0 {
-            return Ok((!is_too_much).then_some(kept));
-        }
-        is_too_much |= kept.len() + count > OUTPUT_LIMIT;
-        if !is_too_much {
-            kept.extend_from_slice(buffer.get(..count).unwrap_or_default());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
     use super::*;
+    use crate::clients::testing::assert_gone;
     use crate::error::{Classified, ErrorClass};
 
     fn program(folder: &Path, script: &str) -> PathBuf {
@@ -279,7 +219,7 @@ mod tests {
         let elliott = elliott(program(folder.path(), &script), Duration::from_secs(4));
         let error = elliott.find(&"4.19.1".parse().unwrap(), BuildSystem::Konflux).await.unwrap_err();
         assert!(matches!(error, ElliottError::TimedOut { .. }), "{error}");
-        assert_gone(&pids);
+        assert_gone(&pids, 2);
     }
 
     #[tokio::test]
@@ -299,27 +239,7 @@ mod tests {
             outcome = elliott.find(&release, BuildSystem::Brew) => panic!("it ended: {outcome:?}"),
             () = started => {}
         }
-        assert_gone(&pids);
-    }
-
-    /// Every process of the file has ended; an ended one that nobody has waited for yet counts as such.
-    fn assert_gone(pids: &Path) {
-        let is_alive = |pid: &str| {
-            let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let state = state.rsplit_once(") ").map(|(_, rest)| rest.chars().next());
-            !matches!(state, None | Some(None | Some('Z' | 'X')))
-        };
-        let text = std::fs::read_to_string(pids).unwrap();
-        assert_eq!(text.lines().count(), 2);
-        for pid in text.lines() {
-            for _ in 0..1000 {
-                if !is_alive(pid) {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            assert!(!is_alive(pid), "process {pid} is still there");
-        }
+        assert_gone(&pids, 2);
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! Logins to registries from the files of podman and docker (spec 04 §9.4).
 //!
-//! The crate `docker_credential` decodes entries and runs credential helpers. The order of the files, and the
-//! entry for a repository, are decided here: the crate has neither podman's order nor entries for a part of a registry.
+//! The crate `docker_credential` decodes entries. The order of the files, and the entry for a repository, are decided here: the
+//! crate has neither podman's order nor entries for a part of a registry. Credential helpers are asked by [`super::helper`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use std::time::Duration;
 use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
-use tokio::task::JoinError;
 
+use super::helper::Helper;
 use crate::clients::empty::is_nothing;
 use crate::files;
 
@@ -22,8 +22,6 @@ const FILE_LIMIT: u64 = 1024 * 1024;
 const HELPER_LIMIT: Duration = Duration::from_secs(30);
 /// The file of old docker versions, which has the entries at the top level.
 const LEGACY: &str = ".dockercfg";
-/// The message of a helper that has no login for a registry (docker/docker-credential-helpers, `credentials/error.go`).
-const NOT_FOUND: &str = "credentials not found in native keychain";
 
 /// A login to a registry.
 #[derive(Debug, Clone)]
@@ -48,6 +46,17 @@ impl From<DockerCredential> for Login {
             DockerCredential::IdentityToken(token) => Self::Identity(SecretString::from(token)),
         }
     }
+}
+
+/// What a file says of the login for a repository.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    /// Nothing.
+    Nothing,
+    /// It has the login.
+    Login(Login),
+    /// This program has it, if anybody.
+    Helper(Helper),
 }
 
 /// The files with logins; the first one that has a login for a repository is used.
@@ -86,42 +95,58 @@ impl Logins {
         if let Some(why) = self.hanging.lock().unwrap_or_else(PoisonError::into_inner).get(registry) {
             return Err(why.clone());
         }
-        let asked = registry;
-        let (files, registry, repository) =
-            (Arc::clone(&self.files), registry.to_owned(), repository.to_owned());
-        // Files may be on slow disks, and a helper is another program.
-        let look = tokio::task::spawn_blocking(move || {
-            for file in files.iter() {
-                let Some(text) = read(file)? else { continue };
-                let legacy = file.file_name().is_some_and(|name| name == LEGACY);
-                let found = login_of(&text, legacy, &registry, &repository);
-                if let Some(login) = found.map_err(|why| format!("{}: {why}", file.display()))? {
-                    return Ok(Some(login));
-                }
-            }
-            Ok(None)
-        });
-        self.in_time(asked, look).await
+        self.in_time(registry, HELPER_LIMIT, self.look(registry, repository)).await
     }
 
-    /// The answer of `look` for the login to `registry`, unless it takes too long.
+    async fn look(&self, registry: &str, repository: &str) -> Result<Option<Login>, String> {
+        for number in 0..self.files.len() {
+            let (files, registry, repository) =
+                (Arc::clone(&self.files), registry.to_owned(), repository.to_owned());
+            // Files may be on slow disks.
+            let entry = tokio::task::spawn_blocking(move || {
+                let Some(file) = files.get(number) else { return Ok(Entry::Nothing) };
+                entry_of(file, &registry, &repository)
+            });
+            let found = match entry.await.map_err(|_| "the logins could not be read".to_owned())?? {
+                Entry::Nothing => None,
+                Entry::Login(login) => Some(login),
+                Entry::Helper(helper) => helper.ask().await.map_err(|why| self.in_file(number, &why))?,
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn in_file(&self, number: usize, why: &str) -> String {
+        self.files.get(number).map_or_else(|| why.to_owned(), |file| format!("{}: {why}", file.display()))
+    }
+
+    /// The answer of `look` for the login to `registry`, unless it takes longer than `limit`: then what it does is ended.
     async fn in_time(
         &self,
         registry: &str,
-        look: impl Future<Output = Result<Result<Option<Login>, String>, JoinError>>,
+        limit: Duration,
+        look: impl Future<Output = Result<Option<Login>, String>>,
     ) -> Result<Option<Login>, String> {
-        match tokio::time::timeout(HELPER_LIMIT, look).await {
-            Ok(Ok(found)) => found,
-            Ok(Err(_)) => Err("the logins could not be read".to_owned()),
-            Err(_) => {
-                let limit = HELPER_LIMIT.as_secs();
-                let why = format!("reading the logins took longer than {limit} s, and is not tried again");
-                let mut hanging = self.hanging.lock().unwrap_or_else(PoisonError::into_inner);
-                hanging.insert(registry.to_owned(), why.clone());
-                Err(why)
-            }
+        if let Ok(found) = tokio::time::timeout(limit, look).await {
+            return found;
         }
+        let limit = limit.as_secs();
+        let why = format!("reading the logins took longer than {limit} s, and is not tried again");
+        let mut hanging = self.hanging.lock().unwrap_or_else(PoisonError::into_inner);
+        hanging.insert(registry.to_owned(), why.clone());
+        Err(why)
     }
+}
+
+/// What a file says of the login for `repository` at `registry`.
+fn entry_of(file: &Path, registry: &str, repository: &str) -> Result<Entry, String> {
+    let Some(text) = read(file)? else { return Ok(Entry::Nothing) };
+    let legacy = file.file_name().is_some_and(|name| name == LEGACY);
+    let found = login_of(&text, legacy, registry, repository);
+    found.map_err(|why| format!("{}: {why}", file.display()))
 }
 
 /// The content of a file; `None` when there is none.
@@ -143,10 +168,10 @@ pub(crate) fn login_of(
     legacy: bool,
     registry: &str,
     repository: &str,
-) -> Result<Option<Login>, String> {
+) -> Result<Entry, String> {
     // `podman logout` may leave an empty file.
     if text.trim_ascii().is_empty() {
-        return Ok(None);
+        return Ok(Entry::Nothing);
     }
     let document: Value = serde_json::from_slice(text)
         .map_err(|error| format!("it is not JSON (line {}, column {})", error.line(), error.column()))?;
@@ -163,19 +188,19 @@ pub(crate) fn login_of(
         entries.retain(|_, entry| !is_nothing(entry));
     }
     let has = |name: &str| document.get("auths").is_some_and(|entries| entries.get(name).is_some());
-    let helper = document.get("credHelpers").and_then(|helpers| helpers.get(registry));
-    let has_helper = helper.is_some_and(|helper| !is_nothing(helper));
-    let name = names(registry, repository)
-        .find(|name| !has_helper && has(name))
-        .unwrap_or_else(|| registry.to_owned());
-    let text = Value::Object(document.clone()).to_string();
-    match get_credential_from_reader(text.as_bytes(), &name) {
-        Ok(credential) => Ok(Some(credential.into())),
-        Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(None),
-        Err(CredentialRetrievalError::HelperFailure { stdout, .. }) if stdout.trim() == NOT_FOUND => Ok(None),
-        // The output of a helper may be secret.
-        Err(CredentialRetrievalError::HelperFailure { helper, .. }) => {
-            Err(format!("{helper} failed for {name}"))
+    let text_of = |value: &Value| value.as_str().map(str::to_owned);
+    let helper = document.get("credHelpers").and_then(|helpers| helpers.get(registry)).and_then(text_of);
+    if let Some(helper) = helper.filter(|helper| !helper.is_empty()) {
+        return Ok(Entry::Helper(Helper::named(&helper, registry)));
+    }
+    let store = document.get("credsStore").and_then(text_of);
+    let name = names(registry, repository).find(|name| has(name)).unwrap_or_else(|| registry.to_owned());
+    // Without the helpers, which the crate would run.
+    let entries = Map::from_iter(document.get("auths").map(|entries| ("auths".to_owned(), entries.clone())));
+    match get_credential_from_reader(Value::Object(entries).to_string().as_bytes(), &name) {
+        Ok(credential) => Ok(Entry::Login(credential.into())),
+        Err(CredentialRetrievalError::NoCredentialConfigured) => {
+            Ok(store.map_or(Entry::Nothing, |store| Entry::Helper(Helper::named(&store, &name))))
         }
         Err(CredentialRetrievalError::ConfigReadError) => {
             Err("it does not look like a file with logins".to_owned())
@@ -192,6 +217,8 @@ fn names(registry: &str, repository: &str) -> impl Iterator<Item = String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use secrecy::ExposeSecret as _;
@@ -203,12 +230,19 @@ mod tests {
         json!({"auth": STANDARD.encode(format!("{user}:se:cret"))})
     }
 
-    fn account(text: &Value, registry: &str, repository: &str) -> Option<String> {
-        let login = login_of(text.to_string().as_bytes(), false, registry, repository).unwrap()?;
-        Some(match login {
+    fn words(login: &Login) -> String {
+        match login {
             Login::Password { user, password } => format!("{user} {}", password.expose_secret()),
             Login::Identity(token) => format!("token {}", token.expose_secret()),
-        })
+        }
+    }
+
+    fn account(text: &Value, registry: &str, repository: &str) -> Option<String> {
+        match login_of(text.to_string().as_bytes(), false, registry, repository).unwrap() {
+            Entry::Nothing => None,
+            Entry::Login(login) => Some(words(&login)),
+            Entry::Helper(Helper { program, server }) => Some(format!("{} for {server}", program.display())),
+        }
     }
 
     #[test]
@@ -237,13 +271,16 @@ mod tests {
     fn the_helper_of_a_registry_comes_before_the_entries_for_parts_of_it() {
         let entries = json!({"quay.io/demo": entry("part"), "quay.io": entry("whole")});
         let with = |helpers: Value| json!({"credHelpers": helpers, "auths": entries});
-        let text = with(json!({"quay.io": "there-is-no-such-helper"})).to_string();
-        let why = login_of(text.as_bytes(), false, "quay.io", "demo/x").unwrap_err();
-        assert!(why.contains("the login for quay.io cannot be used"), "{why}");
+        let found = account(&with(json!({"quay.io": "demo"})), "quay.io", "demo/x");
+        assert_eq!(found.as_deref(), Some("docker-credential-demo for quay.io"));
         for others in [json!({"quay.io": ""}), json!({"other.example.com": "there-is-no-such-helper"})] {
             let found = account(&with(others.clone()), "quay.io", "demo/x");
             assert_eq!(found.as_deref(), Some("part se:cret"), "{others}");
         }
+        let stored = json!({"auths": entries, "credsStore": "all"});
+        assert_eq!(account(&stored, "quay.io", "demo/x").as_deref(), Some("part se:cret"));
+        let elsewhere = account(&stored, "other.example.com", "demo/x");
+        assert_eq!(elsewhere.as_deref(), Some("docker-credential-all for other.example.com"));
     }
 
     #[test]
@@ -260,10 +297,11 @@ mod tests {
         ] {
             assert_eq!(account(&nothing, "quay.io", "demo/x"), None, "{nothing}");
         }
-        assert!(login_of(b" \n", false, "quay.io", "demo/x").unwrap().is_none());
+        let found = |text: &[u8], legacy| login_of(text, legacy, "quay.io", "demo/x").unwrap();
+        assert!(matches!(found(b" \n", false), Entry::Nothing));
         let legacy = json!({"quay.io": entry("old")}).to_string();
-        assert!(login_of(legacy.as_bytes(), true, "quay.io", "demo/x").unwrap().is_some());
-        assert!(login_of(legacy.as_bytes(), false, "quay.io", "demo/x").unwrap().is_none());
+        assert!(matches!(found(legacy.as_bytes(), true), Entry::Login(_)));
+        assert!(matches!(found(legacy.as_bytes(), false), Entry::Nothing));
     }
 
     #[test]
@@ -275,10 +313,9 @@ mod tests {
             (r#"{"auths": []}"#, ""),
             (r#"{"auths": ["x"]}"#, "does not look like"),
             (format!(r#"{{"auths": {{"quay.io": {{"auth": "{secret}"}}}}}}"#).as_str(), "cannot be used"),
-            (r#"{"credHelpers": {"quay.io": "there-is-no-such-helper"}}"#, "cannot be used"),
         ] {
             match login_of(text.as_bytes(), false, "quay.io", "demo/x") {
-                Ok(found) => assert!(found.is_none() && words.is_empty(), "{text}"),
+                Ok(found) => assert!(matches!(found, Entry::Nothing) && words.is_empty(), "{text}"),
                 Err(why) => {
                     assert!(!words.is_empty() && why.contains(words), "{text}: {why}");
                     assert!(!why.contains(&secret), "{why}");
@@ -297,11 +334,55 @@ mod tests {
         )
         .unwrap();
         let logins = Logins::new(vec![file]);
-        let why = logins.in_time("quay.io", std::future::pending()).await.unwrap_err();
+        let why = logins.in_time("quay.io", HELPER_LIMIT, std::future::pending()).await.unwrap_err();
         assert!(why.contains("longer than 30 s"), "{why}");
         // The clones of one client share what they know.
         assert_eq!(logins.clone().find("quay.io", "demo/x").await.unwrap_err(), why);
         assert!(logins.find("other.example.com", "demo/x").await.unwrap().is_some());
+    }
+
+    /// A helper that is this script.
+    fn helper(folder: &Path, script: &str) -> Helper {
+        let program = folder.join("helper");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        Helper { program: program.into(), server: "quay.io".to_owned() }
+    }
+
+    #[tokio::test]
+    async fn what_a_helper_says_is_a_login_nothing_or_a_problem_that_shows_nothing_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for (script, expected) in [
+            (r#"read -r name; echo "{\"Username\": \"$1 $name\", \"Secret\": \"s\"}""#, Ok(Some("get quay.io s"))),
+            (r#"echo '{"Username": "<token>", "Secret": "s"}'"#, Ok(Some("token s"))),
+            ("echo 'credentials not found in native keychain'; exit 1", Ok(None)),
+            ("echo planted-secret; exit 1", Err("helper failed")),
+            ("echo planted-secret", Err("no login")),
+            ("head -c 100000 /dev/zero", Err("no answer that can be read")),
+        ] {
+            match (helper(folder.path(), script).ask().await, expected) {
+                (Ok(login), Ok(expected)) => assert_eq!(login.as_ref().map(words).as_deref(), expected),
+                (Err(why), Err(words)) => {
+                    assert!(why.contains(words) && why.contains("the login for quay.io"), "{why}");
+                    assert!(!why.contains("planted"), "{why}");
+                }
+                (answer, _) => panic!("{script}: {answer:?}"),
+            }
+        }
+        let missing = Helper::named("there-is-no-such-helper", "quay.io").ask().await.unwrap_err();
+        assert!(missing.contains("docker-credential-there-is-no-such-helper cannot be started"), "{missing}");
+    }
+
+    #[tokio::test]
+    async fn a_helper_that_hangs_is_killed_with_all_that_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let pids = folder.path().join("pids");
+        let script =
+            format!("sleep 600 & echo $! > {0}.new; mv {0}.new {0}; echo $$ >> {0}; wait", pids.display());
+        let (helper, logins) = (helper(folder.path(), &script), Logins::default());
+        let why = logins.in_time("quay.io", Duration::from_secs(4), helper.ask()).await.unwrap_err();
+        assert!(why.contains("longer than 4 s"), "{why}");
+        crate::clients::testing::assert_gone(&pids, 2);
     }
 
     #[tokio::test]

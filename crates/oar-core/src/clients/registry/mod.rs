@@ -6,6 +6,7 @@
 mod access;
 mod attached;
 mod auth;
+mod helper;
 mod images;
 pub(crate) mod logins;
 mod model;

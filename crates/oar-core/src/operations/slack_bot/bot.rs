@@ -15,6 +15,7 @@ use super::consent::Tools;
 use super::desk::Desk;
 use super::notebook::Notebook;
 use super::order::CommandLines;
+use super::progress::EditTurns;
 use crate::agents::bot::{Addressee, IncomingClick, IncomingMessage, Permissions};
 use crate::clients::Clients;
 use crate::clients::slack::UserId;
@@ -91,6 +92,7 @@ impl SlackBot {
             clock,
             redactor: clients.http().redactor().clone(),
             permit,
+            edits: EditTurns::default(),
         };
         let addressee = Addressee { bot: Some(bot), programs: PROGRAMS };
         Ok(Self {

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::notebook::Notebook;
+use super::progress::EditTurns;
 use super::thread::CommandThread;
 use super::words;
 use crate::agents::bot::{
@@ -31,6 +32,7 @@ pub(super) struct Tools {
     pub(super) clock: Clock,
     pub(super) redactor: Redactor,
     pub(super) permit: WritePermit,
+    pub(super) edits: EditTurns,
 }
 
 impl Tools {
@@ -129,12 +131,13 @@ impl ThreadConsent {
     }
 
     async fn show(&self, plan: PlanHash, question: Question<'_>) -> Result<(), Refusal> {
-        let Tools { slack, notebook, clock, redactor, permit } = &*self.tools;
+        let Tools { slack, notebook, clock, redactor, permit, .. } = &*self.tools;
         let approved = self.clicked.as_ref().map(|(_, open)| {
             let mut approved = open.approved.clone();
             approved.extend((self.asked() == Asked::Approved).then(|| open.question.plan.clone()));
             approved
         });
+        let arguments = kept(&self.program, &self.arguments, redactor)?;
         let now = clock.now();
         let id = uuid::Uuid::new_v4().simple().to_string();
         let open = OpenQuestion {
@@ -142,7 +145,7 @@ impl ThreadConsent {
             thread: self.command.reply_thread().to_owned(),
             user: self.command.user.0.clone(),
             program: self.program.clone(),
-            arguments: self.arguments.clone(),
+            arguments,
             message: None,
             approved: approved.unwrap_or_default(),
             answered_by: String::new(),
@@ -204,6 +207,22 @@ impl ThreadConsent {
     }
 }
 
+/// The arguments as they are kept until somebody answers, in a file that everybody can read.
+///
+/// # Errors
+///
+/// There is an address or a secret among them. No critical operation needs one.
+fn kept(program: &str, arguments: &[String], redactor: &Redactor) -> Result<Vec<String>, Refusal> {
+    // Together as well: a secret may be known by the option before it.
+    let line = format!("{program} {}", arguments.join(" "));
+    let is_public = |text: &str| redactor.redact(text) == text;
+    if is_public(&line) && arguments.iter().all(|argument| is_public(argument)) {
+        return Ok(arguments.to_vec());
+    }
+    let words = "the command holds an e-mail address or a secret, which is not kept until somebody approves; nothing was sent";
+    Err(Refusal::blocked(words).with_hint("Leave it out, or run the command at a terminal."))
+}
+
 fn could_not(what: &str, why: &(dyn std::fmt::Display + Sync)) -> Refusal {
     Refusal::new(ErrorClass::Unavailable, format!("{what}, so nothing was sent: {why}"))
         .with_hint("Write the command again in a few minutes.")
@@ -220,5 +239,65 @@ impl Consent for ThreadConsent {
         }
         self.show(plan, question).await?;
         Err(Refusal::blocked("the plan waits for its approval in the thread; nothing was sent yet"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::testing::http;
+    use crate::clients::slack::UserId;
+    use crate::agents::bot::MessageKey;
+    use crate::flow::consent::Allows;
+    use crate::flow::outcome::{PlanSummary, Step};
+    use crate::statebox::TaskName;
+    use crate::store::memory::{MemoryStore, SteppingClock};
+
+    /// What becomes of a plan of a command with these arguments, where Slack cannot be reached; and what was written.
+    async fn asked(arguments: &[&str]) -> (Refusal, String) {
+        let store = Arc::new(MemoryStore::default());
+        let clock = SteppingClock::start().0;
+        // Nobody listens there.
+        let slack = SlackClient::new(http(1), "http://127.0.0.1:1/".parse().unwrap(), Some("t0ken".into()));
+        let tools = Tools {
+            slack,
+            notebook: Notebook::new(store.clone(), clock.clone()),
+            clock,
+            redactor: Redactor::new(["planted-secret".to_owned().into()]),
+            permit: WritePermit::granted_by_user_interface(),
+            edits: EditTurns::default(),
+        };
+        let consent = ThreadConsent {
+            tools: Arc::new(tools),
+            command: IncomingMessage {
+                key: MessageKey { channel: "C0AAA".into(), ts: "1.0".into() },
+                user: UserId("U0ANN".into()),
+                text: String::new(),
+                thread: None,
+                client_id: None,
+            },
+            program: "oar".into(),
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            clicked: None,
+            asked: Arc::new(Mutex::new(Asked::Nothing)),
+        };
+        let release = "4.19.1".parse().unwrap();
+        let plan = PlanSummary::new(vec![Step::new("push", "advisory 150001")], vec![]);
+        let (command, task) = ("push-to-cdn-staging", TaskName::PushToCdnStaging);
+        let question = Question { command, task, release: &release, plan: &plan, allows: Allows::Changes };
+        let refusal = consent.ask(question).await.unwrap_err();
+        (refusal, store.versions().join("\n"))
+    }
+
+    #[tokio::test]
+    async fn an_address_or_a_secret_is_never_kept_with_a_plan() {
+        let (refusal, written) = asked(&["-r", "4.19.1", "push-to-cdn-staging"]).await;
+        assert!(refusal.to_string().contains("could not be shown"), "{refusal}");
+        assert!(written.contains("push-to-cdn-staging"), "it was kept, and then Slack did not take it: {written}");
+        for argument in ["ann@example.com", "planted-secret", "--token=abcdef0123456789abcdef"] {
+            let (refusal, written) = asked(&["-r", "4.19.1", "push-to-cdn-staging", argument]).await;
+            assert!(refusal.to_string().contains("an e-mail address or a secret"), "{argument}: {refusal}");
+            assert_eq!(written, "", "{argument}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use super::desk::{Desk, Running};
 use super::line::Place;
 use super::messages::CommandWords;
 use super::order::{Order, Output, ReadCommand};
-use super::progress::ProgressMessage;
+use super::progress::{BETWEEN_EDITS, ProgressMessage};
 use super::words;
 use crate::agents::bot::{Access, Click, IncomingMessage, Level, MessageKey, OpenQuestion, Reply};
 use crate::clients::slack::Posted;
@@ -70,6 +70,7 @@ impl Desk {
             slot = turn => Some(slot),
         };
         let output = Output::default();
+        let mut progress = ProgressMessage::new(self.thread(&message), &self.tools, &name);
         let asked = Arc::new(Mutex::new(Asked::Nothing));
         let code = if slot.is_some() {
             let by = clicked.as_ref().map_or_else(|| message.user.clone(), |(click, _)| click.user.clone());
@@ -93,7 +94,7 @@ impl Desk {
                 output: output.clone(),
             };
             let span = tracing::info_span!(COMMAND_SPAN, command = format!("{name} ({key})"));
-            self.watched(&message, &name, command.run(order).instrument(span), &output).await
+            self.watched(&message, &mut progress, command.run(order).instrument(span), &output).await
         } else {
             None
         };
@@ -113,6 +114,11 @@ impl Desk {
             Asked::Shown => Ok(()),
             Asked::Nothing | Asked::Approved | Asked::Refused => self.say_result(&message, &reply).await,
         };
+        if let Some(wait) = progress.turn_to_end() {
+            // Those who wait here for too many edits keep others from making more; when the bot ends, nobody waits.
+            let _goes_on = self.pause(wait).await;
+            progress.end().await;
+        }
         // Others need not wait until Slack and the store take the rest.
         drop((place, slot));
         if let Err(error) = said
@@ -150,35 +156,33 @@ impl Desk {
     async fn watched(
         &self,
         message: &IncomingMessage,
-        name: &str,
+        progress: &mut ProgressMessage<'_>,
         work: impl Future<Output = u8>,
         output: &Output,
     ) -> Option<u8> {
         let work = AssertUnwindSafe(work).catch_unwind();
         tokio::pin!(work);
         let clock = &self.tools.clock;
-        let mut progress = ProgressMessage::new(self.thread(message), name);
+        let mut look = LOOK;
         let limit = clock.sleep(LONGEST_RUN);
         tokio::pin!(limit);
-        let code = loop {
+        loop {
             tokio::select! {
                 biased;
-                code = &mut work => break code.ok(),
+                code = &mut work => return code.ok(),
                 () = &mut limit => {
                     self.stop(&message.key, "stopped after 10 minutes; what it waits for goes on");
-                    break tokio::select! {
+                    return tokio::select! {
                         code = &mut work => code.ok(),
                         () = clock.sleep(TO_STOP) => None,
                     };
                 }
-                () = clock.sleep(LOOK) => {
+                () = clock.sleep(look) => {
                     let note = self.tools.redactor.redact(&output.last_note()).into_owned();
-                    progress.show(&note, &self.tools.permit).await;
+                    look = if progress.show(&note).await { LOOK } else { BETWEEN_EDITS };
                 }
             }
-        };
-        progress.end(&self.tools.permit).await;
-        code
+        }
     }
 
     /// Whether a command runs in this thread, or waits there.

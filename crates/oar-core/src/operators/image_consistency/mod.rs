@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use futures::StreamExt as _;
+use indexmap::IndexMap;
 use regex::Regex;
 pub use report::{
     ConsistencyReport, Counts, FoundIn, ImageFacts, ImageFinding, MatchedBy, ShippedImage, Similar, Verdict,
@@ -58,7 +59,8 @@ pub struct ImageConsistency {
 /// An image of the payload whose verdict is being found.
 struct Candidate {
     image: PayloadImage,
-    look: Option<Look>,
+    /// What was read, and from where: another image of the payload may be the same one in another repository.
+    look: Option<(PullSpec, Look)>,
     labels: Option<BTreeMap<String, String>>,
     /// Why something about it is not known; the first reason.
     problem: Option<String>,
@@ -78,7 +80,7 @@ impl Candidate {
     /// Its known digests.
     fn digests(&self) -> Vec<Digest> {
         match (&self.look, self.spec().map(PullSpec::reference)) {
-            (Some(look), _) => look.list.iter().chain(&look.manifests).cloned().collect(),
+            (Some((_, look)), _) => look.list.iter().chain(&look.manifests).cloned().collect(),
             (None, Some(Reference::Digest(digest))) => vec![digest.clone()],
             (None, _) => Vec::new(),
         }
@@ -160,18 +162,19 @@ impl ImageConsistency {
         for candidate in &mut *candidates {
             candidate.found = shipped.with_digest(&candidate.digests());
         }
-        let left: Vec<&mut Candidate> = unfound(candidates).collect();
-        let specs: Vec<Vec<PullSpec>> =
-            left.iter().map(|candidate| candidate.spec().cloned().into_iter().collect()).collect();
+        let same = same_images(unfound(candidates));
+        let specs: Vec<Vec<PullSpec>> = same.iter().map(|images| distinct_specs(images)).collect();
         let looks = at_once(specs.iter().map(|specs| self.look(specs)).collect()).await;
-        for (candidate, look) in left.into_iter().zip(looks) {
-            match look {
-                Some(Ok((_, look))) => {
-                    candidate.look = Some(look);
-                    candidate.found = shipped.with_digest(&candidate.digests());
+        for (images, look) in same.into_iter().zip(looks) {
+            let Some(look) = look.map(|look| look.map_err(|error| words(&error))) else { continue };
+            for candidate in images {
+                match &look {
+                    Ok(look) => {
+                        candidate.look = Some(look.clone());
+                        candidate.found = shipped.with_digest(&candidate.digests());
+                    }
+                    Err(problem) => candidate.note_problem(problem.clone()),
                 }
-                Some(Err(error)) => candidate.note_problem(words(&error)),
-                None => {}
             }
         }
     }
@@ -180,7 +183,7 @@ impl ImageConsistency {
     async fn by_catalog(&self, candidates: &mut [Candidate]) {
         // The catalog knows images of one architecture, never lists (spec 04 §9.2).
         let digests = |candidate: &Candidate| match &candidate.look {
-            Some(look) => look.manifests.clone(),
+            Some((_, look)) => look.manifests.clone(),
             None => candidate.digests(),
         };
         let wanted: BTreeSet<Digest> =
@@ -203,21 +206,24 @@ impl ImageConsistency {
 
     /// Compares commits for the images that were not found. This reads the labels of every image of the shipment.
     async fn by_commit(&self, candidates: &mut [Candidate], shipped: &mut ShippedImages) {
-        let left: Vec<&mut Candidate> =
-            unfound(candidates).filter(|candidate| candidate.look.is_some()).collect();
-        if left.is_empty() {
+        let same = same_images(unfound(candidates).filter(|candidate| candidate.look.is_some()));
+        if same.is_empty() {
             return;
         }
-        let known: Vec<(PullSpec, Look)> = left
-            .iter()
-            .filter_map(|candidate| candidate.spec().cloned().zip(candidate.look.clone()))
-            .collect();
-        let reads = known.iter().map(|(spec, look)| self.registry.labels(spec, look)).collect();
-        // A candidate that was looked at has a pull spec, so both lists are in the same order.
-        for (candidate, labels) in left.into_iter().zip(at_once(reads).await) {
-            match labels {
-                Ok(labels) => candidate.labels = Some(labels),
-                Err(error) => candidate.note_problem(words(&error)),
+        let known: Vec<Option<(PullSpec, Look)>> =
+            same.iter().map(|images| images.first().and_then(|candidate| candidate.look.clone())).collect();
+        let read = async |known: &Option<(PullSpec, Look)>| {
+            let (spec, look) = known.as_ref()?;
+            Some(self.registry.labels(spec, look).await.map_err(|error| words(&error)))
+        };
+        let labels = at_once(known.iter().map(read).collect()).await;
+        for (images, labels) in same.into_iter().zip(labels) {
+            for candidate in images {
+                match &labels {
+                    Some(Ok(labels)) => candidate.labels = Some(labels.clone()),
+                    Some(Err(problem)) => candidate.note_problem(problem.clone()),
+                    None => {}
+                }
             }
         }
         shipped.read_labels(self).await;
@@ -252,6 +258,35 @@ fn words(error: &ServiceError) -> String {
 /// The candidates that were not found yet.
 fn unfound(candidates: &mut [Candidate]) -> impl Iterator<Item = &mut Candidate> {
     candidates.iter_mut().filter(|candidate| candidate.found.is_none())
+}
+
+/// What two pull specs of the same image have in common: the digest, and without one everything.
+fn content_key(spec: &PullSpec) -> String {
+    match spec.reference() {
+        Reference::Digest(digest) => digest.to_string(),
+        Reference::Tag(_) => spec.to_string(),
+    }
+}
+
+/// The candidates, those of the same image together: each image is read once. Those without a pull spec are left out.
+fn same_images<'a>(candidates: impl Iterator<Item = &'a mut Candidate>) -> Vec<Vec<&'a mut Candidate>> {
+    let mut same = IndexMap::<String, Vec<&'a mut Candidate>>::new();
+    for candidate in candidates {
+        if let Some(key) = candidate.spec().map(content_key) {
+            same.entry(key).or_default().push(candidate);
+        }
+    }
+    same.into_values().collect()
+}
+
+fn distinct_specs(images: &[&mut Candidate]) -> Vec<PullSpec> {
+    let mut specs = Vec::new();
+    for spec in images.iter().filter_map(|candidate| candidate.spec()) {
+        if !specs.contains(spec) {
+            specs.push(spec.clone());
+        }
+    }
+    specs
 }
 
 /// Runs `work` with bounded concurrency; the results keep its order.

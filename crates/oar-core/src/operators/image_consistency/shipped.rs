@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use indexmap::IndexMap;
 
 use super::report::{FoundIn, ImageFacts, ImageFinding, MatchedBy, ShippedImage, Similar, Verdict};
-use super::{Candidate, ImageConsistency, at_once, words};
+use super::{Candidate, ImageConsistency, at_once, content_key, words};
 use crate::clients::registry::Look;
-use crate::ids::{Digest, PullSpec, Reference};
+use crate::ids::{Digest, PullSpec};
 use crate::operators::shipment::ShipmentFile;
 
 /// The label that names the commit that an image was built from (spec 04 §9.2).
@@ -68,11 +68,7 @@ impl ShippedImages {
                         continue;
                     }
                 };
-                let key = match spec.reference() {
-                    Reference::Digest(digest) => digest.to_string(),
-                    Reference::Tag(_) => spec.to_string(),
-                };
-                let image = images.entry(key).or_default();
+                let image = images.entry(content_key(&spec)).or_default();
                 if !image.components.contains(&name) {
                     image.components.push(name);
                 }
@@ -171,7 +167,7 @@ impl ShippedImages {
 
     /// The verdict on an image after all comparisons.
     pub(super) fn finding(&self, candidate: Candidate) -> ImageFinding {
-        let facts = ImageFacts::of(candidate.look.as_ref(), candidate.labels.as_ref());
+        let facts = ImageFacts::of(candidate.look.as_ref().map(|(_, look)| look), candidate.labels.as_ref());
         let verdict = match (candidate.found, candidate.problem) {
             (Some(found), _) => Verdict::Consistent(found),
             (None, Some(why)) => Verdict::Unknown { why },

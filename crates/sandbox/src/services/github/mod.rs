@@ -177,6 +177,28 @@ impl State {
         Some(String::from_utf8_lossy(content).into_owned())
     }
 
+    /// Forgets all but the newest `count` commits of each branch, for whoever watches how much memory is used.
+    pub fn keep_newest(&mut self, count: usize) {
+        for repository in self.repositories.values_mut() {
+            repository.keep_newest(count);
+        }
+    }
+
+    /// The texts that a file had in the commits of a branch, each once, the newest first.
+    pub fn versions(&self, full_name: &str, branch: &str, path: &str) -> Vec<String> {
+        let Some(repository) = self.repositories.get(&full_name.to_lowercase()) else { return Vec::new() };
+        let Some(head) = repository.head(branch) else { return Vec::new() };
+        let mut texts: Vec<String> = Vec::new();
+        for commit in repository.history(head) {
+            let Some((_, content)) = repository.file(&commit, path) else { continue };
+            let text = String::from_utf8_lossy(content).into_owned();
+            if texts.last() != Some(&text) {
+                texts.push(text);
+            }
+        }
+        texts
+    }
+
     /// The paths of all files of a branch.
     pub fn paths(&self, full_name: &str, branch: &str) -> Vec<String> {
         let repository = self.repositories.get(&full_name.to_lowercase());

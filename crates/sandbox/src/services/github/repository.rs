@@ -114,6 +114,28 @@ impl Repository {
         self.history(from).into_iter().find(|commit| commit.files.get(path) != now)
     }
 
+    /// Forgets all but the newest `count` commits of each branch, and what only the others held.
+    pub fn keep_newest(&mut self, count: usize) {
+        let heads = self.branches.values().filter_map(|sha| self.commits.get(sha));
+        let kept = heads.flat_map(|head| self.history(head).into_iter().take(count));
+        let commits: HashMap<Sha, Arc<Commit>> = kept.map(|commit| (commit.sha.clone(), commit)).collect();
+        let (mut blobs, mut trees) = (HashMap::new(), HashMap::new());
+        for commit in commits.values() {
+            for sha in commit.files.values() {
+                if let Some((sha, content)) = self.blobs.remove_entry(sha) {
+                    blobs.insert(sha, content);
+                }
+            }
+            let mut open = vec![commit.tree.clone()];
+            while let Some(sha) = open.pop() {
+                let Some((sha, entries)) = self.trees.remove_entry(&sha) else { continue };
+                open.extend(entries.iter().filter(|entry| entry.directory).map(|entry| entry.sha.clone()));
+                trees.insert(sha, entries);
+            }
+        }
+        (self.commits, self.blobs, self.trees) = (commits, blobs, trees);
+    }
+
     /// A new branch: at `from`, or at a first empty commit.
     pub fn create_branch(&mut self, name: &str, from: Option<&Sha>, author: &Identity, now: Timestamp) {
         let sha = from.cloned().unwrap_or_else(|| {
