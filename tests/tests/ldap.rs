@@ -24,7 +24,12 @@ const PEOPLE: [Person<'_>; 12] = [
     // People whose address stands in another attribute.
     Person { uid: "alias", attribute: "mail", mails: &["alias@example.com"], managers: &["chief"] },
     Person { uid: "chief", attribute: "mail", mails: &["chief@example.com"], managers: &["nick"] },
-    Person { uid: "nick", attribute: "rhatPreferredAlias", mails: &["nick@example.com"], managers: &["boss"] },
+    Person {
+        uid: "nick",
+        attribute: "rhatPreferredAlias",
+        mails: &["nick@example.com"],
+        managers: &["boss"],
+    },
 ];
 
 fn trusting(directory: &Directory) -> LdapClient {

@@ -123,15 +123,25 @@ fn an_image_that_stands_in_the_payload_twice_is_read_once() {
     let report = report(&harness, 1);
     for name in ["demo-one", "demo-other", "demo-third"] {
         let found = image(&report, name);
-        assert_eq!((&found["verdict"], &found["facts"]["digest"]), (&json!("inconsistent"), &json!(digests.amd64)));
-        assert_eq!(found["similar"][0]["component"], "ose-4-19-demo-operator", "its labels are known: {name}");
+        assert_eq!(
+            (&found["verdict"], &found["facts"]["digest"]),
+            (&json!("inconsistent"), &json!(digests.amd64))
+        );
+        assert_eq!(
+            found["similar"][0]["component"], "ose-4-19-demo-operator",
+            "its labels are known: {name}"
+        );
     }
     let of_image = |kind: &str| {
         let path = format!("/{RELEASE_IMAGES}/{kind}/");
         harness.sandbox.requests().iter().filter(|request| request.path.contains(&path)).count()
     };
     let lines = harness.request_lines();
-    assert_eq!(lines.matches(&format!("/{RELEASE_IMAGES}/manifests/{}", digests.amd64)).count(), 1, "{lines}");
+    assert_eq!(
+        lines.matches(&format!("/{RELEASE_IMAGES}/manifests/{}", digests.amd64)).count(),
+        1,
+        "{lines}"
+    );
     assert_eq!((of_image("manifests"), of_image("blobs")), (1, 1), "{lines}");
     harness.sandbox.assert_no_unexpected();
 }

@@ -64,10 +64,7 @@ impl Drop for Group {
 /// # Errors
 ///
 /// It cannot be read.
-pub(super) async fn all(
-    stream: Option<impl AsyncRead + Unpin>,
-    limit: usize,
-) -> io::Result<Option<Vec<u8>>> {
+pub(super) async fn all(stream: Option<impl AsyncRead + Unpin>, limit: usize) -> io::Result<Option<Vec<u8>>> {
     let Some(mut stream) = stream else { return Ok(Some(Vec::new())) };
     let mut kept = Vec::new();
     let mut buffer = [0_u8; 8192];

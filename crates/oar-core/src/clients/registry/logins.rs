@@ -163,12 +163,7 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
 /// Entries may be for a registry, for a part of it, or for one repository: the longest name is used. Helpers only have
 /// logins for registries, and the helper of a registry comes before all entries (containers/image,
 /// `pkg/docker/config/config.go`).
-pub(crate) fn login_of(
-    text: &[u8],
-    legacy: bool,
-    registry: &str,
-    repository: &str,
-) -> Result<Entry, String> {
+pub(crate) fn login_of(text: &[u8], legacy: bool, registry: &str, repository: &str) -> Result<Entry, String> {
     // `podman logout` may leave an empty file.
     if text.trim_ascii().is_empty() {
         return Ok(Entry::Nothing);
@@ -353,7 +348,10 @@ mod tests {
     async fn what_a_helper_says_is_a_login_nothing_or_a_problem_that_shows_nothing_of_it() {
         let folder = tempfile::tempdir().unwrap();
         for (script, expected) in [
-            (r#"read -r name; echo "{\"Username\": \"$1 $name\", \"Secret\": \"s\"}""#, Ok(Some("get quay.io s"))),
+            (
+                r#"read -r name; echo "{\"Username\": \"$1 $name\", \"Secret\": \"s\"}""#,
+                Ok(Some("get quay.io s")),
+            ),
             (r#"echo '{"Username": "<token>", "Secret": "s"}'"#, Ok(Some("token s"))),
             ("echo 'credentials not found in native keychain'; exit 1", Ok(None)),
             ("echo planted-secret; exit 1", Err("helper failed")),

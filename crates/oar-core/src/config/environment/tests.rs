@@ -106,8 +106,7 @@ fn a_misspelt_variable_is_named_with_the_one_that_comes_close() {
         let error = check(name).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains(&format!("`{close}`?")), "{error}");
     }
-    for name in
-        ["OAR_SANDBOX", "OAR_STATE", "OAR_ENDPOINT_JIRA", "OAR_SOMETHING_ELSE", "OARS", "MY_OAR_STAT"]
+    for name in ["OAR_SANDBOX", "OAR_STATE", "OAR_ENDPOINT_JIRA", "OAR_SOMETHING_ELSE", "OARS", "MY_OAR_STAT"]
     {
         assert!(check(name).is_ok(), "{name}");
     }

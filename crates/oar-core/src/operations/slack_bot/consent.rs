@@ -245,9 +245,9 @@ impl Consent for ThreadConsent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::testing::http;
-    use crate::clients::slack::UserId;
     use crate::agents::bot::MessageKey;
+    use crate::clients::slack::UserId;
+    use crate::clients::testing::http;
     use crate::flow::consent::Allows;
     use crate::flow::outcome::{PlanSummary, Step};
     use crate::statebox::TaskName;
@@ -293,7 +293,10 @@ mod tests {
     async fn an_address_or_a_secret_is_never_kept_with_a_plan() {
         let (refusal, written) = asked(&["-r", "4.19.1", "push-to-cdn-staging"]).await;
         assert!(refusal.to_string().contains("could not be shown"), "{refusal}");
-        assert!(written.contains("push-to-cdn-staging"), "it was kept, and then Slack did not take it: {written}");
+        assert!(
+            written.contains("push-to-cdn-staging"),
+            "it was kept, and then Slack did not take it: {written}"
+        );
         for argument in ["ann@example.com", "planted-secret", "--token=abcdef0123456789abcdef"] {
             let (refusal, written) = asked(&["-r", "4.19.1", "push-to-cdn-staging", argument]).await;
             assert!(refusal.to_string().contains("an e-mail address or a secret"), "{argument}: {refusal}");
