@@ -1,13 +1,17 @@
 //! Time, sleeping and randomness behind one handle, so that tests run without waiting.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures::future::BoxFuture;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::{Classified, ErrorClass};
+use crate::schema::{read_from_text, text_schema};
 
 /// How far the clocks of two machines may differ, when what one of them did is looked for by its time.
 pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -132,9 +136,95 @@ impl ClockSource for SystemClock {
     }
 }
 
+/// A day or a moment that a person names: `2026-07-31`, `2026-07-31T12:00:00Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// The whole day, UTC.
+    Day(Date),
+    /// This moment.
+    At(Timestamp),
+}
+
+/// A text that is neither a day nor a moment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is neither a day such as 2026-07-31 nor a time such as 2026-07-31T12:00:00Z")]
+pub struct NoMoment(String);
+
+impl Moment {
+    /// Whether it has begun at `now`.
+    pub fn has_begun(self, now: Timestamp) -> bool {
+        match self {
+            Self::Day(day) => day <= now.to_zoned(TimeZone::UTC).date(),
+            Self::At(moment) => moment <= now,
+        }
+    }
+
+    /// Whether it is over at `now`: a day lasts to its end.
+    pub fn is_over(self, now: Timestamp) -> bool {
+        match self {
+            Self::Day(day) => day < now.to_zoned(TimeZone::UTC).date(),
+            Self::At(moment) => moment <= now,
+        }
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Day(day) => day.fmt(formatter),
+            Self::At(moment) => formatter.write_str(&stamp(*moment)),
+        }
+    }
+}
+
+impl FromStr for Moment {
+    type Err = NoMoment;
+
+    fn from_str(input: &str) -> Result<Self, Self::Err> {
+        let text = input.trim();
+        match (text.parse::<Timestamp>(), text.len(), text.parse::<Date>()) {
+            (Ok(moment), ..) => Ok(Self::At(moment)),
+            // A longer text is a time without its zone.
+            (_, 10, Ok(day)) => Ok(Self::Day(day)),
+            _ => Err(NoMoment(text.chars().take(80).collect::<String>().escape_debug().to_string())),
+        }
+    }
+}
+
+read_from_text!(Moment);
+text_schema!(
+    Moment,
+    "Moment",
+    "A day, which counts to its end (UTC), or a time",
+    ["2026-07-31", "2026-07-31T12:00:00Z"]
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_lasts_to_its_end_and_a_moment_does_not() {
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        let day: Moment = " 2026-07-31 ".parse().unwrap();
+        assert_eq!(day.to_string(), "2026-07-31");
+        for (now, begun, over) in [
+            ("2026-07-30T23:59:59Z", false, false),
+            ("2026-07-31T00:00:00Z", true, false),
+            ("2026-07-31T23:59:59Z", true, false),
+            ("2026-08-01T00:00:00Z", true, true),
+        ] {
+            assert_eq!((day.has_begun(time(now)), day.is_over(time(now))), (begun, over), "{now}");
+        }
+        let moment: Moment = "2026-07-31T14:00:00+02:00".parse().unwrap();
+        assert_eq!(moment.to_string(), "2026-07-31T12:00:00Z");
+        assert!(
+            !moment.is_over(time("2026-07-31T11:59:59Z")) && moment.is_over(time("2026-07-31T12:00:00Z"))
+        );
+        for bad in ["", "tomorrow", "2026-07-31T12:00:00", "2026-13-01", "31.07.2026", "2026-07"] {
+            assert!(bad.parse::<Moment>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn stamps_have_whole_seconds_and_end_in_z() {

@@ -84,6 +84,8 @@ pub enum ServiceErrorKind {
     Conflict,
     /// The service understood the request and refused it (400, 405, 422, …).
     Rejected,
+    /// Nothing was sent, because what it is about is held.
+    Held,
     /// A rate limit was still exceeded after the allowed waits (429).
     RateLimited,
     /// There was no connection, or the service is unavailable (5xx). It did not act.
@@ -194,6 +196,7 @@ impl fmt::Display for ServiceError {
             ServiceErrorKind::Moved => "moved",
             ServiceErrorKind::Conflict => "changed by somebody else",
             ServiceErrorKind::Rejected => "refused",
+            ServiceErrorKind::Held => "held",
             ServiceErrorKind::RateLimited => "rate limit",
             ServiceErrorKind::Unavailable => "unavailable",
             ServiceErrorKind::Unclear => "no answer, it may have acted",
@@ -226,6 +229,7 @@ impl Classified for ServiceError {
             | ServiceErrorKind::Forbidden
             | ServiceErrorKind::Moved => ErrorClass::Configuration,
             ServiceErrorKind::Rejected => ErrorClass::Failed,
+            ServiceErrorKind::Held => ErrorClass::Blocked,
             ServiceErrorKind::Conflict => ErrorClass::Conflict,
             // Services answer so also for what this account may not see, and so does whatever stands before one that is
             // down. A client that knows an absence for certain answers with `None`.
@@ -276,6 +280,7 @@ impl Classified for ServiceError {
             ServiceErrorKind::Conflict => {
                 Some("Run the same command again: it looks at what is there now.".into())
             }
+            ServiceErrorKind::Held => Some("Run the same command again when it is not held any more.".into()),
             ServiceErrorKind::NotFound => Some(format!(
                 "Check that it exists at {} and that the credential may see it; then run the same command again.",
                 self.service
@@ -311,6 +316,7 @@ mod tests {
             ServiceErrorKind::Moved,
             ServiceErrorKind::Conflict,
             ServiceErrorKind::Rejected,
+            ServiceErrorKind::Held,
             ServiceErrorKind::RateLimited,
             ServiceErrorKind::Unavailable,
             ServiceErrorKind::Unclear,

@@ -33,7 +33,7 @@ const GROUPS: &[help::Group] = &[
             "change-advisory-status",
         ],
     ),
-    ("State", &["consent", "task", "issue"]),
+    ("State", &["consent", "hold", "task", "issue"]),
     ("Information", &["status", "history", "log", "metadata", "is-shipped"]),
 ];
 
@@ -80,6 +80,7 @@ enum Command {
     AddQeApproval(commands::add_qe_approval::Args),
     ChangeAdvisoryStatus(commands::change_advisory_status::Args),
     Consent(commands::consent::Args),
+    Hold(commands::hold::Args),
     Task(commands::task::Args),
     Issue(commands::issue::Args),
     Status(commands::status::Args),
@@ -97,6 +98,15 @@ impl Program for Oar {
     async fn dispatch(self, session: Session) -> Result<ExitCode, CliError> {
         // A misspelled OAR_RELEASE is no missing one.
         session.environment.check_names()?;
+        let command = match self.command.without_release() {
+            Ok(all) if self.release.is_none() => return all.run(&session).await,
+            Ok(_) => {
+                return Err(CliError::usage(
+                    "--all is about every release, and -r names one; give one of them",
+                ));
+            }
+            Err(command) => *command,
+        };
         let named =
             self.release.map_or_else(|| default_release(&session.environment), |named| Ok(Some(named)))?;
         let Some(version) = named else {
@@ -106,7 +116,7 @@ impl Program for Oar {
         };
         let recent = RecentReleases::of(&session.environment);
         let release = release::Release { session, version };
-        let code = self.command.run(&release).await?;
+        let code = command.run(&release).await?;
         if let Some(recent) = recent.filter(|_| code == ExitCode::Done) {
             recent.add(&release.version);
         }
@@ -114,7 +124,28 @@ impl Program for Oar {
     }
 }
 
+/// A command that is about no single release.
+enum OfAll {
+    Hold(commands::hold::Args),
+}
+
+impl OfAll {
+    async fn run(self, session: &Session) -> Result<ExitCode, CliError> {
+        match self {
+            Self::Hold(args) => commands::hold::run_for_all(args, session).await,
+        }
+    }
+}
+
 impl Command {
+    /// The command without a release, if it is about all; otherwise the command itself.
+    fn without_release(self) -> Result<OfAll, Box<Self>> {
+        match self {
+            Self::Hold(args) if args.all => Ok(OfAll::Hold(args)),
+            command => Err(Box::new(command)),
+        }
+    }
+
     async fn run(self, release: &release::Release) -> Result<ExitCode, CliError> {
         match self {
             Self::CreateTestReport(args) => commands::create_test_report::run(args, release).await,
@@ -136,6 +167,7 @@ impl Command {
             Self::Log(args) => commands::log::run(args, release).await,
             Self::History(args) => commands::history::run(args, release).await,
             Self::Consent(args) => commands::consent::run(args, release).await,
+            Self::Hold(args) => commands::hold::run(args, release).await,
             Self::Task(args) => commands::task::run(args, release).await,
             Self::Issue(args) => commands::issue::run(args, release).await,
             Self::Metadata(args) => commands::metadata::run(args, release).await,

@@ -105,7 +105,9 @@ impl Scenario {
             [program @ ("oarctl" | "job" | "jobctl"), rest @ ..] => (*program, rest),
             command => ("oar", command),
         };
-        let release = if program == "oar" { &["-r", self.release][..] } else { &[] };
+        // What is about every release is told none.
+        let names_one = program == "oar" && !command.contains(&"--all");
+        let release = if names_one { &["-r", self.release][..] } else { &[] };
         (program, [release, before, command, after].concat())
     }
 }

@@ -53,6 +53,13 @@ pub(super) fn blocked(harness: Harness) -> Harness {
     harness
 }
 
+/// The Konflux release is held.
+pub(super) fn held(harness: Harness) -> Harness {
+    let harness = konflux(harness);
+    harness.oar(KONFLUX, &["hold", "--reason", "a defect was found"]).expect(0);
+    harness
+}
+
 /// Greenwave tests of the Errata release are not good.
 pub(super) fn greenwave(harness: Harness) -> Harness {
     let harness = errata(harness);

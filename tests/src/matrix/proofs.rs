@@ -181,6 +181,61 @@ pub fn kills(scenario: &Scenario) {
     });
 }
 
+/// How long the request waits during which the release is held: longer than a run goes by an earlier look.
+const LONGER_THAN_A_LOOK: u64 = 5_600;
+/// How long the other requests that were under way then have to end.
+const UNDER_WAY: Duration = Duration::from_millis(1_500);
+
+/// The release is held while one of the requests waits: nothing begins from then on, the run says why, and the next one
+/// finishes with each effect once when the hold is withdrawn. So many moments are tried, all with `OAR_TEST_DEEP`.
+///
+/// # Panics
+/// When that is not so.
+pub fn held(scenario: &Scenario, moments: u64) {
+    let world = scenario.prepared(Duration::ZERO);
+    let expected = world.undisturbed();
+    let count = world.harness.sandbox.requests().len() as u64;
+    let mut numbers = sample::Numbers::named(&format!("{} held", scenario.name));
+    let cases: Vec<u64> = if sample::is_deep() {
+        (0..count).collect()
+    } else {
+        (0..moments).map(|_| numbers.below(count)).collect()
+    };
+    pool::each(scenario, cases, |world, after: u64| {
+        let sandbox = &world.harness.sandbox;
+        sandbox.faults().add(Fault::anywhere(FaultKind::Slow { ms: LONGER_THAN_A_LOOK }).skip(after));
+        let mut child = world.command(&[], &[]).spawn().unwrap();
+        let started = Instant::now();
+        let waits = || sandbox.requests().iter().any(|request| request.fault.is_some());
+        while !waits() && child.try_wait().unwrap().is_none() {
+            assert!(started.elapsed() < Duration::from_mins(1), "request {after} never came");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        std::thread::sleep(UNDER_WAY);
+        let hold = ["hold", "--reason", "stop everything"];
+        world.harness.oar(scenario.release, &hold).expect(0);
+        let before = sandbox.requests().len();
+        let run = wait(child);
+        let context =
+            format!("{} held at request {after}\n{run:#?}\n{}", scenario.name, world.harness.request_lines());
+        let begun: Vec<String> = sandbox.requests()[before..]
+            .iter()
+            .filter(|request| is_change(request) && request.service != "github")
+            .map(RecordedRequest::line)
+            .collect();
+        assert!(begun.is_empty(), "begun while it was held: {begun:#?}\n{context}");
+        if run.code != Some(scenario.code) {
+            assert_eq!(run.code, Some(6), "{context}");
+            for words in ["stop everything", "hold --withdraw"] {
+                assert!(run.stderr.contains(words), "{context}");
+            }
+        }
+        sandbox.faults().clear();
+        world.harness.oar(scenario.release, &["hold", "--withdraw"]).expect(0);
+        assert_healed(world, &expected, &context);
+    });
+}
+
 /// A dry run writes nothing; a run keeps to its budget, answers in JSON when asked, and does what it should; a second
 /// one changes nothing.
 ///

@@ -113,6 +113,9 @@ fn first() -> Vec<Scenario> {
     let bugs = Task("update-bug-list", IN_PROGRESS);
     let add = &["issue", "add", "stage is down", "--task", "stage-testing"];
     let resolve = &["issue", "resolve", "stage is down", "--resolution", "it is up"];
+    let hold = &["hold", "--reason", "a defect was found", "--until", "2099-12-31"];
+    let hold_all = &["hold", "--all", "--reason", "a defect was found"];
+    let resume = &["hold", "--withdraw"];
     let set = &["task", "set", "stage-testing", "Pass", "--reason", "by hand"];
     vec![
         line("create_test_report_konflux", KONFLUX, CREATE, Change, 6, prepare::nothing),
@@ -130,6 +133,10 @@ fn first() -> Vec<Scenario> {
         line("issue_list", KONFLUX, &["issue", "list"], Look, 2, prepare::blocked),
         line("issue_add", KONFLUX, add, Change, 4, prepare::konflux),
         line("issue_resolve", KONFLUX, resolve, Change, 4, prepare::blocked),
+        line("hold_konflux", KONFLUX, hold, Change, 4, prepare::konflux),
+        line("hold_errata", ERRATA, hold, Change, 4, prepare::errata),
+        line("hold_all", KONFLUX, hold_all, Change, 4, prepare::nothing),
+        line("hold_withdrawn", KONFLUX, resume, Change, 5, prepare::held),
         line("task_set", KONFLUX, set, Change, 4, prepare::konflux),
         line("statebox_validate", KONFLUX, VALIDATE, Look, 0, prepare::state_on_disk),
         line("operations", KONFLUX, &["oarctl", "operations"], Look, 0, prepare::nothing),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -11,9 +12,11 @@ use serde_json::{Map, Value};
 use super::agents::{clashes, interval_problem, name_problem};
 use super::document::{Document, kind};
 use super::error::ConfigError;
+use super::freezes::DatedFreeze;
 use super::keys::{self, KEYS, Key, Requirement};
 use super::release_keys::armored_key;
 use super::versions::SupportedVersions;
+use crate::clock::Moment;
 use crate::signature::ReleaseKeys;
 use crate::version::YStream;
 
@@ -63,6 +66,7 @@ pub fn check_document(text: &str, versions: &SupportedVersions, directory: Optio
                 release_keys(&document, directory, &mut problems);
             }
             waivers(&document, &mut problems);
+            freezes(&document, &mut problems);
             agents(&document, &mut problems);
             mcp_callers(&document, &mut problems);
             required(&document, &mut problems);
@@ -184,6 +188,32 @@ fn waivers(document: &Document, problems: &mut Problems) {
             problems.error(&format!("image_health.waivers.{component}"), format!("is not complete: {error}"));
         }
     }
+}
+
+/// Whether every dated freeze is complete, and ends after it begins.
+fn freezes(document: &Document, problems: &mut Problems) {
+    for name in document.freeze_names() {
+        let path = format!("freezes.{}", name.escape_debug());
+        match document.freeze(name) {
+            Ok(freeze) if ends_before_it_begins(&freeze) => {
+                problems.error(&keys::FREEZE_UNTIL.named(&[name]), "is before `from`".to_owned());
+            }
+            Ok(_) => {}
+            Err(error @ ConfigError::MissingKey { .. }) => {
+                problems.error(&path, format!("is not complete: {error}"));
+            }
+            // A value of the wrong form is reported elsewhere.
+            Err(_) => {}
+        }
+    }
+}
+
+fn ends_before_it_begins(freeze: &DatedFreeze) -> bool {
+    let begins = match freeze.from {
+        Moment::Day(day) => day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()),
+        Moment::At(moment) => Ok(moment),
+    };
+    begins.is_ok_and(|begins| freeze.until.is_over(begins))
 }
 
 /// Whether every agent says what it runs and how often, and can work beside the others.

@@ -46,6 +46,8 @@ pub enum ValueFormat {
     WaivedGrade,
     /// A day: `2026-08-31`.
     Day,
+    /// A day, or a time with its zone: `2026-12-24`, `2026-12-24T12:00:00Z`.
+    Moment,
     /// Text for people, without addresses.
     Words,
     /// The path of a job, with its folders.
@@ -235,6 +237,12 @@ keys! {
         "the id of Jira's field QA Contact", "customfield_10470";
     NOTIFICATOR_NEED_INFO = ["jira_notificator", "fields", "need_info"], ValueFormat::CustomField, Optional,
         "the id of Jira's field Need Info From", "customfield_10482";
+    FREEZE_FROM = ["freezes", NAME, "from"], ValueFormat::Moment, Optional,
+        "the day (from its beginning, UTC) or the time from which on nothing begins for any release", "2026-12-24";
+    FREEZE_UNTIL = ["freezes", NAME, "until"], ValueFormat::Moment, Optional,
+        "the last day (UTC) or the time of that freeze", "2027-01-01";
+    FREEZE_WHY = ["freezes", NAME, "why"], ValueFormat::Words, Optional,
+        "why there is that freeze", "shutdown at the end of the year";
     AGENT_COMMAND = ["agents", NAME, "run"], ValueFormat::AgentCommand, Optional,
         "the command of an agent that `oarctl agents run` keeps running", "oarctl start-release-detector --all";
     AGENT_INTERVAL = ["agents", NAME, "every"], ValueFormat::AgentInterval, Optional,
@@ -334,6 +342,9 @@ impl Key {
             }
             ValueFormat::Day if value.parse::<jiff::civil::Date>().is_err() => {
                 "is not a date such as 2026-08-31"
+            }
+            ValueFormat::Moment if value.parse::<crate::clock::Moment>().is_err() => {
+                "is neither a day such as 2026-12-24 nor a time such as 2026-12-24T12:00:00Z"
             }
             ValueFormat::TimeZone if jiff::tz::TimeZone::get(value).is_err() => {
                 "is not the name of a time zone that this machine knows, such as Europe/Prague"

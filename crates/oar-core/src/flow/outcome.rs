@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::error::{Classified, ErrorClass};
 use crate::failures::Failures;
 pub use crate::flow::reason::{Reason, Words};
+use crate::permit::Closed;
 use crate::statebox::{ReasonClass, StateBoxError, StateError, TaskStatus};
 
 /// One change that a task means to make, in words a person can check: what, of what, from what, to what.
@@ -234,7 +235,8 @@ impl<D> TaskOutcome<D> {
     /// the release. The task then stays as it was before the run, whatever its status here is; the run stands in the
     /// history, and `class` decides the exit code.
     pub fn is_undecided(&self) -> bool {
-        self.status == TaskStatus::Fail && self.class.is_some_and(is_undecided)
+        let is_held = self.reason.as_ref().is_some_and(|reason| reason.class == ReasonClass::Held);
+        self.status == TaskStatus::Fail && (is_held || self.class.is_some_and(is_undecided))
     }
 
     /// The same outcome as a failure. `class` decides the exit code.
@@ -243,6 +245,14 @@ impl<D> TaskOutcome<D> {
         self.status = TaskStatus::Fail;
         self.class = Some(class);
         self.because(reason_class(class), why)
+    }
+
+    /// The same outcome of a run that was held before it had done everything: no verdict.
+    #[must_use]
+    pub fn held(mut self, closed: Closed) -> Self {
+        let Closed { class, text, hint } = closed;
+        (self.status, self.class, self.hint) = (TaskStatus::Fail, Some(class), hint);
+        self.because(ReasonClass::Held, text)
     }
 
     /// The outcome with these failures; unchanged when there are none.
@@ -286,7 +296,12 @@ pub struct TaskError(Box<dyn Classified + Send + Sync>);
 impl TaskError {
     /// What kind of trouble it is, as the history records it.
     pub fn reason_class(&self) -> ReasonClass {
-        reason_class(self.0.class())
+        if self.is_hold() { ReasonClass::Held } else { reason_class(self.0.class()) }
+    }
+
+    /// Whether the release is held, or that cannot be found out.
+    pub fn is_hold(&self) -> bool {
+        self.downcast_ref::<Closed>().is_some() || matches!(self.state_error(), Some(StateError::Held(_)))
     }
 
     /// The reason in the form that is recorded.
@@ -320,7 +335,7 @@ impl TaskError {
 
     /// Whether the error leaves open how the task stands: [`is_undecided`].
     pub fn is_undecided(&self) -> bool {
-        is_undecided(self.0.class())
+        self.is_hold() || is_undecided(self.0.class())
     }
 
     /// The refusal, when the error is one.

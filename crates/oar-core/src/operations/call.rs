@@ -19,7 +19,8 @@ use crate::notify::ReleaseThread;
 use crate::permit::WritePermit;
 use crate::redact::Redactor;
 use crate::statebox::{State, StateBox, StateBoxError};
-use crate::tasks::{ReleaseContext, open_statebox, open_statebox_to_create};
+use crate::tasks::ReleaseContext;
+use crate::tasks::holds::Holds;
 use crate::version::ReleaseVersion;
 
 /// Receives progress while an operation runs. Results and errors are returned instead.
@@ -73,6 +74,8 @@ impl Consent for NoConsent {
 pub struct Call {
     clients: Clients,
     release: Option<ReleaseVersion>,
+    /// Whether the release is held.
+    holds: Option<Arc<Holds>>,
     /// The release's configuration, when the caller knows it.
     config: Option<ConfigStore>,
     user: String,
@@ -100,6 +103,7 @@ impl Call {
         Self {
             clients,
             release: None,
+            holds: None,
             config: None,
             user,
             permit: None,
@@ -123,8 +127,17 @@ impl Call {
     /// The release's y-stream is not supported.
     pub fn about(mut self, release: ReleaseVersion) -> Result<Self, ConfigError> {
         self.settings().versions().check(&release)?;
+        self.holds = Some(Arc::new(Holds::new(self.clients.clone(), release.clone())));
         self.release = Some(release);
-        Ok(self)
+        Ok(self.behind_holds())
+    }
+
+    /// Every effect of a call about a release is behind its holds.
+    fn behind_holds(mut self) -> Self {
+        if let (Some(permit), Some(holds)) = (&self.permit, &self.holds) {
+            self.permit = Some(Arc::new(permit.behind(Arc::<Holds>::clone(holds))));
+        }
+        self
     }
 
     /// The same call about the release of `config`, which its caller read before; nothing is read again.
@@ -189,7 +202,7 @@ impl Call {
     pub fn permitted(mut self, permit: WritePermit, consent: Arc<dyn Consent>) -> Self {
         self.permit = Some(Arc::new(permit));
         self.consent = consent;
-        self
+        self.behind_holds()
     }
 
     /// The same call, with an observer of its progress.
@@ -337,9 +350,17 @@ impl Call {
         Ok(context.in_thread(self.thread.clone()))
     }
 
-    /// The release's state; nothing is read yet.
-    pub fn statebox(&self) -> Result<StateBox, TaskError> {
-        Ok(open_statebox(&self.clients, self.release()?)?)
+    /// The release's state, with what the call has read of it; nothing is read yet.
+    pub fn statebox(&self) -> Result<Arc<StateBox>, TaskError> {
+        Ok(self.holds()?.statebox()?)
+    }
+
+    /// Whether the release is held.
+    pub(super) fn holds(&self) -> Result<&Arc<Holds>, TaskError> {
+        let release = self.release()?;
+        self.holds.as_ref().ok_or_else(|| {
+            Refusal::new(ErrorClass::Failed, format!("the holds of {release} cannot be looked at")).into()
+        })
     }
 
     /// Reads the state of `statebox`. What another program's save had removed is reported to the observer.
@@ -353,12 +374,13 @@ impl Call {
 
     /// The release's state as it is now ([`Call::load`]).
     pub(super) async fn state(&self) -> Result<State, TaskError> {
-        Ok(self.load(&self.statebox()?).await?)
+        let statebox = self.statebox()?;
+        Ok(self.load(&statebox).await?)
     }
 
     /// The release's state, for an operation that creates it when it is absent.
-    pub fn statebox_to_create(&self) -> Result<StateBox, TaskError> {
-        Ok(open_statebox_to_create(&self.clients, self.release()?)?)
+    pub fn statebox_to_create(&self) -> Result<Arc<StateBox>, TaskError> {
+        Ok(self.holds()?.statebox_to_create()?)
     }
 
     /// A unique name for this call.

@@ -14,6 +14,7 @@ pub mod create_test_report;
 pub mod drop_bugs;
 pub mod files;
 pub mod history;
+pub mod hold;
 pub mod image_consistency_check;
 pub mod image_signed_check;
 pub mod is_shipped;

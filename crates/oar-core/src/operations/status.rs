@@ -10,7 +10,7 @@ use crate::config::ConfigError;
 use crate::flow::outcome::TaskError;
 use crate::operators::worksheet::ReleaseWorksheet;
 use crate::statebox::{StateBox, StateBoxError};
-use crate::tasks::status::{StatusReport, StatusRow};
+use crate::tasks::status::{HeldRow, StatusReport, StatusRow};
 use crate::version::ReleaseVersion;
 
 /// The operation; it has no arguments.
@@ -61,7 +61,8 @@ impl Operation for Status {
             }
             Err(error) => return Err(error.into()),
         };
-        let report = StatusReport::of(&state, statebox.location(), call.clock().now());
+        let mut report = StatusReport::of(&state, statebox.location(), call.clock().now());
+        report.held = call.holds()?.reasons().await.into_iter().map(HeldRow::from).collect();
         Ok(Answer::StateBox(Box::new(report)))
     }
 }

@@ -2,9 +2,10 @@
 //! waits for another run of the task or for the end of a job.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join;
+use futures::future::join3;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -19,6 +20,7 @@ use crate::flow::outcome::{Refusal, TaskError};
 use crate::flow::runner::{Mode, Report, Runner};
 use crate::flow::task::Task;
 use crate::flow::wait::{Next, Wait};
+use crate::permit::Gate as _;
 use crate::statebox::{State, StateBox, StateBoxError, TaskStatus};
 use crate::tasks::ReleaseContext;
 
@@ -115,7 +117,7 @@ impl<D> Conclusion for Report<D> {
 pub struct Prepared<'a> {
     pub(super) call: &'a Call,
     pub(super) services: ReleaseContext,
-    pub(super) statebox: StateBox,
+    pub(super) statebox: Arc<StateBox>,
     /// A unique name for this call.
     pub(super) who: String,
 }
@@ -134,7 +136,9 @@ impl<'a> Prepared<'a> {
     async fn of<R: TaskRow>(call: &'a Call, options: Options) -> Result<(Self, Loaded), TaskError> {
         let creates = R::CREATES_STATE && !options.change.dry_run;
         let statebox = if creates { call.statebox_to_create()? } else { call.statebox()? };
-        let (services, loaded) = join(call.services(), statebox.find()).await;
+        // Its answer is kept for the run; one that could not be read is asked for again then.
+        let freezes = call.holds()?.freezes();
+        let (services, loaded, _) = join3(call.services(), statebox.find(), freezes).await;
         let prepared = Self { call, services: services?, statebox, who: call.who() };
         Ok((prepared, loaded))
     }
@@ -181,6 +185,11 @@ impl<'a> Prepared<'a> {
         };
         let mut report = self.when_free(task, mode, wait, loaded).await;
         self.settle(change, &mut report, changed).await;
+        if change.dry_run
+            && let Err(closed) = self.call.holds()?.open().await
+        {
+            report.warnings.push(format!("a run would be refused now: {closed}"));
+        }
         if wait && R::WAITS == Waits::ToTheEnd {
             return Ok(self.to_the_end(task, mode, policy, report).await);
         }

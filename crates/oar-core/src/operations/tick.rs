@@ -192,8 +192,9 @@ fn foreseen(release: &ReleaseVersion, state: &State, now: Timestamp) -> ReleaseR
 }
 
 async fn look(release: &ReleaseVersion, call: &Call, policy: WaitPolicy) -> Result<Look, TaskError> {
+    let call = &call.part_about(release)?;
     let services = ReleaseContext::open(call.clients().clone(), release).await?;
-    let statebox = services.statebox()?;
+    let statebox = call.statebox()?;
     let watcher = Watcher {
         services: &services,
         runner: Runner {

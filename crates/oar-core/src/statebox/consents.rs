@@ -78,6 +78,19 @@ pub struct Withdrawal {
     pub at: String,
 }
 
+impl Withdrawal {
+    /// The mark `withdrawn` of a record.
+    pub(super) fn of(record: &Mapping) -> Option<Self> {
+        let node = record.get("withdrawn").filter(|node| !node.is_null())?;
+        let text = |key: &str| node.as_mapping().and_then(|withdrawn| withdrawn.text(key));
+        let unknown = || "unknown".to_owned();
+        Some(Self {
+            by: text("by").map_or_else(unknown, str::to_owned),
+            at: text("at").map_or_else(unknown, str::to_owned),
+        })
+    }
+}
+
 /// How a consent stands, in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConsentStanding<'a> {
@@ -94,14 +107,6 @@ pub enum ConsentStanding<'a> {
 impl ConsentView {
     pub(super) fn from_mapping(mapping: &Mapping) -> Option<Self> {
         let owned = |key: &str| mapping.text(key).map(str::to_owned);
-        let withdrawn = mapping.get("withdrawn").filter(|node| !node.is_null()).map(|node| {
-            let text = |key: &str| node.as_mapping().and_then(|withdrawn| withdrawn.text(key));
-            let unknown = || "unknown".to_owned();
-            Withdrawal {
-                by: text("by").map_or_else(unknown, str::to_owned),
-                at: text("at").map_or_else(unknown, str::to_owned),
-            }
-        });
         Some(Self {
             id: owned("id")?,
             command: owned("command").unwrap_or_default(),
@@ -111,7 +116,7 @@ impl ConsentView {
             until: owned("until").unwrap_or_default(),
             run: owned("run"),
             used_at: owned("used_at"),
-            withdrawn,
+            withdrawn: Withdrawal::of(mapping),
         })
     }
 

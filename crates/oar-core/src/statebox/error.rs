@@ -2,6 +2,7 @@
 
 use super::names::{TaskName, TaskStatus};
 use crate::error::{Classified, ErrorClass};
+use crate::permit::Closed;
 
 /// Why a change of the state was refused. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -109,6 +110,9 @@ pub enum StateError {
         /// The task.
         task: TaskName,
     },
+    /// The release is held.
+    #[error(transparent)]
+    Held(#[from] Closed),
     /// There is no valid consent to a plan.
     #[error("{why}")]
     NoConsent {
@@ -153,6 +157,7 @@ impl Classified for StateError {
             | Self::IssueTooLong { .. }
             | Self::NoSuchIssue { .. }
             | Self::AmbiguousIssue { .. } => ErrorClass::Usage,
+            Self::Held(closed) => closed.class,
             Self::UnknownRun { .. } => ErrorClass::Failed,
             Self::WaitHeld { .. }
             | Self::NotWaiting { .. }
@@ -171,6 +176,7 @@ impl Classified for StateError {
             }
             Self::AmbiguousIssue { .. } => Some("Give more of the issue's text.".into()),
             Self::Precondition { hint, .. } => hint.clone(),
+            Self::Held(closed) => closed.hint.clone(),
             Self::NoConsent { .. } => {
                 Some("A person sees the plan of now and consents to it with `oar consent`.".into())
             }

@@ -281,6 +281,21 @@ impl StateBox {
         state
     }
 
+    /// The state as this handle read or wrote it less than `age` ago, otherwise as it is now.
+    pub async fn recent(&self, age: Duration) -> Result<Option<State>, StateBoxError> {
+        let known = {
+            let memory = self.memory.lock().await;
+            let is_recent = |known: &&Known| {
+                Duration::try_from(self.clock.now().duration_since(known.at)).is_ok_and(|was| was < age)
+            };
+            memory.known.as_ref().filter(is_recent).map(|known| known.stored.clone())
+        };
+        match known {
+            Some(stored) => stored.map(|stored| self.parse(&stored.text)).transpose(),
+            None => self.find().await,
+        }
+    }
+
     /// Looks for the results that `found`, the file at `revision`, lacks in its earlier versions; whether there is one.
     async fn look_back(&self, found: &State, revision: &Revision) -> bool {
         if !found.losses().iter().any(|loss| matches!(loss, Loss::Result { .. })) {

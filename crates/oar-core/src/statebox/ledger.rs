@@ -99,6 +99,11 @@ pub enum Loss {
         /// Its text.
         text: String,
     },
+    /// A decision was removed, or counted again.
+    Decision {
+        /// What it is, in words.
+        text: String,
+    },
     /// A resolved issue was open again. It stays open until a person checks it.
     Resolution {
         /// Its text.
@@ -140,6 +145,9 @@ impl fmt::Display for Loss {
             ),
             Self::Issue { text } => {
                 write!(formatter, "another program had written over an issue: restored: {text}")
+            }
+            Self::Decision { text } => {
+                write!(formatter, "another program had written over a decision: restored: {text}")
             }
             Self::Resolution { text, resolution } => write!(
                 formatter,
@@ -214,6 +222,7 @@ impl State {
         }
         if let Some(copy) = copy {
             self.recover_issues(copy, &mut losses);
+            losses.extend(self.recover_decisions(copy).into_iter().map(|text| Loss::Decision { text }));
         }
         self.losses = losses;
     }

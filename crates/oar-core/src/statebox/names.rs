@@ -147,6 +147,146 @@ impl FromStr for TaskName {
     }
 }
 
+/// A node of a release's work: a task, or a checkpoint that no StateBox holds as a task (spec 05 §8.1, §8.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NodeName {
+    /// A task.
+    Task(TaskName),
+    /// The security alerts of the RHCOS advisory were read.
+    SecurityAlerts,
+    /// The release is accepted in its stable stream.
+    Promotion,
+    /// The shipment is released to stage.
+    StageRelease,
+    /// The promoted build has a record of its tests.
+    ResultFile,
+    /// Every test of the promoted build has ended.
+    Aggregated,
+    /// The tests of the promoted build are accepted.
+    Accepted,
+    /// The release has shipped.
+    Shipped,
+}
+
+impl NodeName {
+    /// The checkpoints.
+    pub const CHECKPOINTS: [Self; 7] = [
+        Self::SecurityAlerts,
+        Self::Promotion,
+        Self::StageRelease,
+        Self::ResultFile,
+        Self::Aggregated,
+        Self::Accepted,
+        Self::Shipped,
+    ];
+
+    /// Every node: the tasks, then the checkpoints.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TaskName::ALL.into_iter().map(Self::Task).chain(Self::CHECKPOINTS)
+    }
+
+    /// The name; of a task, that of the StateBox.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Task(task) => task.id(),
+            Self::SecurityAlerts => "check-rhcos-security-alerts",
+            Self::Promotion => "promotion",
+            Self::StageRelease => "stage-release",
+            Self::ResultFile => "result-file",
+            Self::Aggregated => "aggregated",
+            Self::Accepted => "accepted",
+            Self::Shipped => "shipped",
+        }
+    }
+
+    /// The task, unless it is a checkpoint.
+    pub fn task(self) -> Option<TaskName> {
+        match self {
+            Self::Task(task) => Some(task),
+            _ => None,
+        }
+    }
+
+    /// The node that a file holds as `text`, to the letter.
+    pub fn from_file(text: &str) -> Option<Self> {
+        Self::all().find(|node| node.id() == text)
+    }
+}
+
+impl fmt::Display for NodeName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.id())
+    }
+}
+
+impl FromStr for NodeName {
+    type Err = UnknownName;
+
+    /// Accepts any case, and `_` or a blank between the words.
+    fn from_str(input: &str) -> Result<Self, Self::Err> {
+        let wanted = input.trim().to_lowercase().replace(['_', ' '], "-");
+        if let Some(node) = Self::from_file(&wanted) {
+            return Ok(node);
+        }
+        let wanted: String = wanted.chars().take(80).collect();
+        let distance = |node: &Self| levenshtein(node.id(), &wanted);
+        let near = Self::all().min_by_key(distance).filter(|node| distance(node) <= node.id().len() / 2);
+        let advice = near.map_or_else(
+            || format!("the names are {}", Self::all().map(Self::id).collect::<Vec<_>>().join(", ")),
+            |node| format!("did you mean `{node}`?"),
+        );
+        Err(UnknownName { input: shown(input), what: "task or checkpoint of a release", advice })
+    }
+}
+
+/// What a person decides about a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// It counts as good.
+    Accept,
+    /// It counts as failed.
+    Reject,
+    /// It is not decided; it needs to be looked at further.
+    Wait,
+}
+
+impl Verdict {
+    /// Every verdict.
+    pub const ALL: [Self; 3] = [Self::Accept, Self::Reject, Self::Wait];
+
+    /// The verdict as files and command lines write it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Reject => "reject",
+            Self::Wait => "wait",
+        }
+    }
+
+    /// The verdict that a file holds as `text`, to the letter.
+    pub fn from_file(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.text() == text)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.text())
+    }
+}
+
+impl FromStr for Verdict {
+    type Err = UnknownName;
+
+    fn from_str(input: &str) -> Result<Self, Self::Err> {
+        Self::from_file(&input.trim().to_lowercase()).ok_or_else(|| UnknownName {
+            input: shown(input),
+            what: "verdict",
+            advice: "use accept, reject or wait".into(),
+        })
+    }
+}
+
 /// The status of a task (`interop-exact`, spec 01 §2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TaskStatus {
@@ -281,12 +421,14 @@ pub enum ReasonClass {
     Tool,
     /// The run was stopped from outside.
     Interrupted,
+    /// The release was held before everything was done.
+    Held,
 }
 
 impl ReasonClass {
     /// Every class.
-    pub const ALL: [Self; 5] =
-        [Self::Infrastructure, Self::Product, Self::Precondition, Self::Tool, Self::Interrupted];
+    pub const ALL: [Self; 6] =
+        [Self::Infrastructure, Self::Product, Self::Precondition, Self::Tool, Self::Interrupted, Self::Held];
 
     /// The class as history entries write it.
     pub fn text(self) -> &'static str {
@@ -296,6 +438,7 @@ impl ReasonClass {
             Self::Precondition => "precondition",
             Self::Tool => "tool",
             Self::Interrupted => "interrupted",
+            Self::Held => "held",
         }
     }
 
@@ -339,10 +482,17 @@ macro_rules! deserialized_by_parsing {
     };
 }
 
-deserialized_by_parsing!(TaskName, TaskStatus);
-serialized_as!(TaskName => id, TaskStatus => text, RunOutcome => text, ReasonClass => text);
+deserialized_by_parsing!(TaskName, TaskStatus, NodeName, Verdict);
+serialized_as!(TaskName => id, NodeName => id, Verdict => text, TaskStatus => text, RunOutcome => text, ReasonClass => text);
 
 crate::schema::text_schema!(TaskName, "TaskName", "A task of a release", one of TaskName::ALL.map(TaskName::id));
+crate::schema::text_schema!(
+    NodeName,
+    "NodeName",
+    "A task or a checkpoint of a release",
+    one of NodeName::all().map(NodeName::id).collect::<Vec<_>>()
+);
+crate::schema::text_schema!(Verdict, "Verdict", "What a person decides", one of Verdict::ALL.map(Verdict::text));
 crate::schema::text_schema!(TaskStatus, "TaskStatus", "The status of a task", one of TaskStatus::ALL.map(TaskStatus::text));
 crate::schema::text_schema!(RunOutcome, "RunOutcome", "How a run ended", one of RunOutcome::ALL.map(RunOutcome::text));
 crate::schema::text_schema!(
@@ -367,6 +517,24 @@ mod tests {
             assert_eq!(TaskStatus::from_file(status.text()), Some(status));
             assert_eq!(RunOutcome::from_file(RunOutcome::from(status).text()), Some(status.into()));
         }
+    }
+
+    #[test]
+    fn nodes_are_the_tasks_and_the_checkpoints_and_each_name_is_one() {
+        let mut names: Vec<&str> = NodeName::all().map(NodeName::id).collect();
+        assert_eq!(names.len(), TaskName::ALL.len() + NodeName::CHECKPOINTS.len());
+        for node in NodeName::all() {
+            assert_eq!((node.id().parse(), NodeName::from_file(node.id())), (Ok(node), Some(node)));
+            assert_eq!(node.id().to_uppercase().replace('-', "_").parse(), Ok(node));
+            assert_eq!(node.task().map(TaskName::id), node.task().map(|_| node.id()));
+        }
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), NodeName::all().count());
+        let error = "promotions".parse::<NodeName>().unwrap_err().to_string();
+        assert_eq!(error, "`promotions` is not a task or checkpoint of a release; did you mean `promotion`?");
+        assert_eq!(" Accept ".parse(), Ok(Verdict::Accept));
+        assert!("yes".parse::<Verdict>().unwrap_err().to_string().ends_with("use accept, reject or wait"));
     }
 
     #[test]

@@ -4,11 +4,13 @@
 //! stamp keeps its letters and is quoted at the next write. Unknown keys are not changed.
 
 use super::consents::CONSENTS;
+use super::decisions::{DECISIONS, DecisionKind};
 use super::diagnostic::{Diagnostics, Severity};
 use super::jobs::JobSystem;
 use super::names::{TaskName, TaskStatus};
 use super::views;
 use super::yaml::{Kind, Mapping, Node, Position, Value};
+use crate::clock::Moment;
 
 /// The schema that we write.
 pub(super) const SCHEMA_VERSION: &str = "1.0";
@@ -102,6 +104,38 @@ impl Checker {
             checker.task(item, field, &mut names);
         });
         self.list(mapping, "", "issues", position, Absent::Error, Self::issue);
+        self.list(mapping, "", DECISIONS, position, Absent::Fine, Self::decision);
+    }
+
+    /// What a person decided. Whether anything may begin depends on it, so what cannot be read is an error.
+    fn decision(&mut self, item: &mut Node, field: &str) {
+        let position = item.position;
+        let Some(decision) = item.as_mapping_mut() else {
+            return self.error(position, field, "expected a mapping with id, kind, by, at and reason");
+        };
+        self.text(decision, field, "kind", position, Absent::Error, Form::Text);
+        if let Some(node) = decision.get("kind")
+            && let Some(kind) = node.as_text()
+            && DecisionKind::from_file(kind).is_none()
+        {
+            let message =
+                format!("`{}` is not a kind of decision; expected hold, verdict or waiver", short(kind));
+            self.error(node.position, &join(field, "kind"), message);
+        }
+        for key in ["id", "by", "reason"] {
+            self.text(decision, field, key, position, Absent::Warning, Form::Text);
+        }
+        self.text(decision, field, "at", position, Absent::Warning, Form::Time);
+        for key in ["node", "verdict", "evidence", "until"] {
+            self.text(decision, field, key, position, Absent::Fine, Form::Text);
+        }
+        if let Some(node) = decision.get("until")
+            && let Some(until) = node.as_text()
+            && let Err(error) = until.parse::<Moment>()
+        {
+            self.warning(node.position, &join(field, "until"), error.to_string());
+        }
+        self.withdrawal(decision, field, position);
     }
 
     fn release(&mut self, mapping: &mut Mapping, position: Position) {
@@ -272,10 +306,15 @@ impl Checker {
         }
         self.text(consent, field, "run", position, Absent::Fine, Form::Text);
         self.text(consent, field, "used_at", position, Absent::Fine, Form::Time);
-        if consent.get("withdrawn").is_none_or(Node::is_null) {
+        self.withdrawal(consent, field, position);
+    }
+
+    /// Who took a record back.
+    fn withdrawal(&mut self, record: &mut Mapping, field: &str, position: Position) {
+        if record.get("withdrawn").is_none_or(Node::is_null) {
             return;
         }
-        let Some((place, withdrawn)) = self.mapping(consent, field, "withdrawn", position, Absent::Fine)
+        let Some((place, withdrawn)) = self.mapping(record, field, "withdrawn", position, Absent::Fine)
         else {
             return;
         };

@@ -2,8 +2,6 @@
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde::{Serialize, Serializer};
 
 use super::claims::ClaimView;
@@ -13,6 +11,7 @@ use super::jobs::Job;
 use super::metadata::{is_placeholder_id, is_placeholder_ticket, pending};
 use super::names::{ReasonClass, RunOutcome, TaskName, TaskStatus};
 use super::yaml::{Mapping, Node};
+use crate::clock::Moment;
 
 /// What the build data said about the release when its state was created.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -367,11 +366,7 @@ impl Waiver {
     /// end that cannot be read has come.
     pub fn counts_at(&self, now: Timestamp) -> bool {
         let Some(expires) = self.expires.as_deref() else { return true };
-        match (expires.parse::<Timestamp>(), expires.parse::<Date>()) {
-            (Ok(end), _) => now < end,
-            (_, Ok(day)) => now.to_zoned(TimeZone::UTC).date() <= day,
-            _ => false,
-        }
+        expires.parse::<Moment>().is_ok_and(|end| !end.is_over(now))
     }
 
     fn from_mapping(mapping: &Mapping) -> Self {

@@ -131,6 +131,10 @@ impl Watcher<'_> {
         };
         let now = self.runner.clock.now();
         let passed = state.task(TASK).is_some_and(|task| task.status == TaskStatus::Pass);
+        // Nobody is asked to decide on what may not go on. The wait and its deadline stay as they are.
+        if !passed && let Err(closed) = permit.begin().await {
+            return Ok(Look::Later(after(now, self.policy.interval), closed.text));
+        }
         let overdue = wait.deadline().is_some_and(|deadline| now >= deadline);
         if !passed && !overdue && wait.due() > now {
             let why = format!("the next check is due at {}", wait.due());

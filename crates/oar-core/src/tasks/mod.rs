@@ -11,6 +11,7 @@ pub mod create_test_report;
 pub mod drop_bugs;
 pub mod external_job;
 mod health;
+pub mod holds;
 mod identifiers;
 pub mod image_consistency_check;
 pub mod image_signed_check;
@@ -29,7 +30,8 @@ mod workspace;
 
 pub use context::ReleaseContext;
 pub use workspace::{
-    all_releases_with_state, open_statebox, open_statebox_to_create, releases_with_state, shared_store,
+    all_releases_with_state, freeze_file, open_statebox, open_statebox_to_create, releases_with_state,
+    shared_store,
 };
 
 use crate::statebox::{RunOutcome, State, TaskName};

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::flow::graph::{Readiness, readiness};
 use crate::flow::runner::other_run;
+use crate::permit::Closed;
 use crate::statebox::{
     ANOTHER_PROGRAM, ConsentView, IssueView, Job, Metadata, NotificationState, RunOutcome, RunView, State,
     TaskName, TaskStatus, TaskView, Wait,
@@ -19,6 +20,9 @@ pub struct StatusReport {
     pub statebox: String,
     /// When it last changed.
     pub updated_at: Option<String>,
+    /// Why nothing begins now: by whom the release, or every release, is held; and what cannot be found out of that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<HeldRow>,
     /// Advisories, builds, Jira ticket, date, merge request.
     pub metadata: Metadata,
     /// The workflow tasks in order.
@@ -30,6 +34,22 @@ pub struct StatusReport {
     /// The commands that can be run now: those of tasks that are not blocked, and of tasks that are In
     /// Progress and that no process is running.
     pub next: Vec<String>,
+}
+
+/// A reason why nothing begins.
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+pub struct HeldRow {
+    /// Who holds what, since when, until when and why.
+    pub reason: String,
+    /// The next step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+impl From<Closed> for HeldRow {
+    fn from(closed: Closed) -> Self {
+        Self { reason: closed.text, next: closed.hint }
+    }
 }
 
 /// One task of the report.
@@ -104,6 +124,7 @@ impl StatusReport {
             release: state.release().unwrap_or_default().to_owned(),
             statebox: location,
             updated_at: state.updated_at().map(str::to_owned),
+            held: state.closed(now).into_iter().map(HeldRow::from).collect(),
             metadata,
             tasks,
             others: others.into_iter().map(|task| task_row(state, task, now)).collect(),

@@ -6,7 +6,7 @@ use crate::clients::Clients;
 use crate::config::{ConfigError, StateLocation};
 use crate::flow::outcome::TaskError;
 use crate::service::Service;
-use crate::statebox::StateBox;
+use crate::statebox::{FreezeFile, StateBox};
 use crate::store::Store;
 use crate::store::github::GithubStore;
 use crate::store::local::LocalStore;
@@ -52,6 +52,13 @@ pub fn open_statebox_to_create(clients: &Clients, release: &ReleaseVersion) -> R
 /// The store of the `StateBox` files, for what is kept beside them.
 pub fn shared_store(clients: &Clients) -> Result<Arc<dyn Store>, ConfigError> {
     store(clients, false)
+}
+
+/// The file with the holds of every release, where the settings keep the state; nothing is read yet.
+pub fn freeze_file(clients: &Clients) -> Result<FreezeFile, ConfigError> {
+    // Its branch is that of the StateBox files, which are read as well.
+    let store = store(clients, true)?;
+    Ok(FreezeFile::new(store, clients.clock().clone(), clients.http().redactor().clone()))
 }
 
 fn opened(clients: &Clients, release: &ReleaseVersion, store: Arc<dyn Store>) -> StateBox {

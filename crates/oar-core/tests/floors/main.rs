@@ -104,6 +104,26 @@ fn every_module_of_the_floors_exists() {
     assert!(missing.is_empty(), "no such modules: {missing:?}");
 }
 
+/// A client that is given a permit asks it, so that nothing is sent while a release is held. Files of the state may be
+/// written then, and leases of replicas belong to no release.
+#[test]
+fn every_client_asks_the_permit_that_it_is_given() {
+    let exempt =
+        |file: &Path| file.starts_with("clients/github") || file == Path::new("clients/kube/lease.rs");
+    let clients = source().files.into_iter().filter(|file| file.starts_with("clients") && !exempt(file));
+    let mut asked = 0;
+    for file in clients {
+        let text = fs::read_to_string(sources().join(&file)).unwrap();
+        assert!(
+            !text.contains("_permit: &WritePermit"),
+            "{} takes a permit and does not ask it",
+            file.display()
+        );
+        asked += text.matches("begin(permit, ").count();
+    }
+    assert!(asked > 20, "only {asked} writes ask");
+}
+
 fn floor_of(module: &str) -> Option<usize> {
     FLOORS.iter().position(|floor| floor.contains(&module))
 }

@@ -8,6 +8,7 @@ pub(crate) mod consent;
 pub(crate) mod create_test_report;
 pub(crate) mod drop_bugs;
 pub(crate) mod history;
+pub(crate) mod hold;
 pub(crate) mod image_consistency_check;
 pub(crate) mod image_signed_check;
 pub(crate) mod is_shipped;

@@ -37,7 +37,15 @@ fn in_worksheet(status: &WorksheetStatus) -> String {
 }
 
 fn render(report: &StatusReport) -> String {
-    let mut lines = vec![header(report), TextStyle::Faint.paint(&report.statebox), String::new()];
+    let mut lines = vec![header(report), TextStyle::Faint.paint(&report.statebox)];
+    for held in &report.held {
+        lines.push(TextStyle::Bad.paint("nothing begins:"));
+        wrap(&held.reason, INDENT, &mut lines);
+        if let Some(next) = &held.next {
+            wrap(next, INDENT, &mut lines);
+        }
+    }
+    lines.push(String::new());
     let names = report.tasks.iter().chain(&report.others).map(|row| row.name.len());
     let width = names.max().unwrap_or(0).max(NAMES);
     for row in &report.tasks {

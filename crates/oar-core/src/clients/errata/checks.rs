@@ -10,6 +10,7 @@ use url::form_urlencoded::Serializer;
 
 use super::model::literals;
 use super::{AdvisoryId, ErrataClient};
+use crate::clients::begin;
 use crate::clients::empty::or_default;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::Repeat;
@@ -229,8 +230,9 @@ impl ErrataClient {
     pub async fn refresh_security_alerts(
         &self,
         id: AdvisoryId,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<SecurityAlerts, ServiceError> {
+        begin(permit, Service::Errata).await?;
         let path = format!("api/v1/erratum/{id}/security_alerts/refresh");
         let call = self
             .call("refresh security alerts", Method::POST, id, &path)?

@@ -4,10 +4,11 @@
 use http::Method;
 
 use super::{AdvisoryId, ErrataClient, with_form};
-use crate::clients::Effect;
 use crate::clients::jira::IssueKey;
+use crate::clients::{Effect, begin};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
+use crate::service::Service;
 
 /// Why Errata Tool may refuse a change of one issue for an unrelated reason (spec 02 §2.5).
 const WHOLE_ADVISORY: &str = "Errata Tool checks the whole advisory at every change: its state, and that its QE owner is \
@@ -24,8 +25,9 @@ impl ErrataClient {
         &self,
         id: AdvisoryId,
         key: &IssueKey,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<Effect, ServiceError> {
+        begin(permit, Service::Errata).await?;
         self.change_issue("remove Jira issue", "remove_jira_issue", id, key, false).await
     }
 
@@ -35,8 +37,9 @@ impl ErrataClient {
         &self,
         id: AdvisoryId,
         key: &IssueKey,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<Effect, ServiceError> {
+        begin(permit, Service::Errata).await?;
         self.change_issue("add Jira issue", "add_jira_issue", id, key, true).await
     }
 

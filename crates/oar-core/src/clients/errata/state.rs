@@ -8,10 +8,11 @@ use super::model::ErratumAnswer;
 use super::{
     Advisory, AdvisoryId, AdvisoryState, ErrataClient, ErrataError, SecurityApproval, WORTH_A_LOOK, with_form,
 };
-use crate::clients::{Effect, write_or_look};
+use crate::clients::{Effect, begin, write_or_look};
 use crate::error::ServiceError;
 use crate::http::{Repeat, Reply};
 use crate::permit::WritePermit;
+use crate::service::Service;
 
 impl ErrataClient {
     /// Moves an advisory to `wanted`, for a caller that has just read another state (one or two requests).
@@ -24,8 +25,9 @@ impl ErrataClient {
         &self,
         id: AdvisoryId,
         wanted: &AdvisoryState,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<Effect, ErrataError> {
+        begin(permit, Service::Errata).await?;
         let path = format!("api/v1/erratum/{id}/change_state");
         let call = self.call("change state", Method::POST, id, &path)?;
         let answer = self.send(with_form(call, "new_state", wanted.as_str()), id).await;
@@ -45,8 +47,9 @@ impl ErrataClient {
     pub async fn request_docs_approval(
         &self,
         id: AdvisoryId,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<(), ServiceError> {
+        begin(permit, Service::Errata).await?;
         let call = self
             .call("request docs approval", Method::PUT, id, &format!("api/v1/erratum/{id}"))?
             // Setting one field to one value has the same effect however often it is sent.
@@ -60,8 +63,9 @@ impl ErrataClient {
     pub async fn request_security_approval(
         &self,
         id: AdvisoryId,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<Effect, ServiceError> {
+        begin(permit, Service::Errata).await?;
         let call =
             self.call("request product security approval", Method::PUT, id, &format!("api/v1/erratum/{id}"))?;
         let is_requested = |advisory: &Advisory| advisory.security_approval != SecurityApproval::NotRequested;

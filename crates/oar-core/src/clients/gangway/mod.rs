@@ -20,6 +20,7 @@ use serde_json::json;
 use url::Url;
 
 use self::pace::Pace;
+use crate::clients::begin;
 use crate::clients::empty::null_is_default;
 use crate::clients::prow::ProwState;
 use crate::clock::Clock;
@@ -149,9 +150,10 @@ impl GangwayClient {
         &self,
         trigger: &Trigger,
         last: Option<Timestamp>,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<Execution, ServiceError> {
         const OPERATION: &str = "start a job";
+        begin(permit, Service::Gangway).await?;
         let mut body = json!({
             "job_execution_type": "1",
             "pod_spec_options": { "envs": trigger.envs, "annotations": trigger.annotations },

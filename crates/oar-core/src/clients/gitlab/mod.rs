@@ -37,9 +37,11 @@ pub use repository::{Branch, Commit, CommitBase, ForkedFrom, NewCommit, Project}
 pub use review::{Approval, Approvals, ChangedFile, ChangedFiles, MergeWhen, NewMergeRequest};
 use transport::Operation;
 
+use crate::clients::begin;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Http, Repeat};
 use crate::permit::WritePermit;
+use crate::service::Service;
 
 /// The most notes of one merge request that are read, newest first: ten pages.
 const NOTES_LIMIT: usize = 1000;
@@ -110,8 +112,9 @@ impl GitlabClient {
         &self,
         reference: &MergeRequestRef,
         body: &str,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<Note, ServiceError> {
+        begin(permit, Service::Gitlab).await?;
         let operation = self.write("add a note to a merge request", reference.to_string());
         let endpoint = CreateMergeRequestNote::builder()
             .project(reference.project.as_str())
@@ -128,8 +131,9 @@ impl GitlabClient {
         reference: &MergeRequestRef,
         note: u64,
         body: &str,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<Note, ServiceError> {
+        begin(permit, Service::Gitlab).await?;
         let operation = self.read("edit a note of a merge request", format!("note {note} of {reference}"));
         let endpoint = EditMergeRequestNote::builder()
             .project(reference.project.as_str())

@@ -9,9 +9,10 @@ use gitlab::api::projects::repository::files::{Encoding, File as FileEndpoint};
 use serde::Deserialize;
 
 use super::{GitlabClient, pages, query, unbuildable};
-use crate::clients::empty;
+use crate::clients::{begin, empty};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
+use crate::service::Service;
 
 /// The most branches that one search looks through.
 const BRANCHES_LIMIT: usize = 200;
@@ -152,7 +153,8 @@ impl GitlabClient {
     ///
     /// [`ServiceErrorKind::Rejected`] when the branch of a [`CommitBase::NewBranch`] exists. After
     /// [`ServiceErrorKind::Unclear`] the caller looks for the branch.
-    pub async fn commit(&self, new: &NewCommit<'_>, _permit: &WritePermit) -> Result<Commit, ServiceError> {
+    pub async fn commit(&self, new: &NewCommit<'_>, permit: &WritePermit) -> Result<Commit, ServiceError> {
+        begin(permit, Service::Gitlab).await?;
         let operation = self.write("commit files", format!("branch {}", new.branch));
         let mut builder = CreateCommit::builder();
         builder.project(new.project).branch(new.branch).commit_message(new.message);

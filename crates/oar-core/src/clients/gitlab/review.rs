@@ -15,10 +15,11 @@ use serde::Deserialize;
 use super::model::{MergeRequest, MergeRequestRef, User};
 use super::transport::Operation;
 use super::{GitlabClient, pages, query, unbuildable};
-use crate::clients::empty;
+use crate::clients::{begin, empty};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::Repeat;
 use crate::permit::WritePermit;
+use crate::service::Service;
 
 /// The most changed files of one merge request that are read: ten pages.
 const DIFFS_LIMIT: usize = 1000;
@@ -161,8 +162,9 @@ impl GitlabClient {
         &self,
         reference: &MergeRequestRef,
         sha: &str,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<Approvals, ServiceError> {
+        begin(permit, Service::Gitlab).await?;
         let operation = self.write("approve a merge request", reference.to_string());
         let endpoint = ApproveMergeRequest::builder()
             .project(reference.project.as_str())
@@ -221,8 +223,9 @@ impl GitlabClient {
     pub async fn create_merge_request(
         &self,
         new: &NewMergeRequest<'_>,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<MergeRequest, ServiceError> {
+        begin(permit, Service::Gitlab).await?;
         let operation = self.write("make a merge request", format!("`{}`", new.title));
         let endpoint = CreateMergeRequest::builder()
             .project(new.source_project)
@@ -249,8 +252,9 @@ impl GitlabClient {
         reference: &MergeRequestRef,
         sha: &str,
         when: MergeWhen,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<MergeRequest, ServiceError> {
+        begin(permit, Service::Gitlab).await?;
         let operation = self.write("merge a merge request", reference.to_string());
         let endpoint = Merge { reference, sha, by_itself: when == MergeWhen::PipelineSucceeds };
         query(endpoint, &operation).await

@@ -6,9 +6,10 @@ use serde_json::json;
 
 use super::search::quoted;
 use super::{Issue, IssueKey, JiraClient, body};
-use crate::clients::write_or_look;
+use crate::clients::{begin, write_or_look};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
+use crate::service::Service;
 
 /// An issue to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +58,7 @@ impl JiraClient {
     pub async fn create_issue(
         &self,
         issue: &NewIssue,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<IssueKey, ServiceError> {
         #[derive(Deserialize)]
         struct Created {
@@ -75,6 +76,7 @@ impl JiraClient {
             .about(format!("project {}", issue.project))
             .body(body(&fields));
         let write = async {
+            begin(permit, Service::Jira).await?;
             let reply = self.exchange(call).await?;
             Ok(self.decode::<Created>(&reply)?.key)
         };

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Account, AccountId, Issue, IssueKey, JiraClient, body, unexpected};
-use crate::clients::Effect;
+use crate::clients::{Effect, begin};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::Repeat;
 use crate::permit::WritePermit;
@@ -86,8 +86,9 @@ impl JiraClient {
         key: &IssueKey,
         operation: &'static str,
         change: &Value,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<(), ServiceError> {
+        begin(permit, Service::Jira).await?;
         let call = self
             .call(operation, Method::PUT, &format!("/issue/{key}"))?
             .about(key.as_str())

@@ -44,7 +44,7 @@ pub use fetch::IssueSet;
 pub use links::FieldName;
 pub use model::{Account, AccountId, Issue, IssueId, Subtask, Transition, TransitionTarget};
 
-use crate::clients::Effect;
+use crate::clients::{Effect, begin};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Repeat, Reply};
 use crate::permit::WritePermit;
@@ -148,11 +148,12 @@ impl JiraClient {
         &self,
         issue: &Issue,
         account: &AccountId,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<Effect, ServiceError> {
         if issue.assignee().is_some_and(|assignee| assignee.id == *account) {
             return Ok(Effect::AlreadySo);
         }
+        begin(permit, Service::Jira).await?;
         let path = format!("/issue/{}/assignee", issue.key);
         let call = self
             .call("assign issue", Method::PUT, &path)?
@@ -189,12 +190,13 @@ impl JiraClient {
         key: &IssueKey,
         text: &str,
         not_after: Option<Timestamp>,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<String, ServiceError> {
         #[derive(Deserialize)]
         struct Created {
             id: String,
         }
+        begin(permit, Service::Jira).await?;
         let call = self
             .call("add comment", Method::POST, &format!("/issue/{key}/comment"))?
             .about(key.as_str())

@@ -10,8 +10,10 @@ use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
 use super::{Issue, IssueKey, JiraClient, body, unexpected};
+use crate::clients::begin;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
+use crate::service::Service;
 
 impl JiraClient {
     /// The issue with the named fields and all of its properties, as it is stored now.
@@ -39,8 +41,9 @@ impl JiraClient {
         name: &str,
         value: &Value,
         not_after: Option<Timestamp>,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<bool, ServiceError> {
+        begin(permit, Service::Jira).await?;
         let call = self
             .call("set a property", Method::PUT, &format!("/issue/{key}/properties/{name}"))?
             .about(key.as_str())
@@ -60,8 +63,9 @@ impl JiraClient {
         key: &IssueKey,
         name: &str,
         not_after: Option<Timestamp>,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<(), ServiceError> {
+        begin(permit, Service::Jira).await?;
         let call = self
             .call("remove a property", Method::DELETE, &format!("/issue/{key}/properties/{name}"))?
             .about(key.as_str())

@@ -6,10 +6,11 @@ use serde_json::json;
 
 use super::model::same;
 use super::{Issue, IssueKey, JiraClient, JiraError, Transition, body, unexpected};
-use crate::clients::{self, Attempt, Effect, empty};
+use crate::clients::{self, Attempt, Effect, begin, empty};
 use crate::error::ServiceError;
 use crate::error::ServiceErrorKind::{Conflict, Rejected, Unclear};
 use crate::permit::WritePermit;
+use crate::service::Service;
 
 /// How often a transition is tried when somebody else changes the issue at the same time.
 const ATTEMPTS: usize = 3;
@@ -51,7 +52,7 @@ impl JiraClient {
         current: Option<&str>,
         status: &str,
         mut offered: Vec<Transition>,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<Effect, JiraError> {
         let mut attempt = 1;
         let mut refused: Option<(String, ServiceError)> = None;
@@ -79,6 +80,7 @@ impl JiraClient {
             // Another success, such as a gateway's page, proves nothing: only reading the issue shows the
             // result.
             let write = async {
+                begin(permit, Service::Jira).await?;
                 match self.send(call).await? {
                     reply if reply.status == StatusCode::NO_CONTENT => Ok(()),
                     reply => Err(ServiceError { kind: Unclear, ..unexpected(&reply) }),

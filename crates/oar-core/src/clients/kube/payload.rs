@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::transport::Purpose;
 use super::{KubeClient, refusal};
+use crate::clients::begin;
 use crate::clients::empty::null_is_default;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
@@ -125,7 +126,7 @@ impl KubeClient {
         &self,
         arch: Arch,
         build: &str,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<PayloadOutcome, ServiceError> {
         let mut sent = false;
         let mut failure = None;
@@ -139,6 +140,7 @@ impl KubeClient {
                 Some(other) => return Ok(PayloadOutcome::HasOther(other.to_owned())),
                 None => {}
             }
+            begin(permit, Service::Kube).await?;
             match self.patch_payload(arch, build, &payload.metadata.resource_version).await {
                 Ok(()) => sent = true,
                 Err(error) if error.kind == ServiceErrorKind::Conflict => failure = Some(error),

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::clients::begin;
 use crate::clients::google::ServiceAccount;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Repeat, Reply, join, join_segments};
@@ -157,11 +158,12 @@ impl SheetsClient {
         &self,
         sheet: &Worksheet,
         writes: &[CellWrite],
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<(), ServiceError> {
         if writes.is_empty() {
             return Ok(());
         }
+        begin(permit, Service::GoogleSheets).await?;
         let data: Vec<Value> = writes
             .iter()
             .map(|write| json!({ "range": sheet.range(&write.cells), "values": write.values }))

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::SlackClient;
+use crate::clients::begin;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Repeat};
 use crate::permit::WritePermit;
@@ -65,7 +66,8 @@ impl SlackClient {
     /// # Errors
     ///
     /// Every failure but a lost answer to the last step means that people see nothing.
-    pub async fn upload(&self, file: &Upload<'_>, _permit: &WritePermit) -> Result<(), UploadError> {
+    pub async fn upload(&self, file: &Upload<'_>, permit: &WritePermit) -> Result<(), UploadError> {
+        begin(permit, Service::Slack).await.map_err(UploadError::Refused)?;
         let subject = || format!("channel {}", file.channel);
         let parameters = [("filename", file.name.to_owned()), ("length", file.content.len().to_string())];
         let answer: AddressAnswer = self

@@ -4,8 +4,10 @@ use serde::Serialize;
 use slack_morphism::blocks::SlackBlock;
 
 use super::{Block, Posted, SlackClient};
+use crate::clients::begin;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
+use crate::service::Service;
 
 /// Refusals after which only a new message helps.
 const NOT_EDITABLE: [&str; 5] =
@@ -43,8 +45,9 @@ impl SlackClient {
         message: &Posted,
         text: &str,
         blocks: &[Block],
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<Edit, ServiceError> {
+        begin(permit, Service::Slack).await?;
         let connector = self.connector("edit a message", format!("channel {}", message.channel));
         let blocks = blocks.iter().map(Block::to_library).collect();
         let body = EditBody { channel: &message.channel, ts: &message.ts, text, blocks };
@@ -60,8 +63,9 @@ impl SlackClient {
         &self,
         message: &Posted,
         emoji: &str,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<(), ServiceError> {
+        begin(permit, Service::Slack).await?;
         let connector = self.connector("react to a message", format!("channel {}", message.channel));
         let body = ReactionBody { channel: &message.channel, timestamp: &message.ts, name: emoji };
         match self.change(connector, "reactions.add", &body).await {

@@ -34,10 +34,11 @@ pub use people::{ChannelStanding, Members};
 pub use recent::{Coverage, Recent};
 pub use text::{GroupId, UnresolvedMention, UserId, escape, link};
 
-use crate::clients::empty;
+use crate::clients::{begin, empty};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Http, Repeat};
 use crate::permit::WritePermit;
+use crate::service::Service;
 use connector::Connector;
 
 /// The event type of the metadata by which a posted message is found again.
@@ -250,8 +251,9 @@ impl SlackClient {
         &self,
         post: &Post,
         key: Option<&str>,
-        _permit: &WritePermit,
+        permit: &WritePermit,
     ) -> Result<Posted, ServiceError> {
+        begin(permit, Service::Slack).await?;
         let connector = Connector {
             repeat: Repeat::OnlyWhenRefused,
             ..self.connector("post a message", format!("channel {}", post.channel))

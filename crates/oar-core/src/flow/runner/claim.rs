@@ -159,6 +159,10 @@ impl<T: Task> Run<'_, T> {
         let begun = self
             .statebox()
             .update_or_create(permit, &update_message(name), initial, |state| {
+                let acts = plan.is_some_and(|plan| !plan.summary().steps.is_empty());
+                if acts && let Some(closed) = state.closed(now).into_iter().next() {
+                    return Err(closed.into());
+                }
                 let is_ours = state.claim(name).is_some_and(|known| known.run == claim.run);
                 if !is_ours {
                     if let Some(other) = other_run(state, name, now) {

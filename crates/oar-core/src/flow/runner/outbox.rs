@@ -26,6 +26,10 @@ impl Runner<'_> {
         if kept.is_empty() {
             return (state, Vec::new());
         }
+        if let Err(closed) = permit.begin().await {
+            tracing::info!("messages of earlier runs stay unsent: {closed}");
+            return (state, Vec::new());
+        }
         let (now, mut claimed) = (self.clock.now(), Vec::new());
         let claim = self.statebox.update(permit, UPDATE_MESSAGE, |state| {
             let (change, mine) = state.claim_messages(&kept, now);

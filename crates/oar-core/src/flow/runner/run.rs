@@ -13,7 +13,7 @@ use crate::flow::interrupt::Signal;
 use crate::flow::outcome::{PlanSummary, Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::recorder::Recorder;
 use crate::flow::task::Task;
-use crate::permit::WritePermit;
+use crate::permit::{Closed, WritePermit};
 use crate::statebox::{
     Notification, RunStart, State, StateBox, StateBoxError, StateError, TaskName, TaskStatus,
 };
@@ -30,6 +30,8 @@ pub(super) struct Run<'r, T: Task> {
     started: Timestamp,
     pub(super) claimed: Claimed,
     pub(super) recorder: Recorder,
+    /// With what the task acts; it remembers why an effect was refused.
+    effects: Option<WritePermit>,
     progress: Mutex<Progress>,
 }
 
@@ -91,6 +93,7 @@ impl<'r, T: Task> Run<'r, T> {
             started: runner.clock.now(),
             claimed: Claimed::default(),
             recorder: Recorder::default(),
+            effects: mode.permit().map(WritePermit::for_one_run),
             progress: Mutex::default(),
         }
     }
@@ -164,16 +167,50 @@ impl<'r, T: Task> Run<'r, T> {
         if let Some(end) = self.without_acting(&planned, state) {
             return Ok(end);
         }
+        // Nobody is asked about a plan that may not begin; and while they think, it may be held.
+        self.refuse_when_held(&planned, state).await?;
         if let Some(refusal) = self.consent(&planned.summary).await {
             return Ok(End::Declined(refusal));
         }
-        let Some(permit) = self.mode.permit() else { return Ok(End::Planned) };
+        self.refuse_when_held(&planned, state).await?;
+        let Some(permit) = &self.effects else { return Ok(End::Planned) };
         if let Some(end) = self.claim(&mut planned, state, permit).await? {
             return Ok(end);
         }
-        let outcome = self.apply(&planned, permit).await?;
-        let outcome = self.tell(&planned, outcome, state, permit).await?;
+        let outcome = self.unless_held(self.apply(&planned, permit).await)?;
+        let outcome = self.unless_held(self.tell(&planned, outcome, state, permit).await)?;
         Ok(End::Finished(planned.plan, outcome))
+    }
+
+    /// Refuses a plan that would change anything while the release is held, or while that cannot be found out.
+    async fn refuse_when_held(
+        &self,
+        planned: &super::plan::Planned<T::Plan>,
+        state: Option<&State>,
+    ) -> Result<(), Closed> {
+        let Some(permit) = self.mode.permit().filter(|_| !planned.summary.steps.is_empty()) else {
+            return Ok(());
+        };
+        if let Some(closed) = state.and_then(|state| state.closed(self.now()).into_iter().next()) {
+            return Err(closed);
+        }
+        permit.begin().await
+    }
+
+    /// What a run came to. When an effect was refused because the release is held, a failure is none of the release: the
+    /// rest was not done.
+    fn unless_held(
+        &self,
+        ended: Result<TaskOutcome<T::Done>, TaskError>,
+    ) -> Result<TaskOutcome<T::Done>, TaskError> {
+        let Some(closed) = self.effects.as_ref().and_then(WritePermit::refused) else { return ended };
+        match ended {
+            Ok(outcome) if outcome.status == TaskStatus::Fail || outcome.class.is_some() => {
+                Ok(outcome.held(closed))
+            }
+            Ok(outcome) => Ok(outcome),
+            Err(_) => Err(closed.into()),
+        }
     }
 
     /// Makes the planned changes.

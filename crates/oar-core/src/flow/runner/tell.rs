@@ -21,9 +21,11 @@ impl<T: Task> Run<'_, T> {
         state: Option<&State>,
         permit: &WritePermit,
     ) -> Result<TaskOutcome<T::Done>, TaskError> {
+        // A message that must wait says nothing about the task.
+        let words = permit.for_one_run();
         let told = async {
             if self.has_news(planned, &outcome) && self.task.tells(&outcome) {
-                self.deliver(planned, &outcome, state, permit).await?;
+                self.deliver(planned, &outcome, state, &words).await?;
             }
             Ok::<_, TaskError>(())
         };

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 mod claims;
 mod consent;
 mod endings;
+mod held;
 mod messages;
 mod phases;
 
@@ -52,6 +53,10 @@ enum Behaviour {
     LooksLast,
     /// The same, but the last look fails.
     CannotLookLast,
+    /// Asks the permit before each change, as clients do, and gives up at the first refusal.
+    Asks,
+    /// The same, and goes on with the next change.
+    AsksOn,
 }
 
 struct Demo {
@@ -169,10 +174,29 @@ impl Task for Demo {
     async fn apply(
         &self,
         plan: &DemoPlan,
-        _permit: &WritePermit,
+        permit: &WritePermit,
         recorder: &Recorder,
     ) -> Result<TaskOutcome<()>, TaskError> {
         self.applied.fetch_add(1, Ordering::SeqCst);
+        if matches!(self.behaviour, Behaviour::Asks | Behaviour::AsksOn) {
+            let mut failures = crate::failures::Failures::default();
+            for step in plan.summary().steps {
+                let refused = match permit.begin().await {
+                    Ok(()) => {
+                        recorder.did(step);
+                        continue;
+                    }
+                    Err(closed) => closed,
+                };
+                let kind = ServiceErrorKind::Held;
+                let error = ServiceError::new(Service::Errata, "begin a change", kind, refused.text);
+                if self.behaviour == Behaviour::Asks {
+                    return Err(error.into());
+                }
+                failures.add(&error);
+            }
+            return Ok(TaskOutcome::pass(()).with_failures(&failures));
+        }
         let do_all = || plan.summary().steps.into_iter().for_each(|step| recorder.did(step));
         match self.behaviour {
             Behaviour::Pass
@@ -206,7 +230,7 @@ impl Task for Demo {
                 Ok(TaskOutcome::of(TaskStatus::InProgress, ()))
             }
             Behaviour::Look => Ok(TaskOutcome::of(TaskStatus::InProgress, ())),
-            Behaviour::Overtaken => panic!("nothing may be done"),
+            Behaviour::Overtaken | Behaviour::Asks | Behaviour::AsksOn => panic!("nothing may be done"),
         }
     }
 
@@ -274,6 +298,12 @@ impl Bench {
     async fn run_until(&self, task: &Demo, channel: &Channel, interrupt: &Interrupt) -> Report<()> {
         let permit = WritePermit::granted_by_user_interface();
         self.runner(channel, interrupt).run(task, Mode::Apply(&permit), self.statebox.find().await).await
+    }
+
+    async fn run_with(&self, task: &Demo, channel: &Channel, permit: &WritePermit) -> Report<()> {
+        let (_sender, interrupt) = Interrupt::channel();
+        let loaded = self.statebox.find().await;
+        self.runner(channel, &interrupt).run(task, Mode::Apply(permit), loaded).await
     }
 
     fn runner<'a>(&'a self, channel: &'a Channel, interrupt: &'a Interrupt) -> Runner<'a> {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::super::{
-    ANOTHER_PROGRAM, Job, JobSystem, Loss, NewConsent, NewIssue, NewWait, StateBox, TaskClaim,
+    ANOTHER_PROGRAM, DecisionKind, Job, JobSystem, Loss, NewConsent, NewDecision, NewIssue, NewWait,
+    StateBox, Subject, TaskClaim,
 };
 use super::*;
 use crate::permit::WritePermit;
@@ -398,4 +399,36 @@ async fn a_lost_blocker_is_seen_beside_another_issue_of_the_same_second() {
     bench.store.replace(&before.replace("disk full on the mirror", "waiting for a person's answer"));
     let seen = bench.load().await;
     assert!(seen.losses().contains(&lost[0]), "{:?}", seen.losses());
+}
+
+#[tokio::test]
+async fn a_decision_that_another_program_wrote_over_is_put_back_and_stays_taken_back() {
+    let bench = bench();
+    let before = bench.text();
+    let hold = NewDecision {
+        id: "h".into(),
+        subject: Subject::Hold { until: None },
+        by: "lead".into(),
+        at: at("11:00:00"),
+        reason: "a defect".into(),
+    };
+    bench.update(|state| state.decide(&hold)).await;
+    let held = bench.text();
+    // A merge keeps it; the whole file as it was read before loses it.
+    bench.merge(&before);
+    assert_eq!(bench.load().await.holds(at("12:00:00")).len(), 1);
+    bench.store.replace(&before);
+    let state = bench.load().await;
+    assert_eq!(state.holds(at("12:00:00")).len(), 1);
+    let told = "another program had written over a decision: restored: held by lead at 2026-07-02T11:00:00Z: a defect";
+    assert_eq!(state.losses().iter().map(ToString::to_string).collect::<Vec<_>>(), [told]);
+    bench.put_back().await;
+    let withdraw =
+        |state: &mut State| state.withdraw_decisions(DecisionKind::Hold, None, "lead", at("13:00:00"));
+    bench.update(withdraw).await;
+    bench.store.replace(&held);
+    let state = bench.load().await;
+    assert_eq!(state.holds(at("14:00:00")).len(), 0, "what was taken back does not count again");
+    assert_eq!(state.losses().len(), 1, "{:?}", state.losses());
+    bench.put_back().await;
 }

@@ -1,4 +1,5 @@
 mod consents;
+mod decisions;
 mod files;
 mod jobs;
 mod ledger;

@@ -1,0 +1,150 @@
+//! Whether a release is held, asked before each effect: by its StateBox, by the file for every release, and by the dated
+//! freezes of the configuration document.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::join;
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+
+use super::workspace::{freeze_file, open_statebox, open_statebox_to_create};
+use crate::clients::Clients;
+use crate::config::{ConfigError, DatedFreeze};
+use crate::error::{Classified, ErrorClass};
+use crate::permit::{Closed, Gate};
+use crate::statebox::{FreezeFile, Freezes, StateBox};
+use crate::version::ReleaseVersion;
+
+/// How old a look may be: after a hold was recorded nothing begins for longer than this.
+pub const LOOK_AGE: Duration = Duration::from_secs(5);
+
+/// The holds of one release. It shares the release's StateBox with the run, so that a state that was just read or written
+/// is not read again.
+#[derive(Debug)]
+pub struct Holds {
+    clients: Clients,
+    release: ReleaseVersion,
+    statebox: OnceLock<Arc<StateBox>>,
+    file: OnceLock<FreezeFile>,
+    frozen: Mutex<Option<(Timestamp, Freezes)>>,
+}
+
+impl Holds {
+    /// The holds of `release`. Makes no request.
+    pub fn new(clients: Clients, release: ReleaseVersion) -> Self {
+        let (statebox, file) = (OnceLock::new(), OnceLock::new());
+        Self { clients, release, statebox, file, frozen: Mutex::default() }
+    }
+
+    /// The release's StateBox.
+    pub fn statebox(&self) -> Result<Arc<StateBox>, ConfigError> {
+        self.opened(|| open_statebox(&self.clients, &self.release))
+    }
+
+    /// The same, for a command that creates it when it is absent.
+    pub fn statebox_to_create(&self) -> Result<Arc<StateBox>, ConfigError> {
+        self.opened(|| open_statebox_to_create(&self.clients, &self.release))
+    }
+
+    fn opened(
+        &self,
+        open: impl FnOnce() -> Result<StateBox, ConfigError>,
+    ) -> Result<Arc<StateBox>, ConfigError> {
+        if let Some(known) = self.statebox.get() {
+            return Ok(Arc::clone(known));
+        }
+        let opened = Arc::new(open()?);
+        Ok(Arc::clone(self.statebox.get_or_init(|| opened)))
+    }
+
+    /// What is recorded of every release, at most [`LOOK_AGE`] old (one request, conditional when it is repeated).
+    pub async fn freezes(&self) -> Result<Freezes, Closed> {
+        let file = match self.file.get() {
+            Some(file) => file,
+            None => {
+                let opened = freeze_file(&self.clients).map_err(|error| self.unknown(&error))?;
+                self.file.get_or_init(|| opened)
+            }
+        };
+        let clock = self.clients.clock();
+        let mut seen = self.frozen.lock().await;
+        if let Some((at, freezes)) = seen.as_ref()
+            && is_fresh(*at, clock.now())
+        {
+            return Ok(freezes.clone());
+        }
+        let at = clock.now();
+        let freezes = file.read().await.map_err(|error| self.unknown(&error))?;
+        *seen = Some((at, freezes.clone()));
+        Ok(freezes)
+    }
+
+    /// The dated freezes that last now.
+    pub fn dated(&self) -> Result<Vec<DatedFreeze>, Closed> {
+        let document = self.clients.settings().document().map_err(|error| self.unknown(&error))?;
+        let mut freezes = document.freezes().map_err(|error| self.unknown(&error))?;
+        freezes.retain(|freeze| freeze.lasts_at(self.clients.clock().now()));
+        Ok(freezes)
+    }
+
+    /// Everything that keeps effects from beginning now, and what cannot be found out of that.
+    pub async fn reasons(&self) -> Vec<Closed> {
+        let (of_release, of_all) = join(self.of_release(), self.of_all()).await;
+        let by_date = self.dated().map(|freezes| freezes.iter().map(by_date).collect());
+        [of_release, of_all, by_date]
+            .into_iter()
+            .flat_map(|found| found.unwrap_or_else(|closed| vec![closed]))
+            .collect()
+    }
+
+    async fn of_release(&self) -> Result<Vec<Closed>, Closed> {
+        let statebox = self.statebox().map_err(|error| self.unknown(&error))?;
+        let state = statebox.recent(LOOK_AGE).await.map_err(|error| self.unknown(&error))?;
+        Ok(state.map(|state| state.closed(self.clients.clock().now())).unwrap_or_default())
+    }
+
+    async fn of_all(&self) -> Result<Vec<Closed>, Closed> {
+        Ok(self.freezes().await?.closed(self.clients.clock().now()))
+    }
+
+    /// What cannot be looked at is not known, and nothing begins. A file that is there and cannot be understood stays so
+    /// until a person repairs it.
+    fn unknown(&self, error: &dyn Classified) -> Closed {
+        let class = match error.class() {
+            ErrorClass::Blocked => ErrorClass::Blocked,
+            class => class.of_unknown(),
+        };
+        let text =
+            format!("whether {} is held cannot be found out, so nothing begins: {error}", self.release);
+        Closed { class, text, hint: error.hint() }
+    }
+}
+
+#[async_trait]
+impl Gate for Holds {
+    async fn open(&self) -> Result<(), Closed> {
+        let reasons = self.reasons().await;
+        // What certainly holds it says more than what could not be looked at.
+        let certain = reasons.iter().find(|closed| closed.class == ErrorClass::Blocked);
+        certain.or(reasons.first()).map_or(Ok(()), |closed| Err(closed.clone()))
+    }
+}
+
+fn by_date(freeze: &DatedFreeze) -> Closed {
+    let DatedFreeze { name, from, until, why } = freeze;
+    Closed {
+        class: ErrorClass::Blocked,
+        text: format!(
+            "every release is held from {from} until {until} by the configuration document (`freezes.{name}`): {why}"
+        ),
+        hint: Some(format!(
+            "It ends by itself. When it may go on before: change or remove `freezes.{name}` (oarctl config edit)."
+        )),
+    }
+}
+
+fn is_fresh(at: Timestamp, now: Timestamp) -> bool {
+    Duration::try_from(now.duration_since(at)).is_ok_and(|age| age < LOOK_AGE)
+}
