@@ -14,6 +14,7 @@ const COMMANDS: &[&[&str]] = &[
     &["oar"],
     &["oar", "-r", "4.19.1"],
     &["oar", "-r", "4.19.1", "status"],
+    &["oar", "-r", "4.19.1", "drive", "--offline"],
     &["oar", "-r", "4.19.1", "history"],
     &["oar", "-r", "4.19.1", "metadata"],
     &["oar", "-r", "4.19.1", "is-shipped"],

@@ -62,6 +62,7 @@ pub mod agents;
 pub mod clients;
 pub mod clock;
 pub mod config;
+pub mod drive;
 pub mod email;
 pub mod error;
 pub mod failures;

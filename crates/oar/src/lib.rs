@@ -34,7 +34,7 @@ const GROUPS: &[help::Group] = &[
         ],
     ),
     ("State", &["consent", "hold", "task", "issue"]),
-    ("Information", &["status", "history", "log", "metadata", "is-shipped"]),
+    ("Information", &["status", "drive", "history", "log", "metadata", "is-shipped"]),
 ];
 
 /// Take an OpenShift z-stream release from announced to shipped
@@ -84,6 +84,7 @@ enum Command {
     Task(commands::task::Args),
     Issue(commands::issue::Args),
     Status(commands::status::Args),
+    Drive(commands::drive::Args),
     History(commands::history::Args),
     Log(commands::log::Args),
     Metadata(commands::metadata::Args),
@@ -164,6 +165,7 @@ impl Command {
             Self::AddQeApproval(args) => commands::add_qe_approval::run(args, release).await,
             Self::DropBugs(args) => commands::drop_bugs::run(args, release).await,
             Self::Status(args) => commands::status::run(args, release).await,
+            Self::Drive(args) => commands::drive::run(args, release).await,
             Self::Log(args) => commands::log::run(args, release).await,
             Self::History(args) => commands::history::run(args, release).await,
             Self::Consent(args) => commands::consent::run(args, release).await,

@@ -208,6 +208,7 @@ fn who_acts_for_a_model_reaches_nothing_that_is_for_people() {
 /// The page of `docs/` that describes a command.
 fn page(row: &Row) -> &'static str {
     match (row.about.program, row.about.command) {
+        (Program::Oar, "drive") => "drive.md",
         (Program::Oar, _) => "oar.md",
         (
             Program::Oarctl,

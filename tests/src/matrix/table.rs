@@ -106,6 +106,8 @@ const COMPARE: &[&str] = &[
 const CARRY_ON: &[&str] = &["change-advisory-status", "--yes", "--carry-on"];
 const APPROVAL: &[&str] = &["add-qe-approval", "--yes"];
 const SHIPPED: &[&str] = &["is-shipped"];
+const DRIVE: &[&str] = &["drive", "--plan"];
+const OFFLINE: &[&str] = &["drive", "--offline", "../tools/4.19.1.yaml"];
 
 /// Announced, owned, read; and manual changes of the state.
 fn first() -> Vec<Scenario> {
@@ -126,6 +128,11 @@ fn first() -> Vec<Scenario> {
         line("update_bug_list_konflux", KONFLUX, BUGS, bugs, 18, prepare::konflux),
         line("update_bug_list_errata", ERRATA, BUGS, bugs, 18, prepare::errata),
         line("status", KONFLUX, &["status"], Look, 2, prepare::owned),
+        line("drive_konflux", KONFLUX, DRIVE, Look, 12, prepare::owned),
+        line("drive_errata", ERRATA, DRIVE, Look, 12, prepare::errata),
+        line("drive_on_staging", KONFLUX, DRIVE, Look, 24, prepare::on_staging),
+        line("drive_to_approve", KONFLUX, DRIVE, Look, 30, prepare::approvable),
+        line("drive_offline", KONFLUX, OFFLINE, Look, 0, prepare::state_on_disk),
         line("history", KONFLUX, &["history"], Look, 2, prepare::owned),
         line("log", KONFLUX, &["log", "take-ownership"], Look, 2, prepare::owned),
         line("metadata_konflux", KONFLUX, &["metadata"], Look, 2, prepare::nothing),

@@ -80,6 +80,8 @@ pub enum ValueFormat {
     Tools,
     /// `yes` or `no`.
     YesNo,
+    /// `auto`, `ask` or `never`.
+    Leave,
 }
 
 /// Whether a key is needed.
@@ -267,6 +269,9 @@ keys! {
     MCP_PAID_JOBS_ASK = ["mcp", "paid_jobs_ask"], ValueFormat::YesNo, Optional,
         "whether jobs that cost money need a person's consent when they are started through the MCP server, `yes` or `no`; \
          default no", "yes";
+    DRIVE = ["drive", NAME], ValueFormat::Leave, Optional,
+        "whether the engine does a step of a release by itself (`auto`), asks first (`ask`), or leaves it to people \
+         (`never`)", "ask";
 }
 
 impl Key {
@@ -375,6 +380,9 @@ impl Key {
             ValueFormat::Group if !plain(b"") => "is not the handle of a Slack user group",
             ValueFormat::JobName if !plain(b"/") || value.parse::<crate::ids::JobPath>().is_err() => {
                 "is not the name of a job"
+            }
+            ValueFormat::Leave if value.parse::<super::drive::Leave>().is_err() => {
+                "is neither `auto`, `ask` nor `never`"
             }
             ValueFormat::TriggerForm if !matches!(value, "path" | "body") => "is neither `path` nor `body`",
             ValueFormat::Repository if !(plain(b"/:") && value.contains('/') && takes_tag(value)) => {

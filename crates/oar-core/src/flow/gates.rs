@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::error::{Classified, ErrorClass};
 use crate::failures::gravest;
-use crate::flow::graph::{chain, prerequisites};
+use crate::flow::nodes::{chain, only_informs, prerequisites};
 use crate::flow::outcome::{Check, Refusal, Verdict};
 use crate::flow::runner::resolve_command;
 use crate::statebox::{IssueView, State, TaskName, TaskStatus};
@@ -116,12 +116,12 @@ pub fn before(task: TaskName, state: Option<&State>, now: Timestamp) -> (Vec<Che
     }
     let mut waived = Vec::new();
     for earlier in prerequisites(task) {
-        match passed(state, *earlier, now) {
+        match passed(state, earlier, now) {
             Ok(words) => {
                 if words == Passed::Waived {
-                    waived.push(*earlier);
+                    waived.push(earlier);
                 }
-                open.push(Check::ok(words.of(*earlier)));
+                open.push(Check::ok(words.of(earlier)));
             }
             Err(problem) => problems.push(problem),
         }
@@ -173,8 +173,17 @@ impl Passed {
     }
 }
 
+/// The issue that says that the result of `task` is not available, resolved or not.
+pub fn not_available(state: &State, task: TaskName) -> Option<IssueView> {
+    let says_so = |issue: &IssueView| {
+        issue.related_tasks.iter().any(|name| name == task.id())
+            && issue.issue.to_lowercase().contains("not available")
+    };
+    state.issues().into_iter().find(says_so)
+}
+
 fn passed(state: &State, task: TaskName, now: Timestamp) -> Result<Passed, Problem> {
-    let informs = task == TaskName::AnalyzeCandidateBuild;
+    let informs = only_informs(task);
     let view = state.task(task);
     let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
     match status {
@@ -186,11 +195,7 @@ fn passed(state: &State, task: TaskName, now: Timestamp) -> Result<Passed, Probl
     if waiver.as_ref().is_some_and(|waiver| waiver.counts_at(now)) {
         return Ok(Passed::Waived);
     }
-    let not_available = |issue: &IssueView| {
-        issue.related_tasks.iter().any(|name| name == task.id())
-            && issue.issue.to_lowercase().contains("not available")
-    };
-    if informs && state.issues().iter().any(not_available) {
+    if informs && not_available(state, task).is_some() {
         return Ok(Passed::NotAvailable);
     }
     let release = state.release().unwrap_or_default();
@@ -263,7 +268,7 @@ mod tests {
     }
 
     fn all() -> Vec<TaskName> {
-        prerequisites(TaskName::ChangeAdvisoryStatus).to_vec()
+        prerequisites(TaskName::ChangeAdvisoryStatus).collect()
     }
 
     #[test]

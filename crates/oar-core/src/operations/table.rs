@@ -4,8 +4,8 @@ use super::job::start::{RunImageConsistencyCheck, RunStageTesting, StartOne};
 use super::row::{Program, Row};
 use super::{
     add_qe_approval, change_advisory_status, check_cve_tracker_bug, check_greenwave_cvp_tests, consent,
-    create_test_report, drop_bugs, history, hold, image_consistency_check, image_signed_check, is_shipped,
-    issue, jira_notificator, job, jobctl, log, metadata, oarctl, overview, payload_consistency,
+    create_test_report, drive, drop_bugs, history, hold, image_consistency_check, image_signed_check,
+    is_shipped, issue, jira_notificator, job, jobctl, log, metadata, oarctl, overview, payload_consistency,
     push_to_cdn_staging, stage_testing, statebox_validate, status, take_ownership, task_set, tick,
     update_bug_list,
 };
@@ -28,6 +28,7 @@ pub const TABLE: &[Row] = &[
     Row::of::<change_advisory_status::ChangeAdvisoryStatus>(),
     Row::of::<is_shipped::IsShipped>(),
     Row::of::<status::Status>(),
+    Row::of::<drive::Drive>(),
     Row::of::<history::History>(),
     Row::of::<log::Log>(),
     Row::of::<metadata::Metadata>(),

@@ -24,7 +24,7 @@ use crate::store::Revision;
 
 const LEDGER: &str = "ledger";
 /// The fields of a task that no program but ours writes.
-const OURS: [&str; 4] = ["claim", "job", "wait", "waiver"];
+const OURS: [&str; 5] = ["claim", "job", "judged", "wait", "waiver"];
 /// The fields that every program writes.
 const SHARED: [&str; 3] = ["status", "started_at", "completed_at"];
 /// The fingerprint of a result's text.

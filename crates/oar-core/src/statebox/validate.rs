@@ -7,6 +7,7 @@ use super::consents::CONSENTS;
 use super::decisions::{DECISIONS, DecisionKind};
 use super::diagnostic::{Diagnostics, Severity};
 use super::jobs::JobSystem;
+use super::judged::JUDGED;
 use super::names::{TaskName, TaskStatus};
 use super::views;
 use super::yaml::{Kind, Mapping, Node, Position, Value};
@@ -287,6 +288,11 @@ impl Checker {
         self.wait(task, field, position);
         self.claim(task, field, position);
         self.list(task, field, CONSENTS, position, Absent::Fine, Self::consent);
+        if !task.get(JUDGED).is_some_and(Node::is_null)
+            && let Some((place, judged)) = self.mapping(task, field, JUDGED, position, Absent::Fine)
+        {
+            self.text(judged, &join(field, JUDGED), "at", place, Absent::Fine, Form::Text);
+        }
     }
 
     /// A person's consent to a plan. Its times and marks decide whether a run may use it, so they are checked.

@@ -8,6 +8,7 @@ use super::claims::ClaimView;
 use super::consents::{CONSENTS, ConsentView};
 use super::drops::DropIntent;
 use super::jobs::Job;
+use super::judged::{JUDGED, Judged};
 use super::metadata::{is_placeholder_id, is_placeholder_ticket, pending};
 use super::names::{ReasonClass, RunOutcome, TaskName, TaskStatus};
 use super::yaml::{Mapping, Node};
@@ -67,6 +68,9 @@ pub struct TaskView {
     /// The consents to its plans that people recorded, the oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub consents: Vec<ConsentView>,
+    /// What its verdict is about, when that is recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Judged>,
 }
 
 /// One run of a task, from its history.
@@ -291,6 +295,7 @@ impl TaskView {
             waiver: mapping.get("waiver").and_then(Node::as_mapping).map(Waiver::from_mapping),
             claim: mapping.get("claim").and_then(Node::as_mapping).map(ClaimView::from_mapping),
             consents: mappings(mapping, CONSENTS).filter_map(ConsentView::from_mapping).collect(),
+            judged: mapping.get(JUDGED).and_then(Node::as_mapping).map(Judged::from_mapping),
         }
     }
 

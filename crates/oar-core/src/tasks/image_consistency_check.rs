@@ -421,7 +421,7 @@ impl Task for ImageConsistencyCheck {
 }
 
 /// The id of the job in a result, as the Python tooling and this program log it.
-fn old_job(view: &TaskView) -> Option<String> {
+pub(crate) fn old_job(view: &TaskView) -> Option<String> {
     static LITERAL: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(&format!(r"{TRIGGERED} ([0-9A-Za-z-]{{8,64}})")).ok());
     let result = view.result.as_deref()?;

@@ -301,7 +301,7 @@ impl Task for StageTesting {
 
 /// The number of the build whose URL is in a result, as the Python tooling and this program log it. The URL
 /// of a queue item does not count.
-fn old_build(view: &TaskView, path: &JobPath) -> Option<String> {
+pub(crate) fn old_build(view: &TaskView, path: &JobPath) -> Option<String> {
     static LITERAL: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(&format!(r"{TRIGGERED} <([^>\s]+)>")).ok());
     let result = view.result.as_deref()?;

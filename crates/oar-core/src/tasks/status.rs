@@ -3,7 +3,7 @@
 use jiff::{SpanRound, Timestamp, Unit};
 use serde::Serialize;
 
-use crate::flow::graph::{Readiness, readiness};
+use crate::flow::nodes::{Readiness, readiness, refuses};
 use crate::flow::runner::other_run;
 use crate::permit::Closed;
 use crate::statebox::{
@@ -134,12 +134,6 @@ impl StatusReport {
     }
 }
 
-/// Whether the task's command refuses to run before the tasks that come before it (spec 05 §8.5).
-fn is_gated(task: TaskName) -> bool {
-    use TaskName as T;
-    matches!(task, T::ImageConsistencyCheck | T::StageTesting | T::ChangeAdvisoryStatus)
-}
-
 /// Whether a task on which no other depends belongs to a release with this metadata.
 fn belongs(task: TaskName, metadata: &Metadata) -> bool {
     task != TaskName::CheckGreenwaveCvpTests || !metadata.is_konflux()
@@ -208,9 +202,9 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> StatusRow {
         Readiness::Waits { on } => {
             let names: Vec<String> = on.iter().map(ToString::to_string).collect();
             // The order is the usual one; only these commands refuse to run before it.
-            let refuses = is_gated(name);
             let names = names.join(", ");
-            let on = if refuses { format!("waits for {names}") } else { format!("usually after {names}") };
+            let on =
+                if refuses(name) { format!("waits for {names}") } else { format!("usually after {names}") };
             Some(open_end.map_or(on.clone(), |end| format!("{on}; {end}")))
         }
     };

@@ -70,6 +70,8 @@ pub struct StableRelease {
     /// When its image was made, some hours before it was accepted; `None` while the controller has not looked. The controller
     /// tells no time of the acceptance (spec 05 §2).
     pub created: Option<Timestamp>,
+    /// The digest of its image, as the controller writes it; `None` while the controller has not looked.
+    pub digest: Option<String>,
 }
 
 impl ReleaseControllerClient {
@@ -101,7 +103,8 @@ impl ReleaseControllerClient {
     pub async fn stable_release(&self, release: &ReleaseVersion) -> Result<StableRelease, ServiceError> {
         let (reply, answer) = self.described(release).await?;
         let side = answer.changelog.and_then(|changelog| changelog.to);
-        let text = side.and_then(|side| side.created).filter(|text| !text.is_empty());
+        let (created, digest) = side.map_or((None, None), |side| (side.created, side.digest));
+        let text = created.filter(|text| !text.is_empty());
         let created = text.map(|text| {
             text.parse::<Timestamp>().map_err(|_| {
                 let words = format!("`{}` is no time", text.escape_debug());
@@ -110,17 +113,22 @@ impl ReleaseControllerClient {
         });
         // A program in Go writes a time that it does not have as the first day of the year 1.
         let created = created.transpose()?.filter(|created| *created > Timestamp::UNIX_EPOCH);
-        Ok(StableRelease { phase: answer.phase, created })
+        let digest = digest.filter(|digest| !digest.is_empty());
+        Ok(StableRelease { phase: answer.phase, created, digest })
+    }
+
+    /// Where the controller describes `release`.
+    pub fn address(&self, release: &ReleaseVersion) -> Url {
+        let stream = format!("{}-stable", release.major());
+        let name = release.to_string();
+        join_segments(&join(&self.base, "api/v1/releasestream"), [stream.as_str(), "release", name.as_str()])
     }
 
     /// What the controller says of the release, with its changelog.
     async fn described(&self, release: &ReleaseVersion) -> Result<(Reply, Release), ServiceError> {
         let stream = format!("{}-stable", release.major());
         let name = release.to_string();
-        let url = join_segments(
-            &join(&self.base, "api/v1/releasestream"),
-            [stream.as_str(), "release", name.as_str()],
-        );
+        let url = self.address(release);
         let call =
             Call::get(Service::ReleaseController, "read a release", url).about(format!("{name} in {stream}"));
         // For the first request the controller renders the changelog, from clones of many repositories.

@@ -5,7 +5,7 @@ use super::messages::OpenMessages;
 use super::run::{ConsentState, End, Run};
 use super::{Mode, resolve_command};
 use crate::flow::consent::{Allows, Question};
-use crate::flow::graph::{Readiness, readiness};
+use crate::flow::nodes::{Readiness, readiness};
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, TaskError};
 use crate::flow::task::Task;
 use crate::statebox::{State, TaskStatus};

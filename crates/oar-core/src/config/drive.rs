@@ -1,0 +1,73 @@
+//! What the engine may do by itself: the section `drive` of the configuration document.
+
+use std::str::FromStr;
+
+use indexmap::IndexMap;
+use serde::Serialize;
+
+use super::document::Document;
+use super::error::ConfigError;
+use super::keys;
+
+/// Whether the engine may do a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Leave {
+    /// By itself: the document is the team's standing consent.
+    Auto,
+    /// After a person has consented.
+    Ask,
+    /// Never: people do it.
+    Never,
+}
+
+impl FromStr for Leave {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "ask" => Ok(Self::Ask),
+            "never" => Ok(Self::Never),
+            _ => Err(()),
+        }
+    }
+}
+
+/// What the document says of steps by name; the others have the default of the table of nodes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DrivePolicy(pub IndexMap<String, Leave>);
+
+impl Document {
+    /// What the engine may do by itself.
+    ///
+    /// # Errors
+    ///
+    /// A value is neither `auto`, `ask` nor `never`.
+    pub fn drive_policy(&self) -> Result<DrivePolicy, ConfigError> {
+        let mut policy = DrivePolicy::default();
+        for name in self.names(&["drive"]) {
+            if let Some(leave) = self.parsed(&keys::DRIVE, &[name])? {
+                policy.0.insert(name.to_owned(), leave);
+            }
+        }
+        Ok(policy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_read_by_name_and_other_words_are_refused() {
+        let of = |text: &str| Document::parse(text).unwrap().drive_policy();
+        assert_eq!(of("{}").unwrap(), DrivePolicy::default());
+        let policy = of(r#"{"drive": {"stage-testing": "auto", "take-ownership": "never"}}"#).unwrap();
+        assert_eq!(policy.0.get("stage-testing"), Some(&Leave::Auto));
+        assert_eq!(policy.0.get("take-ownership"), Some(&Leave::Never));
+        let error = of(r#"{"drive": {"stage-testing": "yes"}}"#).unwrap_err().to_string();
+        assert!(error.contains("`drive.stage-testing` is neither `auto`, `ask` nor `never`"), "{error}");
+        assert!(of(r#"{"drive": {"stage-testing": true}}"#).is_err());
+    }
+}

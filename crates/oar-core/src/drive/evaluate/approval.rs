@@ -1,0 +1,164 @@
+//! The approval of the release.
+
+use jiff::civil::Date;
+use jiff::{Span, Timestamp};
+
+use super::checkpoints::stage_problem;
+use super::judgement::Judgement;
+use super::{Evaluation, Judged, later, midnight, time};
+use crate::config::ReleaseDate;
+use crate::drive::facts::{Alerts, BuildData, FactKey, PayloadView};
+use crate::drive::verdict::{Act, Verdict};
+use crate::flow::nodes::{Node, Row, Who};
+use crate::statebox::{TaskName, TaskView};
+
+/// How many days before its date a release may be approved.
+const DAYS_BEFORE: i64 = 1;
+
+impl Evaluation<'_> {
+    /// The release date: as the build data says now, otherwise as the StateBox does.
+    pub(super) fn release_date(&self) -> Option<Date> {
+        let current = match self.input.facts.build_data.value() {
+            Some(BuildData::Present { metadata, .. }) => metadata.release_date.as_ref(),
+            _ => None,
+        };
+        let text = current.or(self.metadata.release_date.as_ref())?;
+        text.parse::<ReleaseDate>().ok().map(|date| date.date())
+    }
+
+    /// When the release was announced: its StateBox is made soon after.
+    pub(super) fn announced(&self) -> Option<Timestamp> {
+        self.input.state?.created_at()?.parse().ok()
+    }
+
+    pub(super) fn approval(&self, row: &Row) -> Judged {
+        let release = self.input.release;
+        let early = format!("oar -r {release} change-advisory-status --early");
+        let date = self.release_date();
+        let day = self.stated(
+            "metadata.release_date".to_owned(),
+            date.map_or_else(|| "absent".to_owned(), |date| date.to_string()),
+            None,
+        );
+        let Some(date) = date else {
+            return Ok(Judgement::asks(
+                "the build data names no date on which the release ships: approve it?",
+                &["approve", "wait"],
+            )
+            .by_command(early)
+            .on(day));
+        };
+        let from = midnight(date.saturating_sub(Span::new().days(DAYS_BEFORE)));
+        if let Some(issue) = self.standing_blocker() {
+            return Ok(self.blocked_by(issue, row));
+        }
+        if from > self.now() {
+            // A hurried fix skips the tests of its build by waiver, and its date does not hold it back.
+            if self.is_waived(TaskName::AnalyzePromotedBuild) {
+                let question = format!(
+                    "the tests are waived and the release ships on {date}: approve it before its day?"
+                );
+                return Ok(Judgement::asks(question, &["approve", "wait"])
+                    .by_command(early)
+                    .due(from)
+                    .on(day));
+            }
+            return Ok(Judgement::waiting(format!("the day before the release date, {date}"))
+                .due(from)
+                .on(day));
+        }
+        if self.konflux == Some(true) {
+            self.no_alert(row)?;
+            self.mergeable(row)?;
+        }
+        if !self.is_waived(TaskName::AnalyzePromotedBuild) {
+            // The verdict of the tests may have changed while the approval was waited for.
+            self.need(row, FactKey::Tests, &self.input.facts.tests)?;
+        }
+        if self.konflux == Some(true) {
+            let seen = self.need(row, FactKey::Payload, &self.input.facts.payload)?;
+            if let PayloadView::Bad(why) = &seen.value {
+                return Ok(Judgement::asks(
+                    format!("{why}: how is the release approved?"),
+                    &["ask ART", "wait"],
+                )
+                .asked_of(Who::Art)
+                .due(later(seen.at, row.poll))
+                .on(self.read(seen, "metadata.url", "not usable")));
+            }
+        }
+        Ok(Judgement::new(Verdict::Ready).on(day))
+    }
+
+    pub(super) fn no_alert(&self, row: &Row) -> Result<(), Judgement> {
+        if self
+            .plans
+            .get(&Node::SecurityAlerts)
+            .is_some_and(|plan| matches!(plan.verdict, Verdict::NotApplicable { .. }))
+        {
+            return Ok(());
+        }
+        let seen = self.need(row, FactKey::Alerts, &self.input.facts.alerts)?;
+        match &seen.value {
+            Alerts::Read { blocking: true, alerts } => {
+                let words =
+                    if alerts.is_empty() { "no alert is named".to_owned() } else { alerts.join("; ") };
+                Err(Judgement::blocked(
+                    format!("security alerts block the RHCOS advisory: {words}"),
+                    Who::ProductSecurity,
+                )
+                .due(later(seen.at, row.poll))
+                .on(self.read(seen, "alerts.blocking", "true")))
+            }
+            Alerts::Read { .. } | Alerts::NotSecurity(_) => Ok(()),
+        }
+    }
+
+    /// A draft waits, and a closed merge request is ART's.
+    pub(super) fn mergeable(&self, row: &Row) -> Result<(), Judgement> {
+        let seen = self.need(row, FactKey::StageRelease, &self.input.facts.stage_release)?;
+        match stage_problem(&seen.value) {
+            Some(problem) => Err(problem.due(later(seen.at, row.poll)).on(self.read(
+                seen,
+                "state",
+                seen.value.merge_request.to_string(),
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn approval_under_way(&self, view: &TaskView, row: &Row) -> Judgement {
+        let task = TaskName::ChangeAdvisoryStatus;
+        let wait = view.wait.as_ref();
+        let started =
+            wait.and_then(|wait| wait.since.parse().ok()).or_else(|| time(view.started_at.as_ref()));
+        let after_date = self.release_date().map(|date| midnight(date.saturating_add(Span::new().days(2))));
+        let by_row = started.zip(row.deadline).map(|(since, deadline)| later(since, deadline.after));
+        let deadline = [by_row, after_date].into_iter().flatten().max();
+        let Some(wait) = wait else {
+            // A checker of the Python tooling leaves no record, and lives for two days.
+            return Judgement::running(
+                "it was started by a program that records no wait; it may still be looking",
+            )
+            .since(started)
+            .due(later(self.now(), row.poll))
+            .until(deadline)
+            .noting("run change-advisory-status: it looks at the lock of that program first")
+            .on(self.status_of(view));
+        };
+        let evidence =
+            self.stated(format!("tasks.{task}.wait.for"), wait.condition.clone(), wait.last_check.as_ref());
+        let last = wait.last_result.clone().map(|last| format!("at the last look: {last}"));
+        let mut judgement = match wait.held_at(self.now()) {
+            Some(holder) => Judgement::running(format!("{} waits for {}", holder.who, wait.condition)),
+            None => Judgement::running(format!("it waits for {}", wait.condition))
+                .by_command(format!("oarctl tick --release {}", self.input.release))
+                .acting(Act::CarryOn),
+        };
+        if wait.held_at(self.now()).is_none() && wait.due() <= self.now() {
+            judgement = judgement.only_looking();
+        }
+        judgement.note = last;
+        judgement.since(started).due(wait.due()).until(deadline).on(evidence)
+    }
+}

@@ -1,0 +1,112 @@
+//! Tasks whose work is a job of another system.
+
+use super::judgement::Judgement;
+use super::{Evaluation, Judged, later, time};
+use crate::drive::facts::{FactKey, JobView};
+use crate::drive::verdict::Verdict;
+use crate::flow::nodes::Row;
+use crate::statebox::{CONSISTENCY_TRIGGERED, STAGE_TRIGGERED, TaskName, TaskView};
+
+/// How a task's external job is known.
+enum Handle {
+    /// By its id, in the record or in the result of another program.
+    Id,
+    /// By its place in a queue.
+    Queued,
+    /// It was intended, and its start is not known.
+    Intended(String),
+    /// Not at all.
+    None,
+}
+
+impl Evaluation<'_> {
+    /// A task with a job under way.
+    pub(super) fn job(&self, task: TaskName, view: &TaskView, row: &Row) -> Judged {
+        let started = view.job.as_ref().and_then(|job| time(job.triggered_at.as_ref()));
+        let started = started.or_else(|| time(view.started_at.as_ref()));
+        let until = started.zip(row.deadline).map(|(since, deadline)| later(since, deadline.after));
+        let blocked = |judgement: Judgement| match self.blocker(task) {
+            Some(issue) => self.blocked_by(issue, row),
+            None => judgement,
+        };
+        match handle(task, view) {
+            Handle::None => {
+                let question = format!(
+                    "{task} is In Progress and no job is recorded: look for a job of this release; a second one must not be \
+                     started"
+                );
+                let option = if task == TaskName::StageTesting { "-n BUILD" } else { "-i JOB_ID" };
+                Ok(Judgement::asks(question, &["name the job", "start a new one"])
+                    .by_command(format!("oar -r {} {task} {option}", self.input.release))
+                    .since(started)
+                    .on(self.status_of(view)))
+            }
+            Handle::Intended(at) => Ok(blocked(
+                Judgement::new(Verdict::Ready)
+                    .noting("a job was about to be started; the next run looks for it before it starts one")
+                    .since(time(Some(&at)))
+                    .on(self.stated(format!("tasks.{task}.job.intent"), at.clone(), Some(&at))),
+            )),
+            Handle::Queued => Ok(Judgement::running("the job waits in a queue")
+                .only_looking()
+                .since(started)
+                .due(self.now())
+                .until(until)
+                .on(self.status_of(view))),
+            Handle::Id => {
+                let (key, fact) = if task == TaskName::StageTesting {
+                    (FactKey::StageJob, &self.input.facts.stage_job)
+                } else {
+                    (FactKey::ConsistencyJob, &self.input.facts.consistency_job)
+                };
+                let seen = self.need(row, key, fact)?;
+                let ended = |words: &str| {
+                    let evidence = self.read(seen, "state", words);
+                    Judgement::new(Verdict::Ready).only_looking().since(started).on(evidence)
+                };
+                Ok(match &seen.value {
+                    JobView::Running(state) => Judgement::running(format!("the job is {state}"))
+                        .only_looking()
+                        .since(started)
+                        .due(later(seen.at, row.poll))
+                        .until(until)
+                        .on(self.read(seen, "state", state.clone())),
+                    JobView::Succeeded => {
+                        blocked(ended("success").noting("the job has succeeded: its result can be evaluated"))
+                    }
+                    JobView::Infrastructure(state) => blocked(ended(state).noting(format!(
+                        "the job is {state}: its end can be recorded, then it is started once more"
+                    ))),
+                    JobView::Failed(state) => blocked(
+                        ended(state).noting(format!("the job is {state}: its failure can be recorded")),
+                    ),
+                    JobView::Absent => Judgement::asks(
+                        format!("{task} is In Progress, and the other system does not have its job any more"),
+                        &["name the job", "start a new one"],
+                    )
+                    .since(started)
+                    .due(later(seen.at, row.poll))
+                    .on(self.read(seen, "state", "absent")),
+                })
+            }
+        }
+    }
+}
+
+/// How the external job of a task is known: from its record, or from the result that another program left.
+fn handle(task: TaskName, view: &TaskView) -> Handle {
+    if let Some(job) = &view.job {
+        if job.id.is_some() {
+            return Handle::Id;
+        }
+        if job.queue_item.is_some() {
+            return Handle::Queued;
+        }
+        if let Some(intent) = &job.intent {
+            return Handle::Intended(intent.at.clone());
+        }
+    }
+    let mark = if task == TaskName::StageTesting { STAGE_TRIGGERED } else { CONSISTENCY_TRIGGERED };
+    let is_named = view.result.as_deref().is_some_and(|result| result.contains(mark));
+    if is_named { Handle::Id } else { Handle::None }
+}

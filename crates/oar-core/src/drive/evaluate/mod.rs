@@ -1,0 +1,202 @@
+//! What follows from the StateBox and the facts: pure. The same input gives the same answer.
+//!
+//! Three functions for each node: its verdict (`Evaluation::verdict`), what is to be done ([`to_do`]) and the next look
+//! ([`next_look`]). Unset is not done, inconclusive is not passed, unknown is never ok.
+
+#![expect(
+    clippy::result_large_err,
+    reason = "an early verdict is no failure: it is as likely as the other one"
+)]
+
+mod approval;
+mod basis;
+mod checkpoints;
+mod job;
+mod judgement;
+mod stale;
+mod tasks;
+mod tries;
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use judgement::person;
+pub use judgement::{Judgement, next_look, to_do};
+pub use stale::subjects;
+
+use super::facts::{BuildData, FactKey, Facts, Standing};
+use super::verdict::{NodePlan, Verdict};
+use crate::clock::stamp;
+use crate::config::{DrivePolicy, Leave};
+use crate::flow::nodes::{Action, Cost, Node, ROWS, Row};
+use crate::statebox::{IssueView, Metadata, State, TaskName, TaskStatus, TaskView};
+use crate::version::ReleaseVersion;
+
+/// What a verdict rests on.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The release.
+    pub release: &'a ReleaseVersion,
+    /// Its state; `None` when it has no StateBox.
+    pub state: Option<&'a State>,
+    /// Where the StateBox is.
+    pub location: &'a str,
+    /// What was read of the services.
+    pub facts: &'a Facts,
+    /// What the engine may do by itself.
+    pub policy: &'a DrivePolicy,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What is said of every node, in the order of the table.
+pub fn evaluate(input: Input<'_>) -> Vec<NodePlan> {
+    let mut evaluation = Evaluation::new(input);
+    for row in &ROWS {
+        let judgement = evaluation.verdict(row);
+        let plan = evaluation.planned(row, judgement);
+        evaluation.plans.insert(row.node, plan);
+    }
+    ROWS.iter().filter_map(|row| evaluation.plans.remove(&row.node)).collect()
+}
+
+/// Whether the release ships by a shipment merge request; `None` while nobody knows.
+pub fn is_konflux(input: Input<'_>) -> Option<bool> {
+    let current = match input.facts.build_data.value() {
+        Some(BuildData::Present { metadata, .. }) => Some(metadata.is_konflux()),
+        _ => None,
+    };
+    input.state.map(|state| state.metadata().is_konflux()).or(current)
+}
+
+/// What the policy says of a node: the document, otherwise what its cost suggests.
+pub fn policy_of(row: &Row, policy: &DrivePolicy) -> Leave {
+    policy.0.get(row.node.id()).copied().unwrap_or(match row.cost {
+        Cost::Reads | Cost::Free => Leave::Auto,
+        Cost::Paid | Cost::Critical => Leave::Ask,
+    })
+}
+
+/// What is known while the nodes are gone through.
+pub struct Evaluation<'a> {
+    input: Input<'a>,
+    tasks: BTreeMap<TaskName, TaskView>,
+    issues: Vec<IssueView>,
+    metadata: Metadata,
+    konflux: Option<bool>,
+    approved: bool,
+    plans: BTreeMap<Node, NodePlan>,
+}
+
+impl<'a> Evaluation<'a> {
+    fn new(input: Input<'a>) -> Self {
+        let views = input.state.map(State::tasks).unwrap_or_default();
+        let tasks: BTreeMap<_, _> = views.into_iter().filter_map(|view| Some((view.task?, view))).collect();
+        let approved =
+            tasks.get(&TaskName::ChangeAdvisoryStatus).is_some_and(|view| view.status == TaskStatus::Pass);
+        Self {
+            input,
+            tasks,
+            issues: input.state.map(State::issues).unwrap_or_default(),
+            metadata: input.state.map(State::metadata).unwrap_or_default(),
+            konflux: is_konflux(input),
+            approved,
+            plans: BTreeMap::new(),
+        }
+    }
+
+    /// The verdict of a node; those that come before it have theirs already.
+    fn verdict(&self, row: &Row) -> Judgement {
+        if let Some(konflux) = self.konflux.filter(|konflux| !row.flows.has(*konflux)) {
+            let flow = if konflux { "Konflux" } else { "Errata" };
+            return Judgement::not_applicable(format!("not in the {flow} flow"));
+        }
+        let judgement = match row.node {
+            Node::Task(task) => self.task(task, row).map(|judgement| self.paced(task, row, judgement)),
+            node => self.checkpoint(node, row),
+        };
+        self.overdue(row, judgement.unwrap_or_else(|early| early))
+    }
+
+    /// A verdict whose time is over asks, and goes on looking.
+    fn overdue(&self, row: &Row, mut judgement: Judgement) -> Judgement {
+        let is_late = judgement.deadline.is_some_and(|deadline| deadline <= self.input.now);
+        let (Some(deadline), true) = (row.deadline, is_late) else { return judgement };
+        let what = match &judgement.verdict {
+            Verdict::Running { what } | Verdict::Waiting { what, .. } => what.clone(),
+            _ => return judgement,
+        };
+        judgement.verdict = Verdict::Asks {
+            question: format!("{what}: {}", deadline.then),
+            choices: vec!["wait further".to_owned(), "intervene".to_owned()],
+        };
+        judgement
+    }
+
+    fn planned(&self, row: &Row, judgement: Judgement) -> NodePlan {
+        let policy = policy_of(row, self.input.policy);
+        let command = judgement.command.clone().or_else(|| self.command(row));
+        let to_do = to_do(&judgement, policy, command);
+        let person = person(row, &judgement, &to_do);
+        let look_at = next_look(&judgement, &to_do, self.input.now);
+        NodePlan {
+            node: row.node,
+            verdict: judgement.verdict,
+            policy,
+            note: judgement.note,
+            stale: judgement.stale,
+            since: judgement.since.map(stamp),
+            next_look: look_at.map(stamp),
+            deadline: judgement.deadline.map(stamp),
+            person,
+            to_do,
+            evidence: judgement.evidence,
+            lacks: judgement.lacks,
+            look_at,
+            act: judgement.act,
+        }
+    }
+
+    /// The usual command of a node.
+    fn command(&self, row: &Row) -> Option<String> {
+        let task = row.node.task()?;
+        let release = self.input.release;
+        Some(match (row.action, task) {
+            (Action::Verdict, _) => format!("oar -r {release} task set {task} Pass --reason TEXT"),
+            (_, TaskName::TakeOwnership) => format!("oar -r {release} {task} -e ADDRESS"),
+            (_, TaskName::ImageConsistencyCheck) if self.konflux == Some(false) => {
+                format!("oar -r {release} {task} -i JOB_ID")
+            }
+            _ => format!("oar -r {release} {task}"),
+        })
+    }
+}
+
+/// A verdict, or an early one: a fact is missing, or something comes first.
+type Judged = Result<Judgement, Judgement>;
+
+/// A time of a file; what is no time is not known.
+fn time(text: Option<&String>) -> Option<Timestamp> {
+    text?.parse().ok()
+}
+
+fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+fn midnight(date: Date) -> Timestamp {
+    date.to_zoned(TimeZone::UTC).map_or(Timestamp::MAX, |day| day.timestamp())
+}
+
+/// The facts that verdicts lack and that nobody has looked at.
+pub fn lacking(plans: &[NodePlan], facts: &Facts) -> Vec<FactKey> {
+    let lacks = plans.iter().filter_map(|plan| plan.lacks.as_ref());
+    let mut keys: Vec<FactKey> =
+        lacks.map(|lack| lack.fact).filter(|key| facts.standing(*key) == Standing::NotLooked).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}

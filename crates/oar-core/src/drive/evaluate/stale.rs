@@ -1,0 +1,148 @@
+//! Whether what a passed task has judged has changed since.
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+
+use super::judgement::Judgement;
+use super::{Evaluation, time};
+use crate::drive::facts::{BuildData, Facts};
+use crate::drive::verdict::{Evidence, Verdict};
+use crate::flow::nodes::Row;
+use crate::statebox::{TaskName, TaskView};
+
+/// What is said of a verdict when its subject has changed.
+const AGAIN: [&str; 2] = ["run it again", "keep the verdict"];
+
+impl Evaluation<'_> {
+    /// A passed task: done, unless what was judged has changed since.
+    pub(super) fn passed(&self, task: TaskName, view: &TaskView, row: &Row) -> Judgement {
+        let since = time(view.completed_at.as_ref());
+        let done = Judgement::new(Verdict::Done).since(since).on(self.status_of(view));
+        let Some((changed, evidence)) = self.changed(task, view) else { return done };
+        if self.approved {
+            return done.noting(format!("since then {changed}")).on(evidence);
+        }
+        let mut stale = Judgement::asks(format!("{task} is Pass, but since then {changed}"), &AGAIN)
+            .since(since)
+            .asked_of(row.who)
+            .on(self.status_of(view))
+            .on(evidence);
+        stale.command = self.command(row);
+        stale.stale = Some(changed);
+        stale
+    }
+
+    /// What has changed of what a passed task has judged; `None` when nothing is known to have changed.
+    pub(super) fn changed(&self, task: TaskName, view: &TaskView) -> Option<(String, Evidence)> {
+        let subjects = subjects(task, self.input.facts);
+        if let Some(judged) = view.judged.as_ref().filter(|judged| judged.is_about(view)) {
+            for (subject, was) in &judged.of {
+                let Some(is) = subjects.get(subject.as_str()).filter(|is| *is != was) else { continue };
+                let words = format!("{subject} changed from {was} to {is}");
+                let evidence =
+                    self.stated(format!("tasks.{task}.judged.{subject}"), was.clone(), judged.at.as_ref());
+                return Some((words, evidence));
+            }
+        }
+        let concerns = |field: &str| {
+            inputs(task).iter().any(|input| field.starts_with(input))
+                && (task == TaskName::TakeOwnership || field != "advisory_ids.microshift")
+        };
+        let state = self.input.state?;
+        if let Some(BuildData::Present { metadata, .. }) = self.input.facts.build_data.value() {
+            let changes = state.metadata_changes(metadata).into_iter();
+            if let Some(change) = changes.into_iter().find(|change| change.matters && concerns(&change.field))
+            {
+                let words = format!("ART changed the build data: {change}");
+                let evidence = self.stated(
+                    format!("metadata.{}", change.field),
+                    change.from.unwrap_or_else(|| "absent".to_owned()),
+                    None,
+                );
+                return Some((words, evidence));
+            }
+        }
+        let completed = time(view.completed_at.as_ref())?;
+        for record in state.metadata_history() {
+            let later = record
+                .at
+                .as_ref()
+                .and_then(|at| at.parse::<Timestamp>().ok())
+                .is_some_and(|at| at > completed);
+            // A changed value, not one that ART had announced.
+            let changed = record.values.iter().find(|value| {
+                value
+                    .split_once(": ")
+                    .is_some_and(|(field, change)| concerns(field) && change.contains(" -> "))
+            });
+            if let (true, Some(value)) = (later, changed) {
+                let evidence = self.stated("metadata.changes".to_owned(), value.clone(), record.at.as_ref());
+                return Some((format!("ART changed the build data: {value}"), evidence));
+            }
+        }
+        None
+    }
+}
+
+/// The fields of the build data that a task's verdict is about.
+pub(super) fn inputs(task: TaskName) -> &'static [&'static str] {
+    match task {
+        TaskName::TakeOwnership => &["advisory_ids.", "jira_ticket", "shipment_mr"],
+        TaskName::CheckCveTrackerBug
+        | TaskName::ImageConsistencyCheck
+        | TaskName::ChangeAdvisoryStatus
+        | TaskName::DropBugs => &["advisory_ids.", "shipment_mr"],
+        TaskName::PushToCdnStaging | TaskName::CheckGreenwaveCvpTests => &["advisory_ids."],
+        TaskName::StageTesting => &["advisory_ids.metadata", "shipment_mr"],
+        TaskName::AnalyzeCandidateBuild => &["candidate_builds.x86_64"],
+        TaskName::CreateTestReport
+        | TaskName::UpdateBugList
+        | TaskName::AnalyzePromotedBuild
+        | TaskName::ImageSignedCheck => &[],
+    }
+}
+
+/// What the verdict of `task` is about, as far as it is known now: what a record of it is compared with.
+pub fn subjects(task: TaskName, facts: &Facts) -> IndexMap<&'static str, String> {
+    let mut subjects = IndexMap::new();
+    let mut add = |subject, value: Option<String>| {
+        if let Some(value) = value {
+            subjects.insert(subject, value);
+        }
+    };
+    let digest = || facts.promotion.value().and_then(|promotion| promotion.digest.clone());
+    let sha = || facts.stage_release.value().and_then(|stage| stage.sha.clone());
+    let metadata = match facts.build_data.value() {
+        Some(BuildData::Present { metadata, .. }) => Some(metadata),
+        _ => None,
+    };
+    let advisories = || {
+        metadata.map(|metadata| {
+            let ids = metadata.advisory_ids.iter().filter(|(impetus, _)| *impetus != "microshift");
+            ids.map(|(impetus, id)| format!("{impetus} {id}")).collect::<Vec<_>>().join(", ")
+        })
+    };
+    match task {
+        TaskName::AnalyzePromotedBuild => {
+            add("tests", facts.tests.value().map(|tests| tests.verdict().to_owned()));
+            add("digest", digest());
+        }
+        TaskName::AnalyzeCandidateBuild => {
+            add("builds", metadata.and_then(|metadata| metadata.candidate_builds.get("x86_64").cloned()));
+        }
+        TaskName::ImageSignedCheck => add("digest", digest()),
+        TaskName::ImageConsistencyCheck | TaskName::StageTesting => {
+            add("digest", digest());
+            add("sha", sha());
+        }
+        TaskName::TakeOwnership
+        | TaskName::CheckCveTrackerBug
+        | TaskName::PushToCdnStaging
+        | TaskName::ChangeAdvisoryStatus => add("advisories", advisories()),
+        TaskName::CreateTestReport
+        | TaskName::UpdateBugList
+        | TaskName::CheckGreenwaveCvpTests
+        | TaskName::DropBugs => {}
+    }
+    subjects
+}

@@ -1,0 +1,292 @@
+//! Verdicts of tasks.
+
+use super::judgement::Judgement;
+use super::{Evaluation, Judged, later, time};
+use crate::drive::facts::{BuildData, FactKey, Seen, Tests};
+use crate::drive::verdict::{Act, Verdict};
+use crate::flow::gates::not_available;
+use crate::flow::nodes::{Action, Cost, Node, Row, Who, only_informs};
+use crate::statebox::{TaskName, TaskStatus, TaskView};
+
+/// What is decided about the tests of a build.
+pub(super) const JUDGE: [&str; 3] = ["accept", "reject", "wait"];
+/// The issue that answers for the candidate build's tests when there are none.
+const NOT_AVAILABLE: &str = "the result of the candidate build is not available";
+
+/// Whether the task works on the release; the others only judge builds.
+fn begins_work(row: &Row) -> bool {
+    row.action != Action::Verdict
+}
+
+/// Why the tests of `build` count as passed: what stands where.
+fn reason(build: &str, seen: &Seen<Tests>) -> String {
+    let verdict = seen.value.verdict();
+    match &seen.value {
+        Tests::Record { blob, .. } => {
+            format!("the tests of {build} are {verdict}: {} (blob {blob})", seen.address)
+        }
+        Tests::Absent => format!("the tests of {build} are {verdict}: {}", seen.address),
+    }
+}
+
+impl Evaluation<'_> {
+    pub(super) fn task(&self, task: TaskName, row: &Row) -> Judged {
+        if task == TaskName::CreateTestReport {
+            return self.create_test_report(row);
+        }
+        let view = self.tasks.get(&task);
+        let status = self.status(task);
+        if let Some(view) = view.filter(|_| status == TaskStatus::Pass) {
+            return Ok(self.passed(task, view, row));
+        }
+        if let Some(waiver) = view.and_then(|view| view.waiver.as_ref()).filter(|_| self.is_waived(task)) {
+            let evidence = self.stated(
+                format!("tasks.{task}.waiver"),
+                format!("{}: {}", waiver.by, waiver.reason),
+                Some(&waiver.at),
+            );
+            return Ok(
+                Judgement::not_applicable(format!("waived by {}: {}", waiver.by, waiver.reason)).on(evidence)
+            );
+        }
+        if only_informs(task) {
+            if let Some(issue) = self.input.state.and_then(|state| not_available(state, task)) {
+                let evidence =
+                    self.stated("issues".to_owned(), issue.issue.clone(), issue.reported_at.as_ref());
+                return Ok(Judgement::not_applicable(issue.issue).on(evidence));
+            }
+            if let Some(view) = view.filter(|_| status == TaskStatus::Fail) {
+                return Ok(Judgement::new(Verdict::Done)
+                    .noting("judged Fail, which only informs")
+                    .since(time(view.completed_at.as_ref()))
+                    .on(self.status_of(view)));
+            }
+        }
+        if self.approved {
+            return Ok(Judgement::not_applicable("the release is approved without it"));
+        }
+        if let Some(claim) =
+            view.and_then(|view| view.claim.as_ref()).filter(|claim| claim.holds_at(self.now(), |_| false))
+        {
+            let lease = claim.lease_until.parse().unwrap_or(self.input.now);
+            return Ok(Judgement::running(format!("{} runs it", claim.by))
+                .since(claim.since.parse().ok())
+                .due(lease)
+                .on(self.stated(format!("tasks.{task}.claim"), claim.by.clone(), Some(&claim.since))));
+        }
+        if let Some(view) = view.filter(|_| status == TaskStatus::InProgress) {
+            match task {
+                TaskName::ChangeAdvisoryStatus => return Ok(self.approval_under_way(view, row)),
+                TaskName::ImageConsistencyCheck | TaskName::StageTesting => {
+                    return self.job(task, view, row);
+                }
+                _ => {}
+            }
+        }
+        if let Some(issue) = self.blocker(task) {
+            return Ok(self.blocked_by(issue, row));
+        }
+        if let Some(rejected) =
+            self.rejected().filter(|_| begins_work(row) && status != TaskStatus::InProgress)
+        {
+            return Ok(rejected);
+        }
+        self.after_others(row)?;
+        if let Some(view) = view.filter(|_| status == TaskStatus::Fail) {
+            return Ok(self.failed(task, view, row));
+        }
+        let ended = view.filter(|_| row.cost == Cost::Paid).and_then(|view| self.job_ended(task, view, row));
+        if let Some(ended) = ended {
+            return Ok(ended);
+        }
+        self.begins(task, view, row)
+    }
+
+    /// While the promoted build is rejected nothing new starts; what runs may end.
+    fn rejected(&self) -> Option<Judgement> {
+        let task = TaskName::AnalyzePromotedBuild;
+        let view = self.tasks.get(&task).filter(|view| view.status == TaskStatus::Fail)?;
+        if self.is_waived(task) {
+            return None;
+        }
+        let words =
+            format!("the promoted build is rejected: nothing new starts until {task} is Pass or waived");
+        Some(
+            Judgement::blocked(words, Node::Task(task).row().who)
+                .since(time(view.completed_at.as_ref()))
+                .on(self.status_of(view)),
+        )
+    }
+
+    /// The verdict of a task that can begin as far as the others go.
+    pub(super) fn begins(&self, task: TaskName, view: Option<&TaskView>, row: &Row) -> Judged {
+        let ready = || {
+            let ready = Judgement::new(Verdict::Ready);
+            match view {
+                Some(view) if view.status == TaskStatus::InProgress => ready
+                    .noting("the last run did not reach its end; run it again")
+                    .since(time(view.started_at.as_ref()))
+                    .on(self.status_of(view)),
+                _ => ready,
+            }
+        };
+        match task {
+            TaskName::TakeOwnership => match self.input.facts.build_data.value() {
+                Some(BuildData::Present { has_owner: false, .. }) => Ok(Judgement::asks(
+                    "no owner of the release is configured: who takes it?",
+                    &["name an owner"],
+                )
+                .by_command(format!("oar -r {} {task} -e ADDRESS", self.input.release))),
+                _ => Ok(ready()),
+            },
+            TaskName::UpdateBugList => Ok(self.bug_list(view, row, ready())),
+            TaskName::AnalyzeCandidateBuild => self.candidate(row),
+            TaskName::AnalyzePromotedBuild => self.promoted(row),
+            TaskName::PushToCdnStaging => self.push(view, row),
+            TaskName::ImageConsistencyCheck if self.konflux == Some(false) => Ok(Judgement::asks(
+                "which Prow job did ART start for this release? Its id is not recorded",
+                &["name the job"],
+            )
+            .by_command(format!("oar -r {} {task} -i JOB_ID", self.input.release))),
+            TaskName::ImageSignedCheck => self.signatures(row, ready()),
+            TaskName::ChangeAdvisoryStatus => self.approval(row),
+            _ => Ok(ready()),
+        }
+    }
+
+    pub(super) fn create_test_report(&self, row: &Row) -> Judged {
+        if let Some(state) = self.input.state {
+            let created = state.created_at().map(str::to_owned);
+            let evidence =
+                self.stated("created_at".to_owned(), created.clone().unwrap_or_default(), created.as_ref());
+            return Ok(Judgement::new(Verdict::Done).since(time(created.as_ref())).on(evidence));
+        }
+        let seen = self.need(row, FactKey::BuildData, &self.input.facts.build_data)?;
+        match &seen.value {
+            BuildData::Absent(why) => Ok(Judgement::waiting(format!("ART's announcement: {why}"))
+                .due(later(seen.at, row.poll))
+                .on(self.read(seen, "assemblies", "absent"))),
+            BuildData::Present { metadata, .. } => {
+                let evidence =
+                    self.read(seen, "release_date", metadata.release_date.clone().unwrap_or_default());
+                if metadata.release_date.is_none() {
+                    return Ok(Judgement::blocked("the build data names no release date", Who::Art)
+                        .due(later(seen.at, row.poll))
+                        .on(evidence));
+                }
+                Ok(Judgement::new(Verdict::Ready).on(evidence))
+            }
+        }
+    }
+
+    pub(super) fn bug_list(&self, view: Option<&TaskView>, row: &Row, ready: Judgement) -> Judgement {
+        let last = view.and_then(|view| view.history.last());
+        let last = last.and_then(|run| time(run.finished.as_ref().or(run.started.as_ref())));
+        match last.map(|last| later(last, row.poll)).filter(|due| *due > self.now()) {
+            Some(due) => Judgement::waiting("the next day: it is repeated once a day").due(due),
+            None => ready,
+        }
+    }
+
+    pub(super) fn candidate(&self, row: &Row) -> Judged {
+        let release = self.input.release;
+        let unavailable = |why: &str| {
+            Judgement::new(Verdict::Ready).noting(why.to_owned()).by_command(format!(
+                "oar -r {release} issue add \"{NOT_AVAILABLE}\" --task analyze-candidate-build --no-blocker"
+            ))
+            .acting(Act::Issue(NOT_AVAILABLE.to_owned()))
+        };
+        let builds = &self.metadata.candidate_builds;
+        let Some(build) = builds.get("x86_64").or_else(|| builds.get("amd64")) else {
+            return Ok(unavailable("the release has no candidate build for x86_64").on(self.stated(
+                "metadata.candidate_builds.x86_64".to_owned(),
+                "absent",
+                None,
+            )));
+        };
+        let seen = self.need(row, FactKey::CandidateTests, &self.input.facts.candidate_tests)?;
+        let evidence = self.read(seen, "verdict", seen.value.verdict());
+        Ok(match &seen.value {
+            Tests::Absent => unavailable("the candidate build has no record, or it was removed").on(evidence),
+            tests if tests.are_good() => Judgement::new(Verdict::Ready)
+                .noting(format!("{build} is {}: Pass can be recorded", tests.verdict()))
+                .acting(Act::Pass(reason(build, seen)))
+                .on(evidence),
+            Tests::Record { aggregated: false, .. } => {
+                Judgement::waiting(format!("the end of the tests of {build}"))
+                    .due(later(seen.at, row.poll))
+                    .until(
+                        self.announced()
+                            .zip(row.deadline)
+                            .map(|(since, deadline)| later(since, deadline.after)),
+                    )
+                    .on(evidence)
+            }
+            tests => {
+                Judgement::asks(format!("the tests of {build} are {}: accept them?", tests.verdict()), &JUDGE)
+                    .by_command(format!(
+                        "oar -r {release} task set analyze-candidate-build Pass --reason TEXT"
+                    ))
+                    .due(later(seen.at, row.poll))
+                    .on(evidence)
+            }
+        })
+    }
+
+    pub(super) fn promoted(&self, row: &Row) -> Judged {
+        let seen = self.need(row, FactKey::Tests, &self.input.facts.tests)?;
+        let evidence = self.read(seen, "verdict", seen.value.verdict());
+        let release = self.input.release;
+        if seen.value.are_good() {
+            let note = format!("the tests of {release} are {}: Pass can be recorded", seen.value.verdict());
+            let act = Act::Pass(reason(&release.to_string(), seen));
+            return Ok(Judgement::new(Verdict::Ready).noting(note).acting(act).on(evidence));
+        }
+        let question = format!("the tests of {release} are {}: accept them?", seen.value.verdict());
+        Ok(Judgement::asks(question, &JUDGE)
+            .by_command(format!("oar -r {release} task set analyze-promoted-build Pass --reason TEXT"))
+            .due(later(seen.at, row.poll))
+            .on(evidence))
+    }
+
+    pub(super) fn push(&self, view: Option<&TaskView>, row: &Row) -> Judged {
+        let seen = self.need(row, FactKey::Pushes, &self.input.facts.pushes)?;
+        let pushes = &seen.value;
+        let started = view.and_then(|view| time(view.started_at.as_ref()));
+        let until = started.zip(row.deadline).map(|(since, deadline)| later(since, deadline.after));
+        let count = format!("{} of {} advisories are on staging", pushes.complete, pushes.total);
+        let evidence = self.read(seen, "push", count.clone());
+        let due = later(seen.at, row.poll);
+        let first = |list: &[String]| list.first().cloned().unwrap_or_default();
+        let judgement = if !pushes.to_push.is_empty() {
+            Judgement::new(Verdict::Ready).noting(pushes.to_push.join("; "))
+        } else if !pushes.refused.is_empty() {
+            Judgement::blocked(first(&pushes.refused), Who::Art).due(due)
+        } else if !pushes.odd.is_empty() {
+            Judgement::asks(format!("{}: look at it", first(&pushes.odd)), &["look at Errata Tool"]).due(due)
+        } else if !pushes.unread.is_empty() {
+            let what = format!("an advisory that could not be read: {}", first(&pushes.unread));
+            Judgement::new(Verdict::Waiting { what, unknown: true }).due(due)
+        } else if pushes.total > 0 && pushes.complete == pushes.total {
+            Judgement::new(Verdict::Ready).only_looking().noting(format!("{count}: Pass can be recorded"))
+        } else if pushes.running.is_empty() {
+            let what = format!("{count}, and nothing is known of the others");
+            Judgement::new(Verdict::Waiting { what, unknown: true }).due(due)
+        } else {
+            Judgement::running(first(&pushes.running)).only_looking().due(due).since(started).until(until)
+        };
+        Ok(judgement.on(evidence))
+    }
+
+    pub(super) fn signatures(&self, row: &Row, ready: Judgement) -> Judged {
+        let seen = self.need(row, FactKey::Promotion, &self.input.facts.promotion)?;
+        let Some(digest) = &seen.value.digest else {
+            return Ok(Judgement::waiting(
+                "the digest of the image, which the controller has some minutes later",
+            )
+            .due(later(seen.at, row.poll))
+            .on(self.read(seen, "changeLogJson.to.digest", "absent")));
+        };
+        Ok(ready.on(self.read(seen, "changeLogJson.to.digest", digest.clone())))
+    }
+}

@@ -1,0 +1,354 @@
+//! Looks facts up: those that are asked for, at the same time, with clients and operators that exist.
+
+use std::collections::BTreeSet;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, stream};
+use jiff::Timestamp;
+use tokio::sync::OnceCell;
+
+use super::facts::{
+    Alerts, ApprovalsView, BuildData, Fact, FactKey, Facts, JobView, PayloadView, Promotion, Pushes, Seen,
+    ShippedView, StageView, Tests, Unknown,
+};
+use crate::clients::Clients;
+use crate::clients::errata::AdvisoryKind;
+use crate::clients::gitlab::MergeRequestState;
+use crate::clients::jenkins::BuildResult;
+use crate::clients::prow::ProwState;
+use crate::config::{ConfigError, Impetus};
+use crate::error::{Classified, ErrorClass, ServiceErrorKind};
+use crate::flow::outcome::{Refusal, TaskError};
+use crate::operators::approval::{payload_look, payload_of};
+use crate::operators::shipment::{Environment, Shipment};
+use crate::operators::staging::Staging;
+use crate::prow::names::ResultName;
+use crate::prow::record::{Job as RecordJob, ResultFile};
+use crate::service::Service;
+use crate::statebox::{State, TaskName};
+use crate::tasks::is_shipped::is_shipped;
+use crate::tasks::{ReleaseContext, image_consistency_check, stage_testing};
+use crate::version::{Arch, ReleaseVersion};
+
+/// How many facts are looked up at the same time.
+const LOOKS: usize = 12;
+
+/// A fact under its key, without its type.
+type Put = Box<dyn FnOnce(&mut Facts) + Send>;
+
+/// What one look found, where.
+type Looked<T> = Result<(T, String), TaskError>;
+
+/// Looks facts of one release up.
+pub struct Looker<'a> {
+    clients: &'a Clients,
+    release: &'a ReleaseVersion,
+    state: Option<&'a State>,
+    /// The release's build data, read once.
+    context: OnceCell<Result<ReleaseContext, Opened>>,
+}
+
+/// Why the build data cannot be used.
+#[derive(Debug, Clone)]
+struct Opened {
+    words: String,
+    hint: Option<String>,
+    class: ErrorClass,
+    /// It was read, and does not have the release.
+    absent: bool,
+}
+
+impl<'a> Looker<'a> {
+    /// A looker for `release`, whose StateBox says `state`.
+    pub fn new(clients: &'a Clients, release: &'a ReleaseVersion, state: Option<&'a State>) -> Self {
+        Self { clients, release, state, context: OnceCell::new() }
+    }
+
+    /// Looks `keys` up, all at the same time. One that cannot be read does not affect the others.
+    pub async fn look(&self, keys: BTreeSet<FactKey>, facts: &mut Facts) {
+        let looks: Vec<BoxFuture<'_, Put>> = keys.into_iter().map(|key| self.one(key)).collect();
+        let found: Vec<Put> = stream::iter(looks).buffered(LOOKS).collect().await;
+        for put in found {
+            put(facts);
+        }
+    }
+
+    fn one(&self, key: FactKey) -> BoxFuture<'_, Put> {
+        macro_rules! fact {
+            ($field:ident, $look:ident) => {
+                async move {
+                    let fact = self.fact(self.$look().await);
+                    let put: Put = Box::new(move |facts: &mut Facts| facts.$field = fact);
+                    put
+                }
+                .boxed()
+            };
+        }
+        match key {
+            FactKey::BuildData => fact!(build_data, build_data),
+            FactKey::Promotion => fact!(promotion, promotion),
+            FactKey::CandidateTests => fact!(candidate_tests, candidate_tests),
+            FactKey::Tests => fact!(tests, promoted_tests),
+            FactKey::StageRelease => fact!(stage_release, stage_release),
+            FactKey::ConsistencyJob => fact!(consistency_job, consistency_job),
+            FactKey::StageJob => fact!(stage_job, stage_job),
+            FactKey::Pushes => fact!(pushes, pushes),
+            FactKey::Alerts => fact!(alerts, alerts),
+            FactKey::Payload => fact!(payload, payload),
+            FactKey::Approvals => fact!(approvals, approvals),
+            FactKey::Shipped => fact!(shipped, shipped),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clients.clock().now()
+    }
+
+    fn fact<T>(&self, looked: Looked<T>) -> Fact<T> {
+        let at = self.now();
+        match looked {
+            Ok((value, address)) => Fact::Known(Seen { value, at, address }),
+            Err(error) => {
+                let error = error.inner();
+                let why = self.clients.http().redactor().redact(&error.to_string()).into_owned();
+                Fact::Unknown(Unknown { why, hint: error.hint(), class: error.class(), at })
+            }
+        }
+    }
+
+    async fn opened(&self) -> &Result<ReleaseContext, Opened> {
+        let open = || async {
+            ReleaseContext::open(self.clients.clone(), self.release).await.map_err(|error| Opened {
+                words: error.to_string(),
+                hint: error.hint(),
+                class: error.class(),
+                absent: matches!(
+                    error,
+                    ConfigError::ReleaseNotReady { .. } | ConfigError::BuildDataNotFound { .. }
+                ),
+            })
+        };
+        self.context.get_or_init(open).await
+    }
+
+    async fn context(&self) -> Result<&ReleaseContext, TaskError> {
+        self.opened().await.as_ref().map_err(|error| {
+            let refusal = Refusal::new(error.class, error.words.clone());
+            match &error.hint {
+                Some(hint) => refusal.with_hint(hint.clone()).into(),
+                None => refusal.into(),
+            }
+        })
+    }
+
+    async fn build_data(&self) -> Looked<BuildData> {
+        let address = self.clients.settings().endpoints().build_data(self.release.y_stream())?.to_string();
+        match self.opened().await {
+            Err(error) if error.absent => Ok((BuildData::Absent(error.words.clone()), address)),
+            _ => {
+                let context = self.context().await?;
+                let has_owner = context.config().owner().is_ok();
+                Ok((BuildData::Present { metadata: Box::new(context.metadata()), has_owner }, address))
+            }
+        }
+    }
+
+    async fn promotion(&self) -> Looked<Promotion> {
+        let controller = self.clients.release_controller(Arch::Amd64)?;
+        let address = controller.address(self.release).to_string();
+        match controller.stable_release(self.release).await {
+            Ok(found) => {
+                let promotion =
+                    Promotion { phase: Some(found.phase), created: found.created, digest: found.digest };
+                Ok((promotion, address))
+            }
+            Err(error) if error.kind == ServiceErrorKind::NotFound => {
+                Ok((Promotion { phase: None, created: None, digest: None }, address))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn promoted_tests(&self) -> Looked<Tests> {
+        self.tests(&self.release.to_string()).await
+    }
+
+    async fn candidate_tests(&self) -> Looked<Tests> {
+        let metadata = self.state.map(State::metadata).unwrap_or_default();
+        let builds = metadata.candidate_builds;
+        let build = builds.get("x86_64").or_else(|| builds.get("amd64"));
+        let Some(build) = build else {
+            return Err(Refusal::blocked("the StateBox names no candidate build for x86_64").into());
+        };
+        self.tests(build).await
+    }
+
+    async fn tests(&self, build: &str) -> Looked<Tests> {
+        let name = format!("ocp-test-result-{build}-amd64.json");
+        let name: ResultName = name.parse().map_err(|error| {
+            Refusal::new(ErrorClass::Failed, format!("`{}`: {error}", build.escape_debug()))
+        })?;
+        let records = self.clients.records()?;
+        let web = self.clients.settings().endpoints().base(Service::GithubWeb);
+        let file = name.to_string();
+        let address = records.page(web, &file);
+        let Some(found) = records.read_now(&file).await? else { return Ok((Tests::Absent, address)) };
+        let record = ResultFile::parse(&name, found.text.as_bytes()).map_err(|problem| {
+            Refusal::new(ErrorClass::Unavailable, format!("{file} cannot be read as a record: {problem}"))
+        })?;
+        let starts = record.jobs().flat_map(RecordJob::runs);
+        let since = starts.filter_map(|run| run.started()?.parse::<Timestamp>().ok()).min();
+        let tests = Tests::Record {
+            blob: found.sha,
+            aggregated: record.is_aggregated(),
+            accepted: record.accepted(),
+            by_hand: record.is_promoted(),
+            since,
+        };
+        Ok((tests, address))
+    }
+
+    async fn shipment(&self) -> Result<Shipment, TaskError> {
+        let context = self.context().await?;
+        let reference = context
+            .shipment()?
+            .ok_or_else(|| Refusal::blocked("the build data names no shipment merge request"))?;
+        Ok(Shipment::load_whole(&self.clients.gitlab()?, &reference).await?)
+    }
+
+    async fn stage_release(&self) -> Looked<StageView> {
+        let shipment = self.shipment().await?;
+        let request = shipment.merge_request();
+        let view = StageView {
+            merge_request: shipment.state(),
+            draft: request.is_draft(),
+            release: shipment.release_state(Environment::Stage).await?,
+            sha: request.sha.clone(),
+        };
+        Ok((view, request.web_url.clone()))
+    }
+
+    async fn approvals(&self) -> Looked<ApprovalsView> {
+        let context = self.context().await?;
+        let reference = context
+            .shipment()?
+            .ok_or_else(|| Refusal::blocked("the build data names no shipment merge request"))?;
+        let gitlab = self.clients.gitlab()?;
+        let shipment = Shipment::load(&gitlab, &reference).await?;
+        let approvals = gitlab.approvals(&reference).await?;
+        let view = ApprovalsView {
+            open: shipment.state() == MergeRequestState::Opened,
+            given: approvals.approved_by.len(),
+            left: approvals.approvals_left,
+        };
+        Ok((view, shipment.merge_request().web_url.clone()))
+    }
+
+    async fn consistency_job(&self) -> Looked<JobView> {
+        let view = self.state.and_then(|state| state.task(TaskName::ImageConsistencyCheck));
+        let recorded = view.as_ref().and_then(|view| view.job.as_ref()?.id.clone());
+        let id = recorded.or_else(|| view.as_ref().and_then(image_consistency_check::old_job));
+        let Some(id) = id else { return Err(Refusal::blocked("no Prow job is recorded").into()) };
+        let prow = self.clients.prow();
+        let address = prow.link(&id).to_string();
+        let view = match prow.job(&id).await? {
+            None => JobView::Absent,
+            Some(job) => match job.state {
+                ProwState::Success => JobView::Succeeded,
+                ProwState::Failure => JobView::Failed(job.state.text().to_owned()),
+                state if state.is_final() => JobView::Infrastructure(state.text().to_owned()),
+                state => JobView::Running(state.text().to_owned()),
+            },
+        };
+        Ok((view, address))
+    }
+
+    async fn stage_job(&self) -> Looked<JobView> {
+        let context = self.context().await?;
+        let path: crate::ids::JobPath = context.config().jobs()?.stage_testing.parse().map_err(|error| {
+            Refusal::new(
+                ErrorClass::Configuration,
+                format!("jobs.stage-testing of the configuration: {error}"),
+            )
+        })?;
+        let view = self.state.and_then(|state| state.task(TaskName::StageTesting));
+        let recorded = view.as_ref().and_then(|view| view.job.as_ref()?.id.clone());
+        let number =
+            recorded.or_else(|| view.as_ref().and_then(|view| stage_testing::old_build(view, &path)));
+        let number: Option<u64> = number.and_then(|number| number.parse().ok());
+        let Some(number) = number else {
+            return Err(Refusal::blocked("no Jenkins build is recorded").into());
+        };
+        let jenkins = self.clients.jenkins()?;
+        let Some(build) = jenkins.build(&path, number).await? else {
+            return Ok((JobView::Absent, format!("build {number} of {path}")));
+        };
+        let view = match build.result {
+            _ if build.running => JobView::Running("running".to_owned()),
+            None => JobView::Failed("ended with an unknown result".to_owned()),
+            Some(BuildResult::Success) => JobView::Succeeded,
+            Some(result @ (BuildResult::Aborted | BuildResult::NotBuilt)) => {
+                JobView::Infrastructure(result.text().to_owned())
+            }
+            Some(result) => JobView::Failed(result.text().to_owned()),
+        };
+        Ok((view, build.url))
+    }
+
+    async fn pushes(&self) -> Looked<Pushes> {
+        let advisories = self.context().await?.advisories()?;
+        let own: Vec<_> =
+            advisories.into_iter().filter(|(impetus, _)| impetus != Impetus::MICROSHIFT).collect();
+        let address = own.first().map_or_else(String::new, |(_, id)| id.link());
+        if own.is_empty() {
+            return Err(Refusal::blocked("the build data names no advisory that is pushed to staging").into());
+        }
+        let errata = self.clients.errata();
+        let done = Staging { errata: &errata }.plan(&own).await?.outcome().done;
+        let mut pushes = Pushes { complete: done.complete, total: done.total, ..Pushes::default() };
+        for row in done.advisories {
+            let words = format!("advisory {}: {}", row.id, row.detail);
+            match row.standing {
+                "complete" => {}
+                "to_push" => pushes.to_push.push(words),
+                "running" | "waiting" => pushes.running.push(words),
+                "blocked" | "refused" => pushes.refused.push(words),
+                "unknown" => pushes.odd.push(words),
+                _ => pushes.unread.push(words),
+            }
+        }
+        Ok((pushes, address))
+    }
+
+    async fn alerts(&self) -> Looked<Alerts> {
+        let advisories = self.context().await?.config().advisories();
+        let rhcos = advisories.iter().find(|(impetus, _)| impetus.as_str() == "rhcos").map(|(_, id)| *id);
+        let Some(id) = rhcos else {
+            return Err(Refusal::blocked("the build data names no RHCOS advisory").into());
+        };
+        let errata = self.clients.errata();
+        let (advisory, address) = (errata.erratum(id).await?, id.link());
+        if advisory.kind != AdvisoryKind::Security {
+            return Ok((Alerts::NotSecurity(format!("advisory {id} is no security advisory")), address));
+        }
+        let found = errata.security_alerts(id).await?;
+        Ok((Alerts::Read { blocking: found.blocking, alerts: found.alerts }, address))
+    }
+
+    async fn payload(&self) -> Looked<PayloadView> {
+        let address = payload_of(self.release);
+        match payload_look(self.clients.registry(), self.release.clone()).await {
+            Ok(_) => Ok((PayloadView::Good, address)),
+            Err(problem) if problem.class == ErrorClass::Blocked => {
+                Ok((PayloadView::Bad(problem.text), address))
+            }
+            Err(problem) => Err(problem.into()),
+        }
+    }
+
+    async fn shipped(&self) -> Looked<ShippedView> {
+        let report = is_shipped(self.context().await?).await?;
+        let view = ShippedView { shipped: report.shipped, details: report.details };
+        Ok((view, "Errata Tool and GitLab".to_owned()))
+    }
+}

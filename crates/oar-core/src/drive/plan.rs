@@ -1,0 +1,270 @@
+//! The plan of a release: facts looked up as far as they are needed, and what follows from them.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::evaluate::{Input, evaluate, is_konflux, lacking};
+use super::facts::{FactKey, Facts, Standing};
+use super::look::Looker;
+use super::verdict::{Act, NodePlan, ToDo, Verdict};
+use crate::clients::Clients;
+use crate::clock::stamp;
+use crate::config::{DrivePolicy, Flow};
+use crate::error::ErrorClass;
+use crate::flow::nodes::{Node, ROWS, Who};
+use crate::flow::outcome::Refusal;
+use crate::statebox::State;
+use crate::version::ReleaseVersion;
+
+/// What stands where in a release, what can be done now, what waits, and who must act.
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+pub struct DrivePlan {
+    /// The release.
+    pub release: String,
+    /// Its flow; `None` while nobody knows.
+    pub flow: Option<&'static str>,
+    /// Where its state is.
+    pub statebox: String,
+    /// When the plan was made.
+    pub at: String,
+    /// Whether it was made from the state alone.
+    pub offline: bool,
+    /// How many of the nodes that the release needs are done, or not needed.
+    pub done: usize,
+    /// How many there are.
+    pub total: usize,
+    /// What the engine would run now.
+    pub now: Vec<PlannedRun>,
+    /// What people are asked.
+    pub people: Vec<Request>,
+    /// When to look next, at the earliest.
+    pub next_look: Option<String>,
+    /// Every node, in the order of the table.
+    pub nodes: Vec<NodePlan>,
+    /// The facts that were read.
+    pub facts: Vec<FactRead>,
+    /// The facts that are missing.
+    pub unknown: Vec<FactUnknown>,
+    /// Nodes that are not done, and have neither a next look nor a person: defects of this program.
+    pub defects: Vec<String>,
+}
+
+/// Something that the engine would run now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct PlannedRun {
+    /// The node.
+    pub node: Node,
+    /// The command that does the same.
+    pub command: String,
+    /// Whether it only looks at, or records, what is there.
+    pub only_looks: bool,
+    /// How the engine does it.
+    #[serde(skip)]
+    pub act: Act,
+}
+
+/// Something that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Request {
+    /// Who.
+    pub who: Who,
+    /// The nodes that wait for the answer.
+    pub nodes: Vec<Node>,
+    /// What is asked.
+    pub question: String,
+    /// The answers.
+    pub choices: Vec<String>,
+    /// The command that answers, if there is one.
+    pub command: Option<String>,
+}
+
+/// A fact that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct FactRead {
+    /// The fact.
+    pub fact: FactKey,
+    /// Where.
+    pub address: String,
+    /// When.
+    pub at: String,
+    /// How long ago, in seconds.
+    pub age: i64,
+}
+
+/// A fact that is missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct FactUnknown {
+    /// The fact.
+    pub fact: FactKey,
+    /// Why.
+    pub why: String,
+    /// The nodes that need it now.
+    pub nodes: Vec<Node>,
+}
+
+/// The plan of `release` from its state and from the services: only what is needed now is read.
+pub async fn plan(
+    clients: &Clients,
+    release: &ReleaseVersion,
+    state: Option<&State>,
+    location: &str,
+    policy: &DrivePolicy,
+) -> DrivePlan {
+    let looker = Looker::new(clients, release, state);
+    let mut facts = Facts::default();
+    // Whatever is read of a release needs its build data, and each round needs at least one fact more.
+    let mut keys = vec![FactKey::BuildData];
+    for _ in 0..=FactKey::ALL.len() {
+        if keys.is_empty() {
+            break;
+        }
+        looker.look(keys.into_iter().collect(), &mut facts).await;
+        let now = clients.clock().now();
+        keys = lacking(&evaluate(Input { release, state, location, facts: &facts, policy, now }), &facts);
+    }
+    let now = clients.clock().now();
+    assemble(Input { release, state, location, facts: &facts, policy, now }, false)
+}
+
+/// The plan of `release` from its state alone.
+pub fn offline(release: &ReleaseVersion, state: &State, location: &str, now: Timestamp) -> DrivePlan {
+    let (facts, policy) = (Facts::default(), DrivePolicy::default());
+    assemble(Input { release, state: Some(state), location, facts: &facts, policy: &policy, now }, true)
+}
+
+/// Refuses a policy with names that are no nodes.
+///
+/// # Errors
+///
+/// A name is no node's.
+pub fn check_policy(policy: &DrivePolicy) -> Result<(), Refusal> {
+    let known = |name: &str| ROWS.iter().any(|row| row.node.id() == name);
+    match policy.0.keys().find(|name| !known(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let names: Vec<&str> = ROWS.iter().map(|row| row.node.id()).collect();
+            let words = format!("the configuration document's `drive.{name}` is no step of a release");
+            Err(Refusal::new(ErrorClass::Configuration, words)
+                .with_hint(format!("The steps are {}.", names.join(", "))))
+        }
+    }
+}
+
+/// What follows from `input`, put together.
+pub fn assemble(input: Input<'_>, offline: bool) -> DrivePlan {
+    let nodes = evaluate(input);
+    let needed = || nodes.iter().filter(|plan| plan.node.row().required);
+    let flow = is_konflux(input).map(|konflux| if konflux { Flow::Konflux } else { Flow::Errata }.as_str());
+    DrivePlan {
+        release: input.release.to_string(),
+        flow,
+        statebox: input.location.to_owned(),
+        at: stamp(input.now),
+        offline,
+        done: needed().filter(|plan| plan.verdict.is_settled()).count(),
+        total: needed().count(),
+        now: nodes.iter().filter_map(|plan| planned_run(plan, input.now)).collect(),
+        people: requests(&nodes),
+        next_look: nodes.iter().filter_map(|plan| plan.look_at).min().map(stamp),
+        facts: facts_read(input),
+        unknown: facts_unknown(input, &nodes, offline),
+        defects: nodes.iter().filter_map(defect).collect(),
+        nodes,
+    }
+}
+
+fn planned_run(plan: &NodePlan, now: Timestamp) -> Option<PlannedRun> {
+    let ToDo::Run { command, only_looks } = &plan.to_do else { return None };
+    // A look that is not due yet is none.
+    let is_due = plan.look_at.is_none_or(|at| at <= now);
+    is_due.then(|| PlannedRun {
+        node: plan.node,
+        command: command.clone(),
+        only_looks: *only_looks,
+        act: plan.act.clone(),
+    })
+}
+
+/// What people are asked, each question once: a blocker stands in the way of several nodes.
+fn requests(nodes: &[NodePlan]) -> Vec<Request> {
+    let mut requests: Vec<Request> = Vec::new();
+    for request in nodes.iter().filter_map(request) {
+        let same = |known: &&mut Request| {
+            request.choices.is_empty()
+                && (&known.question, &known.command) == (&request.question, &request.command)
+        };
+        match requests.iter_mut().find(same) {
+            Some(known) => known.nodes.extend(request.nodes),
+            None => requests.push(request),
+        }
+    }
+    requests
+}
+
+fn request(plan: &NodePlan) -> Option<Request> {
+    let who = plan.person?;
+    let (question, choices, command) = match (&plan.verdict, &plan.to_do) {
+        (Verdict::Asks { question, choices }, ToDo::Answer { command }) => {
+            (question.clone(), choices.clone(), command.clone())
+        }
+        (Verdict::Blocked { by, .. }, ToDo::Answer { command }) => (by.clone(), Vec::new(), command.clone()),
+        (Verdict::Blocked { by, .. }, _) => (by.clone(), Vec::new(), None),
+        (Verdict::Failed { why, .. }, ToDo::Consent { command } | ToDo::ByHand { command }) => {
+            (format!("it failed: {why}: run it again?"), yes_no(), Some(command.clone()))
+        }
+        (Verdict::Failed { why, .. }, _) => {
+            (format!("it failed, and is not tried again by itself: {why}"), Vec::new(), None)
+        }
+        (_, ToDo::Consent { command }) => {
+            ("it can be run now: run it?".to_owned(), yes_no(), Some(command.clone()))
+        }
+        (_, ToDo::ByHand { command }) => {
+            ("it can be run now, by a person alone".to_owned(), Vec::new(), Some(command.clone()))
+        }
+        // Whoever is asked about what comes first is asked there.
+        _ => return None,
+    };
+    Some(Request { who, nodes: vec![plan.node], question, choices, command })
+}
+
+fn yes_no() -> Vec<String> {
+    ["yes", "not yet"].map(str::to_owned).to_vec()
+}
+
+/// A node that nobody would ever look at again.
+fn defect(plan: &NodePlan) -> Option<String> {
+    let forgotten = !plan.verdict.is_settled() && plan.next_look.is_none() && plan.person.is_none();
+    forgotten.then(|| {
+        format!("{} is {}, and has neither a next look nor a person", plan.node, plan.verdict.name())
+    })
+}
+
+fn facts_read(input: Input<'_>) -> Vec<FactRead> {
+    let read = |fact: FactKey| match input.facts.standing(fact) {
+        Standing::Known(address, at) => {
+            let age = input.now.duration_since(at).as_secs();
+            Some(FactRead { fact, address, at: stamp(at), age })
+        }
+        Standing::NotLooked | Standing::Unknown(_) => None,
+    };
+    FactKey::ALL.into_iter().filter_map(read).collect()
+}
+
+fn facts_unknown(input: Input<'_>, nodes: &[NodePlan], offline: bool) -> Vec<FactUnknown> {
+    let mut found = Vec::new();
+    for fact in FactKey::ALL {
+        let lacking = |plan: &&NodePlan| plan.lacks.as_ref().is_some_and(|lack| lack.fact == fact);
+        let needed: Vec<Node> = nodes.iter().filter(lacking).map(|plan| plan.node).collect();
+        let why = match input.facts.standing(fact) {
+            Standing::Known(..) => continue,
+            Standing::NotLooked if needed.is_empty() => continue,
+            Standing::NotLooked if offline => {
+                "not looked at: the plan is made from the state alone".to_owned()
+            }
+            Standing::NotLooked => "not looked at".to_owned(),
+            Standing::Unknown(unknown) => unknown.why,
+        };
+        found.push(FactUnknown { fact, why, nodes: needed });
+    }
+    found
+}

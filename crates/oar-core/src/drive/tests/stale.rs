@@ -1,0 +1,62 @@
+//! What was judged changes afterwards.
+
+use super::{approvable, hours, metadata, seen, staged};
+use crate::drive::facts::BuildData;
+use crate::drive::verdict::Verdict;
+use crate::statebox::{TaskName as T, TaskStatus};
+
+#[test]
+fn changed_identifiers_are_asked_about_and_placeholders_are_not_taken_over() {
+    let mut world = staged();
+    let mut changed = metadata(true);
+    let _ = changed.advisory_ids.insert("rpm".to_owned(), 7);
+    world.facts.build_data =
+        seen(BuildData::Present { metadata: Box::new(changed.clone()), has_owner: true }, world.now);
+    let plan = world.of(T::PushToCdnStaging);
+    assert_eq!(plan.verdict.name(), "asks", "{plan:?}");
+    assert!(plan.stale.unwrap().contains("advisory_ids.rpm: 1 -> 7"));
+    // ART's placeholder is read as pending, and is no value.
+    let mut absent = metadata(true);
+    let _ = absent.advisory_ids.shift_remove("rpm");
+    absent.pending = vec!["advisory_ids.rpm".to_owned()];
+    world.facts.build_data =
+        seen(BuildData::Present { metadata: Box::new(absent), has_owner: true }, world.now);
+    assert_eq!(world.of(T::PushToCdnStaging).verdict, Verdict::Done);
+    // Accepted, the change is in the state; what passed before it is stale until it has run again.
+    let now = world.now;
+    let _ = world.state().take_metadata(&changed, now, "tester");
+    world.facts.build_data = seen(BuildData::Present { metadata: Box::new(changed), has_owner: true }, now);
+    assert_eq!(world.of(T::PushToCdnStaging).verdict.name(), "asks");
+    world.now = now + hours(2);
+    world.set(T::PushToCdnStaging, TaskStatus::NotStarted);
+    world.pass(T::PushToCdnStaging);
+    assert_eq!(world.of(T::PushToCdnStaging).verdict, Verdict::Done);
+}
+
+#[test]
+fn a_verdict_is_stale_when_what_it_judged_has_changed() {
+    for (task, subject, is) in [
+        (T::AnalyzePromotedBuild, "tests", "accepted"),
+        (T::AnalyzePromotedBuild, "digest", "sha256:aa"),
+        (T::ImageSignedCheck, "digest", "sha256:aa"),
+        (T::ImageConsistencyCheck, "sha", "c0ffee"),
+        (T::StageTesting, "sha", "c0ffee"),
+        (T::PushToCdnStaging, "advisories", "rpm 1, rhcos 2"),
+        (T::TakeOwnership, "advisories", "rpm 1, rhcos 2"),
+    ] {
+        let mut world = approvable();
+        world.judge(task, subject, is);
+        assert_eq!(world.of(task).verdict, Verdict::Done, "{task} {subject}");
+        world.judge(task, subject, "something else");
+        let plan = world.of(task);
+        assert_eq!(plan.verdict.name(), "asks", "{task} {subject}");
+        assert!(plan.stale.is_some_and(|stale| stale.contains(subject)));
+        let approval = world.of(T::ChangeAdvisoryStatus);
+        assert_eq!(approval.verdict.name(), "waiting", "{task} {subject}");
+        // After the approval it is only noted.
+        world.pass(T::ChangeAdvisoryStatus);
+        let plan = world.of(task);
+        assert_eq!((plan.verdict.name(), plan.person), ("done", None));
+        assert!(plan.note.unwrap().contains("since then"));
+    }
+}

@@ -1,0 +1,191 @@
+//! `oar drive`: the plan at each step of both flows, from the services and from the StateBox alone.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+
+use end_to_end::approval::{make_ready, publish};
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, LEAD};
+use sandbox::services::release_controller::Phase;
+use serde_json::Value;
+
+fn plan(harness: &Harness, release: &str) -> Value {
+    let plan = harness.oar(release, &["drive", "--plan", "--output", "json"]).expect(0).json();
+    assert_eq!(plan["defects"], serde_json::json!([]), "{plan:#}");
+    for node in plan["nodes"].as_array().unwrap() {
+        let state = node["verdict"]["state"].as_str().unwrap();
+        let settled = ["done", "not_applicable"].contains(&state);
+        let followed = !node["next_look"].is_null() || !node["person"].is_null();
+        assert!(settled || followed, "{node:#}");
+    }
+    plan
+}
+
+fn node<'a>(plan: &'a Value, name: &str) -> &'a Value {
+    plan["nodes"].as_array().unwrap().iter().find(|node| node["node"] == name).unwrap()
+}
+
+fn state<'a>(plan: &'a Value, name: &str) -> &'a str {
+    node(plan, name)["verdict"]["state"].as_str().unwrap()
+}
+
+/// Whether each line of the plan fits, and nothing was written.
+fn looks_well(harness: &Harness, release: &str) -> String {
+    let before = harness.statebox(release);
+    harness.sandbox.clear_requests();
+    let text = harness.oar(release, &["drive"]).expect(0).stdout;
+    for line in text.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+    let writes = harness.sandbox.writes();
+    assert!(writes.is_empty(), "{writes:?}");
+    assert_eq!(harness.statebox(release), before);
+    text
+}
+
+#[test]
+fn a_release_without_a_statebox_can_be_created() {
+    for (release, flow) in [(KONFLUX, "konflux"), (ERRATA, "errata")] {
+        let harness = Harness::new();
+        let plan = plan(&harness, release);
+        assert_eq!(plan["flow"], flow);
+        assert_eq!(state(&plan, "create-test-report"), "ready");
+        assert_eq!(state(&plan, "take-ownership"), "waiting");
+        assert_eq!(plan["now"][0]["node"], "create-test-report");
+        let text = looks_well(&harness, release);
+        assert!(text.contains(&format!("oar -r {release} create-test-report")), "{text}");
+        harness.sandbox.assert_no_unexpected();
+    }
+}
+
+#[test]
+fn the_plan_follows_a_release_through_both_flows() {
+    for release in [KONFLUX, ERRATA] {
+        let konflux = release == KONFLUX;
+        let harness = Harness::announced(release);
+        let now = plan(&harness, release);
+        assert_eq!((state(&now, "create-test-report"), state(&now, "take-ownership")), ("done", "ready"));
+        assert_eq!(state(&now, "stage-release"), if konflux { "waiting" } else { "not_applicable" });
+        assert_eq!(
+            state(&now, "check-greenwave-cvp-tests"),
+            if konflux { "not_applicable" } else { "waiting" }
+        );
+
+        harness.oar(release, &["take-ownership", "-e", LEAD]).expect(0);
+        let now = plan(&harness, release);
+        assert_eq!((state(&now, "take-ownership"), state(&now, "check-cve-tracker-bug")), ("done", "ready"));
+        assert_eq!(state(&now, "change-advisory-status"), "waiting");
+
+        harness.pass(release, "check-cve-tracker-bug");
+        let now = plan(&harness, release);
+        let alerts = state(&now, "check-rhcos-security-alerts");
+        assert!(["done", "not_applicable"].contains(&alerts), "{now:#}");
+        assert_eq!(state(&now, "promotion"), "done", "{now:#}");
+        looks_well(&harness, release);
+
+        harness.pass(release, "push-to-cdn-staging");
+        for issue in ["Advisories in", "state"] {
+            let _ = harness.oar(release, &["issue", "resolve", issue, "--resolution", "moved"]);
+        }
+        let now = plan(&harness, release);
+        if konflux {
+            assert_eq!(state(&now, "stage-release"), "done", "{now:#}");
+            let check = node(&now, "image-consistency-check");
+            assert_eq!(
+                (&check["verdict"]["state"], &check["to_do"]["do"]),
+                (&"ready".into(), &"consent".into())
+            );
+        } else {
+            assert_eq!(state(&now, "image-consistency-check"), "asks", "{now:#}");
+        }
+        assert_eq!(state(&now, "stage-testing"), "ready", "{now:#}");
+        looks_well(&harness, release);
+        harness.sandbox.assert_no_unexpected();
+    }
+}
+
+#[test]
+fn a_job_under_way_is_followed_by_its_id() {
+    let harness = Harness::on_staging(KONFLUX);
+    harness.oar(KONFLUX, &["image-consistency-check"]).expect(0);
+    let now = plan(&harness, KONFLUX);
+    let check = node(&now, "image-consistency-check");
+    assert_eq!(check["verdict"]["state"], "running", "{check:#}");
+    assert!(check["evidence"][0]["address"].as_str().unwrap().contains("prowjob"), "{check:#}");
+}
+
+#[test]
+fn the_approval_needs_consent_then_waits_and_then_there_is_nothing_to_do() {
+    let harness = Harness::new();
+    make_ready(&harness, KONFLUX);
+    let now = plan(&harness, KONFLUX);
+    // The promoted build of the scenario has no record; the tests are looked at again before the approval.
+    let approval = node(&now, "change-advisory-status");
+    assert_eq!(approval["verdict"]["state"], "ready", "{approval:#}");
+    assert_eq!((&approval["to_do"]["do"], &approval["person"]), (&"consent".into(), &"leads".into()));
+    harness.oar(KONFLUX, &["change-advisory-status", "--yes", "--no-watch"]).expect(0);
+    let now = plan(&harness, KONFLUX);
+    assert_eq!(state(&now, "change-advisory-status"), "running", "{now:#}");
+    publish(&harness);
+    harness.oar(KONFLUX, &["change-advisory-status", "--yes", "--no-watch"]).expect(0);
+    let now = plan(&harness, KONFLUX);
+    assert_eq!(state(&now, "change-advisory-status"), "done");
+    assert_eq!(
+        (now["now"].as_array().unwrap().len(), &now["done"]),
+        (0, &Value::from(now["total"].as_i64().unwrap() - 1))
+    );
+    assert_eq!(state(&now, "shipped"), "waiting", "{now:#}");
+    looks_well(&harness, KONFLUX);
+}
+
+#[test]
+fn a_service_that_does_not_answer_is_unknown_and_the_others_are_read() {
+    let harness = Harness::announced(KONFLUX);
+    harness.pass(KONFLUX, "take-ownership");
+    harness.pass(KONFLUX, "check-cve-tracker-bug");
+    let down = FaultKind::Status { code: 503, body: None, headers: Vec::new() };
+    harness.sandbox.faults().add(Fault::on("errata", down).forever());
+    let now = plan(&harness, KONFLUX);
+    let alerts = node(&now, "check-rhcos-security-alerts");
+    assert_eq!(
+        (&alerts["verdict"]["state"], &alerts["verdict"]["unknown"]),
+        (&"waiting".into(), &true.into())
+    );
+    assert_eq!(state(&now, "push-to-cdn-staging"), "waiting");
+    let unknown = now["unknown"].as_array().unwrap();
+    assert!(unknown.iter().any(|unknown| unknown["fact"] == "alerts"), "{now:#}");
+    assert!(looks_well(&harness, KONFLUX).contains("Unknown"));
+}
+
+#[test]
+fn a_release_that_is_not_accepted_waits_for_its_promotion() {
+    let harness = Harness::announced(KONFLUX);
+    harness.pass(KONFLUX, "take-ownership");
+    harness.pass(KONFLUX, "check-cve-tracker-bug");
+    for (phase, expected) in [(Phase::Ready, "waiting"), (Phase::Rejected, "asks"), (Phase::Accepted, "done")]
+    {
+        let mut controller = harness.sandbox.world().release_controller.lock();
+        let tags = controller.streams.get_mut("4-stable").into_iter().flatten();
+        tags.filter(|tag| tag.name == KONFLUX).for_each(|tag| tag.phase = phase);
+        drop(controller);
+        assert_eq!(state(&plan(&harness, KONFLUX), "promotion"), expected);
+    }
+}
+
+#[test]
+fn a_file_alone_gives_a_plan_without_any_request() {
+    let harness = Harness::announced(KONFLUX);
+    harness.oar(KONFLUX, &["take-ownership", "-e", LEAD]).expect(0);
+    std::fs::create_dir_all(harness.tools()).unwrap();
+    let path = harness.tools().join("4.19.1.yaml");
+    std::fs::write(&path, harness.statebox(KONFLUX).unwrap()).unwrap();
+    harness.sandbox.clear_requests();
+    let file = path.to_str().unwrap();
+    let run = harness.oar(KONFLUX, &["drive", "--offline", file, "--output", "json"]).expect(0);
+    let now = run.json();
+    assert_eq!((&now["offline"], state(&now, "check-cve-tracker-bug")), (&true.into(), "ready"));
+    assert!(!now["unknown"].as_array().unwrap().is_empty(), "{now:#}");
+    assert!(harness.sandbox.requests().is_empty());
+    let run = harness.oar("4.19.2", &["drive", "--offline", file]).expect(2);
+    assert!(run.stderr.contains("is the StateBox of 4.19.1, not of 4.19.2"), "{run:?}");
+    std::fs::write(&path, "release: [").unwrap();
+    harness.oar(KONFLUX, &["drive", "--offline", file]).expect(2);
+    harness.oar(KONFLUX, &["drive", "--offline", "/nowhere"]).expect(2);
+}
