@@ -305,7 +305,7 @@ const ANSWER: &[&str] = &["oarctl", "slack-bot", "--once"];
 fn agents() -> Vec<Scenario> {
     let people = People { ask: slack_bot::ask, ask_again: slack_bot::ask_again };
     vec![
-        line("start_release_detector", KONFLUX, DETECT, Change, 10, prepare::announced),
+        line("start_release_detector", KONFLUX, DETECT, Change, 11, prepare::announced),
         line("check_test_results", KONFLUX, CHECK_RESULTS, Change, 7, prepare::rejected),
         line("start_release_detector_behind", KONFLUX, DETECT, Change, 9, prepare::behind),
         line(
