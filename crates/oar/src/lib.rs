@@ -34,7 +34,7 @@ const GROUPS: &[help::Group] = &[
         ],
     ),
     ("State", &["consent", "task", "issue"]),
-    ("Information", &["status", "history", "log", "metadata", "is-shipped"]),
+    ("Information", &["status", "history", "log", "metadata", "is-shipped", "doctor"]),
 ];
 
 /// Take an OpenShift z-stream release from announced to shipped
@@ -87,6 +87,7 @@ enum Command {
     Log(commands::log::Args),
     Metadata(commands::metadata::Args),
     IsShipped(commands::is_shipped::Args),
+    Doctor(commands::doctor::Args),
 }
 
 impl Program for Oar {
@@ -139,6 +140,7 @@ impl Command {
             Self::Task(args) => commands::task::run(args, release).await,
             Self::Issue(args) => commands::issue::run(args, release).await,
             Self::Metadata(args) => commands::metadata::run(args, release).await,
+            Self::Doctor(args) => commands::doctor::run(args, release).await,
         }
     }
 }

@@ -218,6 +218,7 @@ fn page(row: &Row) -> &'static str {
             | "jira-notificator",
         ) => "agents.md",
         (Program::Oarctl, "operations") => "exit-codes.md",
+        (Program::Oarctl, "doctor") => "doctor.md",
         (Program::Oarctl, _) => "statebox.md",
         (Program::Job, _) => "job.md",
         (Program::Jobctl, _) => "jobctl.md",

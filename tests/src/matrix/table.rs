@@ -133,6 +133,9 @@ fn first() -> Vec<Scenario> {
         line("task_set", KONFLUX, set, Change, 4, prepare::konflux),
         line("statebox_validate", KONFLUX, VALIDATE, Look, 0, prepare::state_on_disk),
         line("operations", KONFLUX, &["oarctl", "operations"], Look, 0, prepare::nothing),
+        line("doctor_konflux", KONFLUX, &["doctor"], Look, 45, prepare::examined),
+        line("doctor_errata", ERRATA, &["doctor"], Look, 45, prepare::examined),
+        line("doctor_releases", KONFLUX, &["oarctl", "doctor"], Look, 60, prepare::examined),
     ]
 }
 
@@ -255,6 +258,7 @@ fn builds() -> Vec<Scenario> {
         ),
         line("update_retried_job_run", REPLACE, Change, 6, prepare::replaceable),
         line("show_build", &["jobctl", "show", NEW_NIGHTLY], Look, 4, prepare::tested),
+        line("doctor_builds", &["jobctl", "doctor"], Look, 12, prepare::nothing),
         line("verify", &["jobctl", "verify", "../tools"], Look, 0, prepare::record_on_disk),
         line("job_run", RUN, Change, 4, prepare::untested),
         line("job_run_required", REQUIRED, Change, 8, prepare::requiring),

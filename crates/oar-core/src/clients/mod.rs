@@ -25,6 +25,7 @@ pub mod ldap;
 pub mod mirror;
 pub mod prow;
 pub mod pyxis;
+mod reach;
 pub mod registry;
 pub mod release_controller;
 pub mod sheets;
@@ -36,6 +37,7 @@ mod transport;
 mod write;
 
 pub use factory::{ClientError, Clients};
+pub use reach::Reached;
 pub use write::{Attempt, Written, attempt, attempt_again, ensure, write_or_look};
 /// The effect of a write that reads before it writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

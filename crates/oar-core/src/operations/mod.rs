@@ -11,6 +11,7 @@ pub mod check_cve_tracker_bug;
 pub mod check_greenwave_cvp_tests;
 pub mod consent;
 pub mod create_test_report;
+pub mod doctor;
 pub mod drop_bugs;
 pub mod files;
 pub mod history;

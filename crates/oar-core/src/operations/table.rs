@@ -4,7 +4,7 @@ use super::job::start::{RunImageConsistencyCheck, RunStageTesting, StartOne};
 use super::row::{Program, Row};
 use super::{
     add_qe_approval, change_advisory_status, check_cve_tracker_bug, check_greenwave_cvp_tests, consent,
-    create_test_report, drop_bugs, history, image_consistency_check, image_signed_check, is_shipped, issue,
+    create_test_report, doctor, drop_bugs, history, image_consistency_check, image_signed_check, is_shipped, issue,
     jira_notificator, job, jobctl, log, metadata, oarctl, overview, payload_consistency, push_to_cdn_staging,
     stage_testing, statebox_validate, status, take_ownership, task_set, tick, update_bug_list,
 };
@@ -30,6 +30,7 @@ pub const TABLE: &[Row] = &[
     Row::of::<history::History>(),
     Row::of::<log::Log>(),
     Row::of::<metadata::Metadata>(),
+    Row::of::<doctor::ReleaseDoctor>(),
     Row::of::<consent::GiveConsent>(),
     Row::of::<task_set::TaskSet>(),
     Row::of::<issue::IssueAdd>(),
@@ -42,6 +43,7 @@ pub const TABLE: &[Row] = &[
     Row::of::<statebox_validate::StateboxValidate>(),
     Row::of::<payload_consistency::PayloadConsistency>(),
     Row::of::<overview::Operations>(),
+    Row::of::<doctor::ReleasesDoctor>(),
     Row::of::<StartOne<RunJob>>(),
     Row::of::<job::run_required::RunRequired>(),
     Row::of::<StartOne<RunImageConsistencyCheck>>(),
@@ -56,6 +58,7 @@ pub const TABLE: &[Row] = &[
     Row::of::<jobctl::update_retried_job_run::UpdateRetriedJobRun>(),
     Row::of::<jobctl::show::Show>(),
     Row::of::<jobctl::verify::Verify>(),
+    Row::of::<doctor::BuildsDoctor>(),
 ];
 
 /// The row of a program's command.

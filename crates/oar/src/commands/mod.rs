@@ -6,6 +6,7 @@ pub(crate) mod check_cve_tracker_bug;
 pub(crate) mod check_greenwave_cvp_tests;
 pub(crate) mod consent;
 pub(crate) mod create_test_report;
+pub(crate) mod doctor;
 pub(crate) mod drop_bugs;
 pub(crate) mod history;
 pub(crate) mod image_consistency_check;

@@ -23,6 +23,10 @@ const OUTPUT_LIMIT: usize = 4 * 1024 * 1024;
 const SHOWN_LINES: usize = 5;
 const SHOWN_CHARACTERS: usize = 600;
 
+/// The option that prints the version (`interop-exact`), and how many characters of it are shown.
+const VERSION: &str = "--version";
+const SHOWN_VERSION: usize = 80;
+
 /// How long a stopped elliott may take to clean up before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -52,8 +56,42 @@ impl ElliottProcess {
         if !self.environment.iter().any(|(name, value)| name == "JIRA_EMAIL" && !value.is_empty()) {
             return Err(ElliottError::NoAccount);
         }
+        self.spawn(arguments(release, system))
+    }
+
+    /// The version that elliott says it has, found within `limit`.
+    pub async fn version(&self, limit: Duration) -> Result<String, ElliottError> {
+        let mut group = self.spawn([VERSION.to_owned()])?;
+        let (stdout, stderr) = (group.child.stdout.take(), group.child.stderr.take());
+        let work = async {
+            let ended = Box::pin(async {
+                let (output, log) = tokio::join!(all(stdout), Log::read(stderr));
+                Ok::<_, io::Error>((output?, log, group.child.wait().await?))
+            });
+            ended.await.map_err(|error| ElliottError::NoVersion { words: error.to_string() })
+        };
+        let Ok(ended) = tokio::time::timeout(limit, work).await else {
+            group.stop().await;
+            let words = format!("it was not finished after {} s, and was stopped", limit.as_secs());
+            return Err(ElliottError::NoVersion { words });
+        };
+        let (output, log, status) = ended?;
+        group.ended = true;
+        if !status.success() {
+            return Err(ElliottError::NoVersion { words: format!("{status}: {}", self.words(&log.tail)) });
+        }
+        let output = String::from_utf8_lossy(output.as_deref().unwrap_or_default()).into_owned();
+        let line = self.redactor.redact(output.lines().next().unwrap_or_default().trim()).into_owned();
+        let version: String = line.chars().take(SHOWN_VERSION).collect();
+        if version.is_empty() {
+            return Err(ElliottError::NoVersion { words: "it printed nothing".to_owned() });
+        }
+        Ok(version)
+    }
+
+    fn spawn(&self, arguments: impl IntoIterator<Item = String>) -> Result<Group, ElliottError> {
         let child = Command::new(&self.program)
-            .args(arguments(release, system))
+            .args(arguments)
             .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
