@@ -34,7 +34,7 @@ const GROUPS: &[help::Group] = &[
         ],
     ),
     ("State", &["consent", "task", "issue"]),
-    ("Information", &["status", "history", "log", "metadata", "is-shipped", "doctor"]),
+    ("Information", &["status", "history", "log", "timeline", "metadata", "is-shipped", "doctor"]),
 ];
 
 /// Take an OpenShift z-stream release from announced to shipped
@@ -88,6 +88,7 @@ enum Command {
     Metadata(commands::metadata::Args),
     IsShipped(commands::is_shipped::Args),
     Doctor(commands::doctor::Args),
+    Timeline(commands::timeline::Args),
 }
 
 impl Program for Oar {
@@ -140,6 +141,7 @@ impl Command {
             Self::Task(args) => commands::task::run(args, release).await,
             Self::Issue(args) => commands::issue::run(args, release).await,
             Self::Metadata(args) => commands::metadata::run(args, release).await,
+            Self::Timeline(args) => commands::timeline::run(args, release).await,
             Self::Doctor(args) => commands::doctor::run(args, release).await,
         }
     }

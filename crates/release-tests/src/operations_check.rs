@@ -219,6 +219,7 @@ fn page(row: &Row) -> &'static str {
         ) => "agents.md",
         (Program::Oarctl, "operations") => "exit-codes.md",
         (Program::Oarctl, "doctor") => "doctor.md",
+        (Program::Oarctl, "lead-time") => "timeline.md",
         (Program::Oarctl, _) => "statebox.md",
         (Program::Job, _) => "job.md",
         (Program::Jobctl, _) => "jobctl.md",

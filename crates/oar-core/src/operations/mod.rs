@@ -42,6 +42,7 @@ pub mod task_set;
 #[cfg(test)]
 mod tests;
 pub mod tick;
+pub mod timeline;
 pub mod update_bug_list;
 
 pub use call::{Call, NoConsent, NoObserver, Observer};

@@ -6,7 +6,8 @@ use super::{
     add_qe_approval, change_advisory_status, check_cve_tracker_bug, check_greenwave_cvp_tests, consent,
     create_test_report, doctor, drop_bugs, history, image_consistency_check, image_signed_check, is_shipped, issue,
     jira_notificator, job, jobctl, log, metadata, oarctl, overview, payload_consistency, push_to_cdn_staging,
-    stage_testing, statebox_validate, status, take_ownership, task_set, tick, update_bug_list,
+    stage_testing, statebox_validate, status, take_ownership, task_set, tick, timeline,
+    update_bug_list,
 };
 use crate::prow::jobs::RunJob;
 
@@ -29,6 +30,7 @@ pub const TABLE: &[Row] = &[
     Row::of::<status::Status>(),
     Row::of::<history::History>(),
     Row::of::<log::Log>(),
+    Row::of::<timeline::ReleaseTimeline>(),
     Row::of::<metadata::Metadata>(),
     Row::of::<doctor::ReleaseDoctor>(),
     Row::of::<consent::GiveConsent>(),
@@ -42,6 +44,7 @@ pub const TABLE: &[Row] = &[
     Row::of::<oarctl::check_test_results::CheckTestResults>(),
     Row::of::<statebox_validate::StateboxValidate>(),
     Row::of::<payload_consistency::PayloadConsistency>(),
+    Row::of::<oarctl::lead_time::LeadTime>(),
     Row::of::<overview::Operations>(),
     Row::of::<doctor::ReleasesDoctor>(),
     Row::of::<StartOne<RunJob>>(),

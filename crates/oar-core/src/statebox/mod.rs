@@ -21,6 +21,7 @@ mod names;
 mod outbox;
 mod runs;
 mod state;
+mod timeline;
 
 mod validate;
 mod views;
@@ -44,6 +45,7 @@ pub use names::{ReasonClass, RunOutcome, TaskName, TaskStatus, UnknownName};
 pub use outbox::KEPT_LIMIT;
 pub use runs::{HISTORY_LIMIT, ManualStatus, RESULT_LIMIT, RunEnd, RunStart, SET_BY_HAND};
 pub use state::State;
+pub use timeline::{Piece, Share, Stretch, Timeline, Total};
 pub use views::{
     IssueView, Metadata, Notification, NotificationState, OpenNotification, RunView, TaskView, Wait,
     WaitHolder, Waiver,

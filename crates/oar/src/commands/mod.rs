@@ -20,4 +20,5 @@ pub(crate) mod stage_testing;
 pub(crate) mod status;
 pub(crate) mod take_ownership;
 pub(crate) mod task;
+pub(crate) mod timeline;
 pub(crate) mod update_bug_list;
