@@ -72,7 +72,7 @@ mod tests {
         let text = crate::plain(&shares(&totals).join("\n"));
         assert_eq!(
             text,
-            "  our tools              1 h 0 min   25 %  ##########\n  nobody looking         3 h 0 min   75 %  \
+            "  our tools                1 h 0 min   25 %  ##########\n  nobody looking           3 h 0 min   75 %  \
              ##############################"
         );
     }

@@ -1,5 +1,4 @@
-//! What a token may do with a repository, as far as GitHub says (docs.github.com: "Scopes for OAuth apps", "Get a
-//! repository"; go-github, `github/github.go`, `parseTokenExpiration`).
+//! What a token may do with a repository, as far as GitHub says (spec 01 §2.9).
 
 use http::StatusCode;
 use http::header::HeaderMap;

@@ -1,5 +1,4 @@
-//! What GitLab says of the token itself, and who may approve in a project (docs.gitlab.com, "Personal access tokens API" and
-//! "Merge request approvals API"; gitlabhq, `lib/api/personal_access_tokens/self_information.rb`).
+//! What GitLab says of the token itself, and who may approve in a project (spec 03 §2.1).
 
 use gitlab::api::personal_access_tokens::PersonalAccessTokenSelf;
 use gitlab::api::projects::approval_rules::ProjectApprovalRules;

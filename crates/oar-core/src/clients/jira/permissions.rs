@@ -1,4 +1,4 @@
-//! What the account may do in a project (developer.atlassian.com, "Get my permissions").
+//! What the account may do in a project (spec 02 §5.2).
 
 use std::collections::BTreeMap;
 

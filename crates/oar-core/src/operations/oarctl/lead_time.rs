@@ -10,7 +10,7 @@ use crate::flow::outcome::{Refusal, TaskError};
 use crate::operations::call::Call;
 use crate::operations::row::{About, Conclusion, Operation, Program};
 use crate::statebox::{State, Timeline, Total};
-use crate::tasks::StateBoxFiles;
+use crate::tasks::statebox_files::StateBoxFiles;
 use crate::version::ReleaseVersion;
 
 /// The most StateBox files that are read, the newest releases of all y-streams.

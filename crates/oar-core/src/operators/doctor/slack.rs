@@ -14,7 +14,7 @@ pub(super) const APP_TOKEN: &str = "slack-app-token";
 /// A scope of the bot's token, and what it is for.
 pub type ScopeNeed = (&'static str, &'static str);
 
-/// What messages need (spec 03 §8.2).
+/// What messages need (spec 03 §8.1).
 const SCOPES: [ScopeNeed; 6] = [
     ("chat:write", "messages"),
     ("users:read", "mentions of people"),
