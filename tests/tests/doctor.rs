@@ -4,7 +4,9 @@
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Options, Run, elliott};
 use sandbox::ClockStart;
 use sandbox::credentials::{GITHUB_TOKEN, GITLAB_TOKEN};
-use sandbox::scenario::gitlab::{ACCOUNT_TOKEN, BOT, EXPIRED_TOKEN, PROJECT, READ_ONLY_TOKEN, REPORTER_TOKEN};
+use sandbox::scenario::gitlab::{
+    ACCOUNT_TOKEN, BOT, EXPIRED_TOKEN, PROJECT, READ_ONLY_TOKEN, REPORTER_TOKEN,
+};
 use sandbox::services::github::identity::TokenKind;
 use sandbox::services::gitlab::AccessLevel;
 use serde_json::Value;
@@ -83,7 +85,9 @@ fn each_credential_that_is_not_set_is_missing_with_a_next_step() {
         let words = format!("{} {}", found["text"], found["next"]);
         assert!(words.contains(name), "{name}: {found:#}");
     }
-    for (name, check) in [("GCS_CRED_FILE", "artifacts"), ("OAR_KUBE_TOKEN", "cluster"), ("GITHUB_TOKEN", "github-token")] {
+    for (name, check) in
+        [("GCS_CRED_FILE", "artifacts"), ("OAR_KUBE_TOKEN", "cluster"), ("GITHUB_TOKEN", "github-token")]
+    {
         let run = examined(&harness().env(name, ""), "jobctl", None).expect(3);
         assert_eq!(finding(&run, check)["verdict"], "missing", "{name}");
     }
@@ -122,7 +126,8 @@ fn each_credential_that_is_refused_or_lacks_a_right_is_missing() {
 #[test]
 fn the_rights_of_a_fine_grained_token_are_told_by_nobody_and_so_unknown() {
     let harness = harness();
-    harness.sandbox.world().github.lock().tokens.get_mut(GITHUB_TOKEN).unwrap().token = TokenKind::FineGrained;
+    harness.sandbox.world().github.lock().tokens.get_mut(GITHUB_TOKEN).unwrap().token =
+        TokenKind::FineGrained;
     let (verdict, code, found) = of_release(&harness, "state-repository");
     assert_eq!((verdict.as_str(), code), ("unknown", Some(0)), "{found:#}");
     let narrow = TokenKind::Classic(vec!["read:org".to_owned()]);
@@ -140,9 +145,12 @@ fn what_expires_soon_is_a_warning_and_what_has_expired_is_missing() {
         let identity = github.tokens.get_mut(GITHUB_TOKEN).unwrap();
         (identity.expires, identity.expiry_offset) = (Some(at), offset);
     };
-    for (days, offset, expected, code) in
-        [(30, None, "ok", 0), (30, Some("+0900"), "ok", 0), (3, Some("-0700"), "warning", 0), (-1, None, "missing", 3)]
-    {
+    for (days, offset, expected, code) in [
+        (30, None, "ok", 0),
+        (30, Some("+0900"), "ok", 0),
+        (3, Some("-0700"), "warning", 0),
+        (-1, None, "missing", 3),
+    ] {
         expire(now + days * 86_400, offset);
         let (verdict, ended, found) = of_release(&harness, "github-token");
         assert_eq!((verdict.as_str(), ended), (expected, Some(code)), "{found:#}");
@@ -177,8 +185,20 @@ fn an_approval_that_would_not_count_is_found() {
     let (verdict, code, _) = of_release(&harness, "gitlab-approval");
     assert_eq!((verdict.as_str(), code), ("missing", Some(3)));
     let run = examined(&harness, "oarctl", None).expect(0);
-    assert_eq!(finding(&run, "gitlab-approval")["verdict"], "warning", "ART replaces the rules of the project");
-    harness.sandbox.world().gitlab.lock().project_mut(PROJECT).unwrap().members.insert(BOT, AccessLevel::Reporter);
+    assert_eq!(
+        finding(&run, "gitlab-approval")["verdict"],
+        "warning",
+        "ART replaces the rules of the project"
+    );
+    harness
+        .sandbox
+        .world()
+        .gitlab
+        .lock()
+        .project_mut(PROJECT)
+        .unwrap()
+        .members
+        .insert(BOT, AccessLevel::Reporter);
     assert_eq!(of_release(&harness, "gitlab-project").0, "missing");
 }
 
@@ -234,7 +254,10 @@ fn a_clock_that_is_wrong_is_found() {
 fn what_the_document_names_must_exist() {
     let changed = |change: fn(&mut Value)| elliott::install(Harness::new().with_document(change)).0;
     for (change, check) in [
-        ((|document| document["contacts"]["slack"]["art"]["channel"] = "#absent".into()) as fn(&mut Value), "slack-channels"),
+        (
+            (|document| document["contacts"]["slack"]["art"]["channel"] = "#absent".into()) as fn(&mut Value),
+            "slack-channels",
+        ),
         (|document| document["contacts"]["slack"]["art"]["id"] = "absent-group".into(), "slack-groups"),
         (|document| document["shipment"]["project"] = "group/absent".into(), "gitlab-project"),
         (|document| document["jobs"] = serde_json::json!({"stage-testing": "zstreams/absent"}), "jenkins"),

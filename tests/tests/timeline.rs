@@ -35,7 +35,8 @@ fn a_release_of_the_python_tooling_is_divided_and_what_is_not_known_is_said() {
     assert_eq!(seconds(&document, "tools"), 60);
     assert_eq!(seconds(&document, "person"), 3 * 3600);
     assert_eq!(seconds(&document, "systems"), 24 * 3600);
-    let whole: i64 = ["tools", "person", "systems", "nobody"].iter().map(|share| seconds(&document, share)).sum();
+    let whole: i64 =
+        ["tools", "person", "systems", "nobody"].iter().map(|share| seconds(&document, share)).sum();
     assert_eq!(whole, 48 * 3600);
     assert!(!document["not_known"].as_array().unwrap().is_empty());
     let text = harness.oar(KONFLUX, &["timeline"]).expect(0).stdout;
@@ -61,7 +62,8 @@ fn finished_releases_are_added_up_and_a_damaged_file_is_named() {
     let document = harness.run("oarctl", ["lead-time", "--output", "json"]).expect(0).json();
     assert_eq!(document["releases"][0]["release"], KONFLUX);
     assert_eq!((&document["median"], &document["unfinished"]), (&(48 * 3600).into(), &1.into()));
-    let later = harness.run("oarctl", ["lead-time", "--since", "2026-06-04", "--output", "json"]).expect(0).json();
+    let later =
+        harness.run("oarctl", ["lead-time", "--since", "2026-06-04", "--output", "json"]).expect(0).json();
     assert_eq!(later["releases"].as_array().unwrap().len(), 0);
     harness.run("oarctl", ["lead-time", "--since", "June"]).expect(2);
     let text = harness.run("oarctl", ["lead-time"]).expect(0).stdout;

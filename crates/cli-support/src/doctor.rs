@@ -30,7 +30,8 @@ fn verdict(class: ErrorClass, diagnosis: &Diagnosis) -> CliError {
         }
         class => {
             let message = format!("{} found that something is missing", things(FindingVerdict::Missing));
-            CliError::new(class, message).with_hint("Do what the lines marked `missing` say, then run it again.")
+            CliError::new(class, message)
+                .with_hint("Do what the lines marked `missing` say, then run it again.")
         }
     }
 }

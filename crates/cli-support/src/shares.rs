@@ -26,9 +26,13 @@ pub fn shares(totals: &[Total]) -> Vec<String> {
         .map(|total| {
             let bar = TextStyle::Strong.paint("#".repeat(columns(total.seconds, whole)));
             let percent = if whole == 0 { 0 } else { (total.seconds * 100 + whole / 2) / whole };
-            format!("  {:<words$}  {:>12}  {percent:>3} %  {bar}", total.share.text(), duration(total.seconds))
-                .trim_end()
-                .to_owned()
+            format!(
+                "  {:<words$}  {:>12}  {percent:>3} %  {bar}",
+                total.share.text(),
+                duration(total.seconds)
+            )
+            .trim_end()
+            .to_owned()
         })
         .collect()
 }

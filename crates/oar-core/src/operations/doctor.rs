@@ -15,10 +15,14 @@ impl Conclusion for Diagnosis {
     }
 }
 
-const SUMMARY_RELEASE: &str = "Check that everything that the release needs is there, without changing anything";
-const SUMMARY_RELEASES: &str = "Check that everything that releases and agents need is there, without changing anything";
-const SUMMARY_BUILDS: &str = "Check that everything that the tests of builds need is there, without changing anything";
-const HINTS: &[&str] = &["A check that could not look says unknown; run it again before the first command that writes."];
+const SUMMARY_RELEASE: &str =
+    "Check that everything that the release needs is there, without changing anything";
+const SUMMARY_RELEASES: &str =
+    "Check that everything that releases and agents need is there, without changing anything";
+const SUMMARY_BUILDS: &str =
+    "Check that everything that the tests of builds need is there, without changing anything";
+const HINTS: &[&str] =
+    &["A check that could not look says unknown; run it again before the first command that writes."];
 
 async fn examined(call: &Call, subject: Subject) -> Result<Diagnosis, TaskError> {
     examine(call.clients(), &subject).await.map_err(Into::into)

@@ -4,9 +4,9 @@ use super::job::start::{RunImageConsistencyCheck, RunStageTesting, StartOne};
 use super::row::{Program, Row};
 use super::{
     add_qe_approval, change_advisory_status, check_cve_tracker_bug, check_greenwave_cvp_tests, consent,
-    create_test_report, doctor, drop_bugs, history, image_consistency_check, image_signed_check, is_shipped, issue,
-    jira_notificator, job, jobctl, log, metadata, oarctl, overview, payload_consistency, push_to_cdn_staging,
-    stage_testing, statebox_validate, status, take_ownership, task_set, tick, timeline,
+    create_test_report, doctor, drop_bugs, history, image_consistency_check, image_signed_check, is_shipped,
+    issue, jira_notificator, job, jobctl, log, metadata, oarctl, overview, payload_consistency,
+    push_to_cdn_staging, stage_testing, statebox_validate, status, take_ownership, task_set, tick, timeline,
     update_bug_list,
 };
 use crate::prow::jobs::RunJob;

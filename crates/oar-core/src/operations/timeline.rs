@@ -26,7 +26,8 @@ pub struct Answer {
 impl Conclusion for Answer {}
 
 impl Operation for ReleaseTimeline {
-    const ABOUT: About = About::look("timeline", "Show where the time of the release went, as far as its StateBox tells");
+    const ABOUT: About =
+        About::look("timeline", "Show where the time of the release went, as far as its StateBox tells");
     type Answer = Answer;
 
     async fn run(self, call: &Call) -> Result<Answer, TaskError> {

@@ -146,9 +146,9 @@ impl Reading {
         reading.began = reading.time(state.created_at(), "created_at of the file");
         let tasks = state.tasks();
         let approval = tasks.iter().find(|task| task.task == Some(TaskName::ChangeAdvisoryStatus));
-        reading.approved = approval.filter(|task| task.status == TaskStatus::Pass).and_then(|task| {
-            reading.time(task.completed_at.as_deref(), "the end of change-advisory-status")
-        });
+        reading.approved = approval
+            .filter(|task| task.status == TaskStatus::Pass)
+            .and_then(|task| reading.time(task.completed_at.as_deref(), "the end of change-advisory-status"));
         if reading.approved.is_none() && approval.is_some_and(|task| task.status == TaskStatus::Pass) {
             reading.unknown("when the release was approved");
         }
@@ -182,7 +182,13 @@ impl Reading {
     fn add(&mut self, share: Share, what: impl Into<String>, from: i64, until: i64) {
         if from < until {
             let span = (from, until);
-            self.stretches.push(Stretch { share, what: what.into(), from: text(from), until: text(until), span });
+            self.stretches.push(Stretch {
+                share,
+                what: what.into(),
+                from: text(from),
+                until: text(until),
+                span,
+            });
         }
     }
 
@@ -194,7 +200,9 @@ impl Reading {
         let mut waits_since = None::<(i64, Share)>;
         for run in &task.history {
             let what = format!("a run of {}", task.name);
-            let Some(from) = self.time(run.started.as_deref(), &format!("the start of {what}")) else { continue };
+            let Some(from) = self.time(run.started.as_deref(), &format!("the start of {what}")) else {
+                continue;
+            };
             if let Some((since, share)) = waits_since.take() {
                 self.add(share, &task.name, since, from);
             }
@@ -248,7 +256,9 @@ impl Reading {
             (true, _) => self.add(Share::Systems, name, from, until),
             (false, ..=LONGEST_RUN) => self.add(Share::Tools, name, from, until),
             (false, _) => {
-                self.unknown(format!("what happened between the start and the end of {name}: no run takes as long"));
+                self.unknown(format!(
+                    "what happened between the start and the end of {name}: no run takes as long"
+                ));
             }
         }
     }
@@ -292,7 +302,8 @@ impl Reading {
             let own = pieces.iter().filter(|piece| piece.share == share);
             Total { share, seconds: own.map(|piece| piece.seconds).sum() }
         });
-        self.stretches.sort_by(|one, other| one.span.cmp(&other.span).then_with(|| one.what.cmp(&other.what)));
+        self.stretches
+            .sort_by(|one, other| one.span.cmp(&other.span).then_with(|| one.what.cmp(&other.what)));
         Timeline {
             began: Some(text(began)),
             approved: self.approved.map(text),
@@ -339,7 +350,13 @@ fn pieces(stretches: &[Stretch], began: i64, until: i64) -> Vec<Piece> {
                 last.until = text(until);
                 last.seconds += until - from;
             }
-            None => pieces.push(Piece { share, from: text(from), until: text(until), seconds: until - from, what }),
+            None => pieces.push(Piece {
+                share,
+                from: text(from),
+                until: text(until),
+                seconds: until - from,
+                what,
+            }),
         }
     }
     pieces
@@ -452,7 +469,11 @@ mod tests {
         let found = timeline(&file("2026-07-01T00:00:00Z", bad), "2026-07-01T10:00:00Z");
         assert_eq!(seconds(&found, Share::Nobody), found.seconds);
         for words in ["its end is before its start", "it is in the future", "no time that can be read"] {
-            assert!(found.not_known.iter().any(|what| what.contains(words)), "{words}: {:#?}", found.not_known);
+            assert!(
+                found.not_known.iter().any(|what| what.contains(words)),
+                "{words}: {:#?}",
+                found.not_known
+            );
         }
         let empty = timeline(&file("soon", "tasks: []\nissues: []\n"), "2026-07-01T10:00:00Z");
         assert_eq!((empty.began, empty.seconds, empty.pieces.len()), (None, 0, 0));

@@ -38,7 +38,12 @@ fn render(answer: &Answer) -> String {
     }
     for piece in longest {
         let what = if piece.what.is_empty() { String::new() } else { format!(": {}", piece.what.join(", ")) };
-        lines.push(format!("  {}  {:>12}  {}{what}", piece.from, duration(piece.seconds), piece.share.text()));
+        lines.push(format!(
+            "  {}  {:>12}  {}{what}",
+            piece.from,
+            duration(piece.seconds),
+            piece.share.text()
+        ));
     }
     if !timeline.not_known.is_empty() {
         lines.push("not known:".to_owned());

@@ -117,7 +117,11 @@ fn project(state: &mut State) {
             (7101, AccessLevel::Developer),
             (7102, AccessLevel::Reporter),
         ]),
-        approval_rules: Some(vec![ApprovalRule { name: "QE".to_owned(), required: 1, eligible: vec![BOT, 7101] }]),
+        approval_rules: Some(vec![ApprovalRule {
+            name: "QE".to_owned(),
+            required: 1,
+            eligible: vec![BOT, 7101],
+        }]),
         branches: BTreeMap::from([("main".to_owned(), main.clone()), (BRANCH.to_owned(), source)]),
         forked_from: None,
     });

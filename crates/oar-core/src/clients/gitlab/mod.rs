@@ -35,8 +35,8 @@ pub use model::{
 };
 pub use pipelines::{DownstreamPipeline, Job, Pipeline};
 pub use repository::{Branch, Commit, CommitBase, ForkedFrom, NewCommit, Project};
-pub use token::{ApprovalRule, TokenFacts};
 pub use review::{Approval, Approvals, ChangedFile, ChangedFiles, MergeWhen, NewMergeRequest};
+pub use token::{ApprovalRule, TokenFacts};
 use transport::Operation;
 
 use crate::error::{ServiceError, ServiceErrorKind};

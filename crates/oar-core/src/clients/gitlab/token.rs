@@ -132,9 +132,7 @@ mod tests {
             let answer = ResponseTemplate::new(status).set_body_json(json!({"message": "x"}));
             assert_eq!(facts(answer).await.unwrap(), None, "{status}");
         }
-        for (status, kind) in
-            [(401, ServiceErrorKind::Unauthorized), (500, ServiceErrorKind::Unavailable)]
-        {
+        for (status, kind) in [(401, ServiceErrorKind::Unauthorized), (500, ServiceErrorKind::Unavailable)] {
             let answer = ResponseTemplate::new(status).set_body_json(json!({"message": "x"}));
             assert_eq!(facts(answer).await.unwrap_err().kind, kind);
         }

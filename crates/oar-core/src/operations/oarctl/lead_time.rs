@@ -108,7 +108,8 @@ fn answer(
                 continue;
             }
         };
-        let Timeline { began: Some(began), approved: Some(approved), seconds, totals, not_known, .. } = timeline
+        let Timeline { began: Some(began), approved: Some(approved), seconds, totals, not_known, .. } =
+            timeline
         else {
             unfinished += 1;
             continue;
@@ -122,7 +123,9 @@ fn answer(
     releases.sort_by(|one, other| one.approved.cmp(&other.approved));
     let mut lengths: Vec<i64> = releases.iter().map(|one| one.seconds).collect();
     lengths.sort_unstable();
-    let at = |tenths: usize| lengths.get((lengths.len() * tenths / 10).min(lengths.len().saturating_sub(1))).copied();
+    let at = |tenths: usize| {
+        lengths.get((lengths.len() * tenths / 10).min(lengths.len().saturating_sub(1))).copied()
+    };
     let totals = crate::statebox::Share::ALL.map(|share| {
         let own = releases.iter().flat_map(|one| &one.totals).filter(|total| total.share == share);
         Total { share, seconds: own.map(|total| total.seconds).sum() }

@@ -221,7 +221,8 @@ mod tests {
             assert_eq!(found.expires.as_deref(), Some(at));
             assert_eq!(found.next.is_some(), verdict != FindingVerdict::Ok);
         }
-        let unknown = Finding::untold("x", "not told", "").expiring("2026-09-01T00:00:00Z".parse().unwrap(), now, "");
+        let unknown =
+            Finding::untold("x", "not told", "").expiring("2026-09-01T00:00:00Z".parse().unwrap(), now, "");
         assert_eq!(unknown.verdict, FindingVerdict::Unknown, "an expiry makes nothing known");
     }
 

@@ -23,10 +23,8 @@ pub(super) async fn check(at: &Examination<'_>) -> Vec<Finding> {
         }
     };
     let branch = if at.is_about_builds() { &state.record_branch } else { &state.branch };
-    let (standing, branch_found) = tokio::join!(
-        github.standing(&state.repository),
-        branch_is_there(&github, &state.repository, branch)
-    );
+    let (standing, branch_found) =
+        tokio::join!(github.standing(&state.repository), branch_is_there(&github, &state.repository, branch));
     let now = at.clients.clock().now();
     let (token, repository) = match standing {
         Ok(standing) => {
@@ -75,7 +73,9 @@ fn of_token(standing: &RepositoryStanding, now: jiff::Timestamp) -> Finding {
         TokenRights::Scopes(scopes) if scopes.is_empty() => {
             Finding::missing(TOKEN, "accepted, but it has no scope", "Make a token with the scope `repo`.")
         }
-        TokenRights::Scopes(scopes) => Finding::ok(TOKEN, format!("accepted, with the scopes {}", scopes.join(", "))),
+        TokenRights::Scopes(scopes) => {
+            Finding::ok(TOKEN, format!("accepted, with the scopes {}", scopes.join(", ")))
+        }
     };
     match &standing.expires {
         Expiry::At(time) => finding.expiring(*time, now, RENEW),
@@ -87,9 +87,14 @@ fn of_token(standing: &RepositoryStanding, now: jiff::Timestamp) -> Finding {
 fn judged(standing: &RepositoryStanding, repository: &Repository) -> Finding {
     if standing.is_archived {
         let next = "Name another repository with OAR_STATE_REPO, or have this one opened again.";
-        return Finding::missing(REPOSITORY, format!("{repository} is archived: nobody can write to it"), next);
+        return Finding::missing(
+            REPOSITORY,
+            format!("{repository} is archived: nobody can write to it"),
+            next,
+        );
     }
-    let ask = format!("Ask for the right to write to {repository}, or use a token of an account that has it.");
+    let ask =
+        format!("Ask for the right to write to {repository}, or use a token of an account that has it.");
     match (standing.account_may_push, &standing.rights) {
         (Some(false), _) => {
             Finding::missing(REPOSITORY, format!("the token's account may not write to {repository}"), ask)
@@ -109,7 +114,9 @@ fn judged(standing: &RepositoryStanding, repository: &Repository) -> Finding {
             ),
             "Check at GitHub that the token has `Contents: Read and write` for the repository.",
         ),
-        (None, _) => Finding::untold(REPOSITORY, format!("GitHub does not tell the rights in {repository}"), ask),
+        (None, _) => {
+            Finding::untold(REPOSITORY, format!("GitHub does not tell the rights in {repository}"), ask)
+        }
     }
 }
 
@@ -153,9 +160,14 @@ mod tests {
             let standing = standing(rights, push);
             let found = judged(&standing, &repository);
             assert_eq!(found.verdict, expected, "{standing:?}");
-            assert_eq!(found.class().is_some(), expected == Missing, "what GitHub tells nobody is no failure");
+            assert_eq!(
+                found.class().is_some(),
+                expected == Missing,
+                "what GitHub tells nobody is no failure"
+            );
         }
-        let private = RepositoryStanding { is_private: true, ..standing(scopes(&["public_repo"]), Some(true)) };
+        let private =
+            RepositoryStanding { is_private: true, ..standing(scopes(&["public_repo"]), Some(true)) };
         assert_eq!(judged(&private, &repository).verdict, Missing);
         let archived = RepositoryStanding { is_archived: true, ..standing(scopes(&["repo"]), Some(true)) };
         assert_eq!(judged(&archived, &repository).verdict, Missing);

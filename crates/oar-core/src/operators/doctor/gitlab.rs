@@ -85,7 +85,8 @@ fn of_project(project: &Project) -> Finding {
         }
         Some(_) => Finding::missing(PROJECT, format!("the token's account is no developer of {path}"), ask),
         None => {
-            let words = format!("{path} is visible; GitLab does not show the role of the token's account in it");
+            let words =
+                format!("{path} is visible; GitLab does not show the role of the token's account in it");
             Finding::untold(PROJECT, words, ask)
         }
     }

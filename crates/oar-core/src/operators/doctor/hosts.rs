@@ -60,9 +60,10 @@ async fn wanted(at: &Examination<'_>) -> Vec<Service> {
 /// All hosts in one finding, and what they say of the clock.
 pub(super) async fn check(at: &Examination<'_>) -> Vec<Finding> {
     let services = wanted(at).await;
-    let mut answers: Vec<(Service, Result<Reached, ClientError>)> =
-        join_all(services.into_iter().map(|service| async move { (service, at.clients.reach(service).await) }))
-            .await;
+    let mut answers: Vec<(Service, Result<Reached, ClientError>)> = join_all(
+        services.into_iter().map(|service| async move { (service, at.clients.reach(service).await) }),
+    )
+    .await;
     if *at.subject == Subject::Releases
         && let Some(stream) = at.clients.settings().versions().streams().last()
     {
@@ -89,7 +90,9 @@ fn of_hosts(answers: &[(Service, Result<Reached, ClientError>)]) -> Finding {
         });
     }
     let names = answers.iter().map(|(service, _)| service.name()).collect::<Vec<_>>().join(", ");
-    worst.unwrap_or_else(|| Finding::ok(HOSTS, format!("all answer, and their certificates are trusted: {names}")))
+    worst.unwrap_or_else(|| {
+        Finding::ok(HOSTS, format!("all answer, and their certificates are trusted: {names}"))
+    })
 }
 
 /// The median of the differences, so that one host with a wrong clock changes nothing.
@@ -145,12 +148,14 @@ pub(super) async fn registry(at: &Examination<'_>) -> Vec<Finding> {
 
 /// Whether the company directory answers. Without it, reminders reach no manager.
 pub(super) async fn directory(at: &Examination<'_>) -> Vec<Finding> {
-    vec![match at.clients.directory().reach().await {
-        Ok(()) => Finding::ok(DIRECTORY, "the company directory answers"),
-        Err(error) => Finding::of_error(DIRECTORY, &error)
-            .then(error.hint().unwrap_or_else(|| "Check the network (VPN).".to_owned())),
-    }
-    .optional()]
+    vec![
+        match at.clients.directory().reach().await {
+            Ok(()) => Finding::ok(DIRECTORY, "the company directory answers"),
+            Err(error) => Finding::of_error(DIRECTORY, &error)
+                .then(error.hint().unwrap_or_else(|| "Check the network (VPN).".to_owned())),
+        }
+        .optional(),
+    ]
 }
 
 #[cfg(test)]
@@ -179,7 +184,8 @@ mod tests {
     fn a_certificate_that_nobody_trusts_is_missing_and_a_silent_host_unknown() {
         let good = || (Service::Mirror, Ok(Reached { status: 200, clock_ahead: None }));
         let bad = |detail: &str| {
-            let error = ServiceError::new(Service::Access, "reach the host", ServiceErrorKind::Unavailable, detail);
+            let error =
+                ServiceError::new(Service::Access, "reach the host", ServiceErrorKind::Unavailable, detail);
             (Service::Access, Err(ClientError::from(error)))
         };
         assert_eq!(of_hosts(&[good()]).verdict, FindingVerdict::Ok);

@@ -26,12 +26,18 @@ pub(super) async fn jenkins(at: &Examination<'_>) -> Vec<Finding> {
     };
     let Ok(job) = name.parse::<JobPath>() else {
         let words = format!("`{name}` is not the name of a job");
-        return vec![Finding::missing(JENKINS, words, "Correct jobs.stage-testing in the configuration document.")];
+        return vec![Finding::missing(
+            JENKINS,
+            words,
+            "Correct jobs.stage-testing in the configuration document.",
+        )];
     };
     vec![match jenkins.job(&job).await {
         Ok(_) => Finding::ok(
             JENKINS,
-            format!("the token is accepted and sees {job}; Jenkins tells only a start whether it may start it"),
+            format!(
+                "the token is accepted and sees {job}; Jenkins tells only a start whether it may start it"
+            ),
         ),
         Err(error) => Finding::of_error(JENKINS, &error),
     }]
@@ -45,14 +51,19 @@ pub(super) async fn gangway(at: &Examination<'_>) -> Vec<Finding> {
         Err(error) => return vec![Finding::of_error(GANGWAY, &error).needed_if(needed)],
     };
     // The production jobs of builds have no document; its default is the production job.
-    let Ok(job) = jobs(at).or_else(|_| crate::config::Document::parse("{}").and_then(|empty| empty.jobs())) else {
+    let Ok(job) = jobs(at).or_else(|_| crate::config::Document::parse("{}").and_then(|empty| empty.jobs()))
+    else {
         return vec![Finding::unknown(GANGWAY, "the name of the job is not known", "").needed_if(needed)];
     };
-    vec![match gangway.executions(&job.image_consistency).await {
-        Ok(_) => Finding::ok(GANGWAY, "accepted; Gangway tells neither its expiry nor which jobs it may start"),
-        Err(error) => Finding::of_error(GANGWAY, &error),
-    }
-    .needed_if(needed)]
+    vec![
+        match gangway.executions(&job.image_consistency).await {
+            Ok(_) => {
+                Finding::ok(GANGWAY, "accepted; Gangway tells neither its expiry nor which jobs it may start")
+            }
+            Err(error) => Finding::of_error(GANGWAY, &error),
+        }
+        .needed_if(needed),
+    ]
 }
 
 /// Whether the account may read the artifacts of QE's jobs.

@@ -120,11 +120,13 @@ mod tests {
 
     #[test]
     fn errors_of_the_document_are_missing_and_warnings_are_warnings() {
-        let problem = |severity, path: &str| Problem { path: path.into(), message: "is wrong".into(), severity };
+        let problem =
+            |severity, path: &str| Problem { path: path.into(), message: "is wrong".into(), severity };
         let one = judged(DOCUMENT, "x.json", &[problem(Severity::Error, "owners.default")]);
         assert_eq!(one.verdict, FindingVerdict::Missing);
         assert_eq!(one.text, "x.json: owners.default is wrong");
-        let all = [problem(Severity::Error, "a"), problem(Severity::Error, "b"), problem(Severity::Warning, "c")];
+        let all =
+            [problem(Severity::Error, "a"), problem(Severity::Error, "b"), problem(Severity::Warning, "c")];
         assert!(judged(DOCUMENT, "x", &all).text.ends_with("(and 1 more)"));
         let warning = judged(DOCUMENT, "x", &[problem(Severity::Warning, "a")]);
         assert_eq!((warning.verdict, warning.text.as_str()), (FindingVerdict::Warning, "x: 1 warning"));

@@ -158,7 +158,11 @@ async fn bounded(names: &[&'static str], work: BoxFuture<'_, Vec<Finding>>, limi
             .iter()
             .map(|name| {
                 let text = format!("the check did not end within {} s", limit.as_secs());
-                Finding::unknown(name, text, "Check the network (VPN, proxy), then run the same command again.")
+                Finding::unknown(
+                    name,
+                    text,
+                    "Check the network (VPN, proxy), then run the same command again.",
+                )
             })
             .collect(),
     }
@@ -180,9 +184,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_decides_before_what_is_unknown() {
-        let of = |findings: Vec<Finding>| {
-            Diagnosis { ready: None, checked_at: String::new(), findings }.class()
-        };
+        let of =
+            |findings: Vec<Finding>| Diagnosis { ready: None, checked_at: String::new(), findings }.class();
         let (missing, unknown) = (Finding::missing("a", "x", ""), Finding::unknown("b", "x", ""));
         assert_eq!(of(vec![unknown.clone(), missing]), Some(ErrorClass::Configuration));
         assert_eq!(of(vec![unknown]), Some(ErrorClass::Unavailable));

@@ -29,8 +29,7 @@ const PRIVATE_SCOPES: [ScopeNeed; 2] = [
     ("groups:history", "finding a message in a private channel"),
 ];
 /// The teams to whose channels messages go.
-const TEAMS: [SlackTeam; 4] =
-    [SlackTeam::QeRelease, SlackTeam::Art, SlackTeam::Approver, SlackTeam::QeForum];
+const TEAMS: [SlackTeam; 4] = [SlackTeam::QeRelease, SlackTeam::Art, SlackTeam::Approver, SlackTeam::QeForum];
 
 /// Adds each of `wanted` that is not in `scopes` to `problems`.
 pub fn add_missing_scopes<'a>(
@@ -99,7 +98,9 @@ fn of_token(scopes: Option<&[String]>, has_private: bool) -> Finding {
     let private = PRIVATE_SCOPES.iter().filter(|_| has_private);
     let lacking = lacking(scopes, SCOPES.iter().chain(private));
     match lacking.first() {
-        None => Finding::ok(TOKEN, "accepted, with the scopes that messages need; it does not expire by itself"),
+        None => {
+            Finding::ok(TOKEN, "accepted, with the scopes that messages need; it does not expire by itself")
+        }
         Some(_) => {
             let names = lacking.iter().map(|(scope, _)| format!("`{scope}`")).collect::<Vec<_>>().join(", ");
             let next = format!("Give the Slack app these scopes and install it again: {names}");
@@ -171,15 +172,17 @@ async fn groups(at: &Examination<'_>, slack: &SlackClient, document: &Document) 
 /// The token of the sockets. It can be tried only by opening one, which would take events away from a bot that works.
 pub(super) async fn app_token(at: &Examination<'_>) -> Vec<Finding> {
     let token = at.clients.settings().credentials().require(Credential::SlackAppToken);
-    vec![match token {
-        Ok(_) => Finding::untold(
-            APP_TOKEN,
-            "SLACK_APP_TOKEN is set; only asking for a socket shows whether it is good",
-            "oarctl slack-bot --dry-run",
-        ),
-        Err(error) => Finding::of_error(APP_TOKEN, &error),
-    }
-    .optional()]
+    vec![
+        match token {
+            Ok(_) => Finding::untold(
+                APP_TOKEN,
+                "SLACK_APP_TOKEN is set; only asking for a socket shows whether it is good",
+                "oarctl slack-bot --dry-run",
+            ),
+            Err(error) => Finding::of_error(APP_TOKEN, &error),
+        }
+        .optional(),
+    ]
 }
 
 #[cfg(test)]

@@ -19,7 +19,10 @@ use crate::{
 
 /// Its routes, without the prefix.
 pub fn router() -> Router<Shared> {
-    Router::new().route("/", post(call).get(only_posts)).fallback(unknown_route).method_not_allowed_fallback(unknown_route)
+    Router::new()
+        .route("/", post(call).get(only_posts))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_route)
 }
 
 /// The hub's answer to a browser.

@@ -59,7 +59,8 @@ pub(super) async fn permissions(asked: Asked) -> Result<Json<Value>, Refusal> {
     let mut all = serde_json::Map::new();
     for (key, id) in named.into_iter().zip(10..) {
         let known = PERMISSIONS.iter().find(|(known, ..)| *known == key);
-        let (_, name, right) = known.ok_or_else(|| Refusal::Bad(format!("Unrecognized permission: {key}")))?;
+        let (_, name, right) =
+            known.ok_or_else(|| Refusal::Bad(format!("Unrecognized permission: {key}")))?;
         let has = right.is_none_or(|right| asked.login.rights.contains(&right));
         let row = json!({
             "id": format!("{id}"), "key": key, "name": name, "type": "PROJECT", "description": "",
