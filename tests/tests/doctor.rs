@@ -253,16 +253,14 @@ fn a_clock_that_is_wrong_is_found() {
 #[test]
 fn what_the_document_names_must_exist() {
     let changed = |change: fn(&mut Value)| elliott::install(Harness::new().with_document(change)).0;
-    for (change, check) in [
-        (
-            (|document| document["contacts"]["slack"]["art"]["channel"] = "#absent".into()) as fn(&mut Value),
-            "slack-channels",
-        ),
+    let cases: [(fn(&mut Value), &str); 5] = [
+        (|document| document["contacts"]["slack"]["art"]["channel"] = "#absent".into(), "slack-channels"),
         (|document| document["contacts"]["slack"]["art"]["id"] = "absent-group".into(), "slack-groups"),
         (|document| document["shipment"]["project"] = "group/absent".into(), "gitlab-project"),
         (|document| document["jobs"] = serde_json::json!({"stage-testing": "zstreams/absent"}), "jenkins"),
         (|document| document["owners"]["default"] = "nobody".into(), "document"),
-    ] {
+    ];
+    for (change, check) in cases {
         let (verdict, code, found) = of_release(&changed(change), check);
         assert_eq!((verdict.as_str(), code), ("missing", Some(3)), "{found:#}");
     }

@@ -262,6 +262,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_version_is_the_first_line_and_whatever_does_not_tell_it_is_an_error() {
+        let version = async |script: &str, limit| {
+            let folder = tempfile::tempdir().unwrap();
+            let program = program(folder.path(), script);
+            elliott(program, Duration::from_secs(20)).version(limit).await
+        };
+        let limit = Duration::from_secs(20);
+        let told = r#"test "$*" = --version || exit 2; echo "Elliott v2.1.0"; echo "Python v3.11.9""#;
+        assert_eq!(version(told, limit).await.unwrap(), "Elliott v2.1.0");
+        for (script, limit, words) in [
+            ("echo 'No such option: planted-secret' >&2; exit 2", limit, "exit status: 2"),
+            ("true", limit, "printed nothing"),
+            ("sleep 60", Duration::from_millis(300), "was stopped"),
+        ] {
+            let error = version(script, limit).await.unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+            assert!(!error.to_string().contains("planted"), "{error}");
+            assert_eq!(error.class(), ErrorClass::Unavailable);
+        }
+    }
+
+    #[tokio::test]
     async fn the_answer_is_standard_output_and_the_log_is_not() {
         let answer = run(r#"echo "INFO looking" >&2; echo '{"rpm": ["OCPBUGS-1"]}'"#).await.unwrap();
         assert_eq!((answer.trackers["rpm"].len(), answer.left_out.len()), (1, 0));
