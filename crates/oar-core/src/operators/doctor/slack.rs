@@ -98,9 +98,7 @@ fn of_token(scopes: Option<&[String]>, has_private: bool) -> Finding {
     let private = PRIVATE_SCOPES.iter().filter(|_| has_private);
     let lacking = lacking(scopes, SCOPES.iter().chain(private));
     match lacking.first() {
-        None => {
-            Finding::ok(TOKEN, "accepted, with the scopes that messages need; it does not expire by itself")
-        }
+        None => Finding::ok(TOKEN, "accepted, with the scopes that messages need; Slack tells no expiry"),
         Some(_) => {
             let names = lacking.iter().map(|(scope, _)| format!("`{scope}`")).collect::<Vec<_>>().join(", ");
             let next = format!("Give the Slack app these scopes and install it again: {names}");
