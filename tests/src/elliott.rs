@@ -13,6 +13,7 @@ here="$(dirname "$0")"
 echo "INFO looking for bugs" >&2
 test -n "$JIRA_EMAIL" || { echo "JIRA_EMAIL is missing" >&2; exit 9; }
 test -z "$OAR_JWK$SLACK_BOT_TOKEN$GITHUB_TOKEN" || { echo "a secret too many" >&2; exit 9; }
+test "$*" = --version && { echo "Elliott v2.1.0"; echo "Python v3.11.9"; exit 0; }
 data="--data-path https://github.com/openshift-eng/ocp-build-data.git"
 case "$*" in
 "$data --group openshift-4.19 --assembly 4.19.1 --build-system brew find-bugs --cve-only --output json --permissive") s=brew;;

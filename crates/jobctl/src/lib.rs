@@ -14,7 +14,7 @@ use cli_support::{Build, CliError, CommonArgs, ExitCode, Program, Session, help}
 const GROUPS: &[help::Group] = &[
     ("Follow builds", &["start-controller", "start-aggregator"]),
     ("By hand", &["trigger-jobs-for-build", "promote-test-results", "update-retried-job-run"]),
-    ("Information", &["show", "verify"]),
+    ("Information", &["show", "verify", "doctor"]),
 ];
 
 /// Start the test jobs of new builds, follow them, and accept builds

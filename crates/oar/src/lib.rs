@@ -34,7 +34,7 @@ const GROUPS: &[help::Group] = &[
         ],
     ),
     ("State", &["consent", "hold", "task", "issue"]),
-    ("Information", &["status", "drive", "history", "log", "metadata", "is-shipped"]),
+    ("Information", &["status", "drive", "history", "log", "timeline", "metadata", "is-shipped", "doctor"]),
 ];
 
 /// Take an OpenShift z-stream release from announced to shipped
@@ -89,6 +89,8 @@ enum Command {
     Log(commands::log::Args),
     Metadata(commands::metadata::Args),
     IsShipped(commands::is_shipped::Args),
+    Doctor(commands::doctor::Args),
+    Timeline(commands::timeline::Args),
 }
 
 impl Program for Oar {
@@ -173,6 +175,8 @@ impl Command {
             Self::Task(args) => commands::task::run(args, release).await,
             Self::Issue(args) => commands::issue::run(args, release).await,
             Self::Metadata(args) => commands::metadata::run(args, release).await,
+            Self::Timeline(args) => commands::timeline::run(args, release).await,
+            Self::Doctor(args) => commands::doctor::run(args, release).await,
         }
     }
 }

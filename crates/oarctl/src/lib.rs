@@ -11,8 +11,8 @@ use cli_support::{Build, CliError, CommandLine, CommonArgs, ExitCode, Program, S
 /// The groups in which the help shows the commands.
 const GROUPS: &[help::Group] = &[
     ("Configuration", &["config"]),
-    ("Checks", &["image-consistency-check"]),
-    ("State", &["statebox", "tick"]),
+    ("Checks", &["doctor", "image-consistency-check"]),
+    ("State", &["statebox", "tick", "lead-time"]),
     ("Agents", &["start-release-detector", "jira-notificator", "check-test-results", "slack-bot", "agents"]),
     ("About the programs", &["operations"]),
 ];

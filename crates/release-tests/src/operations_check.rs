@@ -219,6 +219,8 @@ fn page(row: &Row) -> &'static str {
             | "jira-notificator",
         ) => "agents.md",
         (Program::Oarctl, "operations") => "exit-codes.md",
+        (Program::Oarctl, "doctor") => "doctor.md",
+        (Program::Oarctl, "lead-time") => "timeline.md",
         (Program::Oarctl, _) => "statebox.md",
         (Program::Job, _) => "job.md",
         (Program::Jobctl, _) => "jobctl.md",

@@ -55,6 +55,10 @@ struct Arguments<'a> {
 
 /// Answers a call.
 pub fn call(world: &World, call: &Call) -> Ended {
+    // The option ends the program before a command is read (art-tools, elliott/elliottlib/cli/common.py).
+    if call.arguments.iter().any(|argument| argument == "--version") {
+        return Ended { out: "Elliott v2.1.0\nPython v3.11.9\n".to_owned(), ..Ended::default() };
+    }
     let arguments = match parse(&call.arguments) {
         Ok(arguments) => arguments,
         Err(words) => {

@@ -24,6 +24,11 @@ pub(super) fn nothing(harness: Harness) -> Harness {
     harness
 }
 
+/// An elliott of the tests' own is installed.
+pub(super) fn examined(harness: Harness) -> Harness {
+    elliott::install(harness).0
+}
+
 fn announce(harness: Harness, release: &str) -> Harness {
     harness.oar(release, &["create-test-report"]).expect(0);
     harness

@@ -135,6 +135,7 @@ fn first() -> Vec<Scenario> {
         line("drive_offline", KONFLUX, OFFLINE, Look, 0, prepare::state_on_disk),
         line("history", KONFLUX, &["history"], Look, 2, prepare::owned),
         line("log", KONFLUX, &["log", "take-ownership"], Look, 2, prepare::owned),
+        line("timeline", KONFLUX, &["timeline"], Look, 2, prepare::owned),
         line("metadata_konflux", KONFLUX, &["metadata"], Look, 2, prepare::nothing),
         line("metadata_errata", ERRATA, &["metadata"], Look, 2, prepare::nothing),
         line("issue_list", KONFLUX, &["issue", "list"], Look, 2, prepare::blocked),
@@ -147,6 +148,10 @@ fn first() -> Vec<Scenario> {
         line("task_set", KONFLUX, set, Change, 4, prepare::konflux),
         line("statebox_validate", KONFLUX, VALIDATE, Look, 0, prepare::state_on_disk),
         line("operations", KONFLUX, &["oarctl", "operations"], Look, 0, prepare::nothing),
+        line("lead_time", KONFLUX, &["oarctl", "lead-time"], Look, 4, prepare::owned),
+        line("doctor_konflux", KONFLUX, &["doctor"], Look, 45, prepare::examined),
+        line("doctor_errata", ERRATA, &["doctor"], Look, 45, prepare::examined),
+        line("doctor_releases", KONFLUX, &["oarctl", "doctor"], Look, 60, prepare::examined),
     ]
 }
 
@@ -269,6 +274,7 @@ fn builds() -> Vec<Scenario> {
         ),
         line("update_retried_job_run", REPLACE, Change, 6, prepare::replaceable),
         line("show_build", &["jobctl", "show", NEW_NIGHTLY], Look, 4, prepare::tested),
+        line("doctor_builds", &["jobctl", "doctor"], Look, 12, prepare::nothing),
         line("verify", &["jobctl", "verify", "../tools"], Look, 0, prepare::record_on_disk),
         line("job_run", RUN, Change, 4, prepare::untested),
         line("job_run_required", REQUIRED, Change, 8, prepare::requiring),

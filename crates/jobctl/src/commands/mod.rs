@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+mod doctor;
 mod promote_test_results;
 mod show;
 mod start_aggregator;
@@ -19,6 +20,7 @@ pub(crate) enum Command {
     UpdateRetriedJobRun(update_retried_job_run::Args),
     Show(show::Args),
     Verify(verify::Args),
+    Doctor(doctor::Args),
 }
 
 pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode, CliError> {
@@ -29,6 +31,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode,
         Command::PromoteTestResults(args) => promote_test_results::run(args, session).await,
         Command::UpdateRetriedJobRun(args) => update_retried_job_run::run(args, session).await,
         Command::Show(args) => show::run(args, session).await,
+        Command::Doctor(args) => doctor::run(args, session).await,
         Command::Verify(args) => verify::run(args, session).await,
     }
 }

@@ -26,6 +26,7 @@ use super::ldap::{LdapClient, LdapSettings};
 use super::mirror::MirrorClient;
 use super::prow::ProwClient;
 use super::pyxis::PyxisClient;
+use super::reach::{self, Reached};
 use super::registry::RegistryClient;
 use super::release_controller::ReleaseControllerClient;
 use super::sheets::SheetsClient;
@@ -38,7 +39,7 @@ use crate::error::{ErrorClass, ServiceError, classified};
 use crate::http::{Http, HttpSetupError};
 use crate::ids::Repository;
 use crate::service::Service;
-use crate::version::Arch;
+use crate::version::{Arch, YStream};
 
 /// The branch with the test job registries.
 const REGISTRY_BRANCH: &str = "main";
@@ -421,7 +422,42 @@ impl Clients {
 
     /// Checks that there is a Kerberos ticket that has not expired, within `limit`.
     pub async fn check_ticket(&self, limit: Duration) -> Result<(), ServiceError> {
-        self.negotiate(Service::Errata).time_limit(limit).check_ticket().await
+        self.ticket_lifetime(limit).await.map(drop)
+    }
+
+    /// How long the Kerberos ticket is still valid, found within `limit`. One that has expired is an error.
+    pub async fn ticket_lifetime(&self, limit: Duration) -> Result<Duration, ServiceError> {
+        self.negotiate(Service::Errata).time_limit(limit).ticket_lifetime().await
+    }
+
+    /// Checks within `limit` that the ticket opens Errata Tool: that the Kerberos server knows that service.
+    pub async fn check_errata_ticket(&self, limit: Duration) -> Result<(), ServiceError> {
+        self.negotiate(Service::Errata).time_limit(limit).check(&self.base(Service::Errata)).await
+    }
+
+    /// The same clients for looks that must end soon ([`Http::hurried`]).
+    pub fn hurried(&self, timeout: Duration) -> Result<Self, ClientError> {
+        Ok(Self::new(self.settings.clone(), self.http.hurried(timeout)?))
+    }
+
+    /// Looks whether the host of `service` answers at all. The staging catalog is asked through its proxy.
+    pub async fn reach(&self, service: Service) -> Result<Reached, ClientError> {
+        let address = match service {
+            Service::ReleaseController => self.settings.endpoints().release_controller(Arch::Amd64)?,
+            service => self.base(service),
+        };
+        let proxy = if service == Service::CatalogStage { self.catalog_proxy()? } else { None };
+        let http = match proxy {
+            Some(proxy) => self.http.through(&proxy)?,
+            None => self.http.clone(),
+        };
+        Ok(reach::reach(&http, service, address).await?)
+    }
+
+    /// Looks whether the host with ART's build data answers, at the address of a y-stream's.
+    pub async fn reach_build_data(&self, stream: YStream) -> Result<Reached, ClientError> {
+        let address = self.settings.endpoints().build_data(stream)?;
+        Ok(reach::reach(&self.http, Service::GithubRaw, address).await?)
     }
 
     fn ticket(&self, service: Service) -> Arc<Negotiate> {

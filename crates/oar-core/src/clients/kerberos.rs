@@ -73,13 +73,13 @@ impl Negotiate {
         self.token(url).await.map(drop)
     }
 
-    /// Checks that there is a ticket that has not expired, without asking a server for anything.
-    pub async fn check_ticket(&self) -> Result<(), ServiceError> {
+    /// How long the ticket is still valid, without asking a server for anything. An expired one is an error.
+    pub async fn ticket_lifetime(&self) -> Result<Duration, ServiceError> {
         let (cache, configuration) = (self.cache.clone(), self.configuration.clone());
         self.apart("", move || {
             let lifetime =
                 acquired(cache.as_deref(), configuration.as_deref())?.lifetime().map_err(problem)?;
-            if lifetime.is_zero() { Err(Problem::Expired) } else { Ok(()) }
+            if lifetime.is_zero() { Err(Problem::Expired) } else { Ok(lifetime) }
         })
         .await
     }

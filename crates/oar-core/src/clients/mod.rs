@@ -26,6 +26,7 @@ pub mod mirror;
 mod program;
 pub mod prow;
 pub mod pyxis;
+mod reach;
 pub mod registry;
 pub mod release_controller;
 pub mod sheets;
@@ -37,6 +38,7 @@ mod transport;
 mod write;
 
 pub use factory::{ClientError, Clients};
+pub use reach::Reached;
 use write::begin;
 pub use write::{Attempt, Written, attempt, attempt_again, ensure, write_or_look};
 /// The effect of a write that reads before it writes.

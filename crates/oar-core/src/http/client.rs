@@ -215,6 +215,19 @@ impl Http {
         self.with(settings)
     }
 
+    /// A stack with the same clock and redactor for a look that must end soon: an attempt takes at most `timeout`, a
+    /// request is repeated once at most, and no service can ask for a longer pause than a second.
+    pub fn hurried(&self, timeout: Duration) -> Result<Self, HttpSetupError> {
+        let settings = &self.inner.settings;
+        self.with(HttpSettings {
+            timeout: timeout.min(settings.timeout),
+            connect_timeout: timeout.min(settings.connect_timeout),
+            attempts: settings.attempts.min(2),
+            longest_wait: Duration::from_secs(1).min(settings.longest_wait),
+            ..settings.clone()
+        })
+    }
+
     fn with(&self, settings: HttpSettings) -> Result<Self, HttpSetupError> {
         let Inner { clock, redactor, activity, .. } = &*self.inner;
         Self::counted_in(settings, clock.clone(), redactor.clone(), activity.clone())

@@ -11,6 +11,7 @@ pub mod check_cve_tracker_bug;
 pub mod check_greenwave_cvp_tests;
 pub mod consent;
 pub mod create_test_report;
+pub mod doctor;
 pub mod drive;
 pub mod drop_bugs;
 pub mod files;
@@ -43,6 +44,7 @@ pub mod task_set;
 #[cfg(test)]
 mod tests;
 pub mod tick;
+pub mod timeline;
 pub mod update_bug_list;
 
 pub use call::{Call, NoConsent, NoObserver, Observer};

@@ -4,9 +4,9 @@ use super::job::start::{RunImageConsistencyCheck, RunStageTesting, StartOne};
 use super::row::{Program, Row};
 use super::{
     add_qe_approval, change_advisory_status, check_cve_tracker_bug, check_greenwave_cvp_tests, consent,
-    create_test_report, drive, drop_bugs, history, hold, image_consistency_check, image_signed_check,
+    create_test_report, doctor, drive, drop_bugs, history, hold, image_consistency_check, image_signed_check,
     is_shipped, issue, jira_notificator, job, jobctl, log, metadata, oarctl, overview, payload_consistency,
-    push_to_cdn_staging, stage_testing, statebox_validate, status, take_ownership, task_set, tick,
+    push_to_cdn_staging, stage_testing, statebox_validate, status, take_ownership, task_set, tick, timeline,
     update_bug_list,
 };
 use crate::prow::jobs::RunJob;
@@ -31,7 +31,9 @@ pub const TABLE: &[Row] = &[
     Row::of::<drive::Drive>(),
     Row::of::<history::History>(),
     Row::of::<log::Log>(),
+    Row::of::<timeline::ReleaseTimeline>(),
     Row::of::<metadata::Metadata>(),
+    Row::of::<doctor::ReleaseDoctor>(),
     Row::of::<consent::GiveConsent>(),
     Row::of::<hold::Hold>(),
     Row::of::<task_set::TaskSet>(),
@@ -44,7 +46,9 @@ pub const TABLE: &[Row] = &[
     Row::of::<oarctl::check_test_results::CheckTestResults>(),
     Row::of::<statebox_validate::StateboxValidate>(),
     Row::of::<payload_consistency::PayloadConsistency>(),
+    Row::of::<oarctl::lead_time::LeadTime>(),
     Row::of::<overview::Operations>(),
+    Row::of::<doctor::ReleasesDoctor>(),
     Row::of::<StartOne<RunJob>>(),
     Row::of::<job::run_required::RunRequired>(),
     Row::of::<StartOne<RunImageConsistencyCheck>>(),
@@ -59,6 +63,7 @@ pub const TABLE: &[Row] = &[
     Row::of::<jobctl::update_retried_job_run::UpdateRetriedJobRun>(),
     Row::of::<jobctl::show::Show>(),
     Row::of::<jobctl::verify::Verify>(),
+    Row::of::<doctor::BuildsDoctor>(),
 ];
 
 /// The row of a program's command.

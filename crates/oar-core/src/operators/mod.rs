@@ -4,6 +4,7 @@
 pub mod approval;
 pub mod bugs;
 pub mod cve;
+pub mod doctor;
 pub mod drop_bugs;
 pub mod failures;
 pub mod image_consistency;

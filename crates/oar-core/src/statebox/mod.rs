@@ -24,6 +24,7 @@ mod names;
 mod outbox;
 mod runs;
 mod state;
+mod timeline;
 
 mod validate;
 mod views;
@@ -52,6 +53,7 @@ pub use names::{NodeName, ReasonClass, RunOutcome, TaskName, TaskStatus, Unknown
 pub use outbox::KEPT_LIMIT;
 pub use runs::{HISTORY_LIMIT, ManualStatus, RESULT_LIMIT, RunEnd, RunStart, SET_BY_HAND};
 pub use state::State;
+pub use timeline::{Piece, Share, Stretch, Timeline, Total};
 pub use views::{
     IssueView, Metadata, Notification, NotificationState, OpenNotification, RunView, TaskView, Wait,
     WaitHolder, Waiver,

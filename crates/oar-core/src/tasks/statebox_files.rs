@@ -149,6 +149,18 @@ impl StateBoxFiles {
         Ok(active)
     }
 
+    /// The texts of all files, at most `most`: the newest releases of all y-streams. One that cannot be read does not affect
+    /// the others.
+    pub async fn newest(
+        &self,
+        most: usize,
+    ) -> Result<Vec<(ReleaseVersion, Result<String, String>)>, TaskError> {
+        let listing = self.list().await?;
+        let releases: Vec<&ReleaseVersion> = listing.keys().collect();
+        let newest = releases.get(releases.len().saturating_sub(most)..).unwrap_or_default();
+        self.texts(&listing, newest).await
+    }
+
     fn read(&self) -> std::sync::MutexGuard<'_, HashMap<ReleaseVersion, (String, Facts)>> {
         // Every change of the map is one call, so a panic elsewhere cannot leave it inconsistent.
         self.read.lock().unwrap_or_else(PoisonError::into_inner)

@@ -3,8 +3,10 @@
 mod agents;
 mod check_test_results;
 mod config;
+mod doctor;
 mod image_consistency_check;
 mod jira_notificator;
+mod lead_time;
 mod operations;
 mod slack_bot;
 mod start_release_detector;
@@ -30,6 +32,8 @@ pub(crate) enum Command {
     StartReleaseDetector(start_release_detector::Args),
     CheckTestResults(check_test_results::Args),
     SlackBot(slack_bot::Args),
+    LeadTime(lead_time::Args),
+    Doctor(doctor::Args),
     Operations(operations::Args),
 }
 
@@ -44,6 +48,8 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode,
         Command::Tick(args) => tick::run(args, session).await,
         Command::JiraNotificator(args) => jira_notificator::run(args, session).await,
         Command::SlackBot(args) => slack_bot::run(args, session).await,
+        Command::LeadTime(args) => lead_time::run(args, session).await,
+        Command::Doctor(args) => doctor::run(args, session).await,
         Command::Operations(args) => operations::run(args, session).await,
     }
 }

@@ -86,7 +86,8 @@ fn tokens(state: &mut State) {
         (OUTSIDER_TOKEN, 7250, Scope::Api, false),
         (REPORTER_TOKEN, 7102, Scope::Api, false),
     ] {
-        state.tokens.push(Token { value: value.to_owned(), user, scope, expired });
+        let (value, expires_at) = (value.to_owned(), Some("2199-12-31".to_owned()));
+        state.tokens.push(Token { value, user, scope, expired, expires_at, oauth: false });
     }
 }
 
@@ -116,6 +117,11 @@ fn project(state: &mut State) {
             (7101, AccessLevel::Developer),
             (7102, AccessLevel::Reporter),
         ]),
+        approval_rules: Some(vec![ApprovalRule {
+            name: "QE".to_owned(),
+            required: 1,
+            eligible: vec![BOT, 7101],
+        }]),
         branches: BTreeMap::from([("main".to_owned(), main.clone()), (BRANCH.to_owned(), source)]),
         forked_from: None,
     });
@@ -125,6 +131,7 @@ fn project(state: &mut State) {
         default_branch: "main".to_owned(),
         labels: Vec::new(),
         members: BTreeMap::from([(BOT, AccessLevel::Maintainer)]),
+        approval_rules: Some(Vec::new()),
         branches: BTreeMap::from([("main".to_owned(), main)]),
         forked_from: Some(PROJECT),
     });

@@ -27,6 +27,7 @@ pub struct State {
 /// Its routes, without the prefix.
 pub fn router() -> Router<Shared> {
     Router::new()
+        .route("/", get(crate::services::front_page))
         .route("/errata/{advisory}", get(page))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_route)

@@ -85,6 +85,17 @@ pub fn router() -> Router<Shared> {
         .fallback(unexpected::unknown_route)
 }
 
+/// The page at the address of a service that is asked without a login.
+pub(crate) async fn front_page() -> axum::response::Html<&'static str> {
+    axum::response::Html("<html><head><title>Welcome</title></head><body></body></html>")
+}
+
+/// The answer at the address of an interface that has nothing there.
+pub(crate) async fn nothing_here() -> Refused {
+    let body = axum::Json(serde_json::json!({"detail": "Not found"}));
+    Refused::from(axum::response::IntoResponse::into_response((axum::http::StatusCode::NOT_FOUND, body)))
+}
+
 /// Which service a path belongs to, and the path inside it: `/jira/rest/api` is `jira`, `/rest/api`.
 pub fn split(path: &str) -> (&'static str, &str) {
     for (prefix, name) in PREFIXES {

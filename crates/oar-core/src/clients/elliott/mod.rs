@@ -190,6 +190,12 @@ pub enum ElliottError {
         /// What is wrong.
         detail: String,
     },
+    /// It did not say which version it is.
+    #[error("elliott does not tell its version: {words}")]
+    NoVersion {
+        /// Why, redacted.
+        words: String,
+    },
     /// Its output could not be read.
     #[error("elliott's output for build system {system} cannot be read")]
     Unreadable {
@@ -226,6 +232,7 @@ impl Classified for ElliottError {
             Self::TimedOut { .. } => {
                 "Run the command again; OAR_ELLIOTT_TIMEOUT allows it more time (in seconds).".to_owned()
             }
+            Self::NoVersion { .. } => "Run `elliott --version` by hand, and install elliott again.".to_owned(),
             Self::Refused { .. } => {
                 "Ask ART to attach the builds, to correct the trackers, or to include or exclude them in the assembly, \
                  then run the command again."

@@ -22,6 +22,10 @@ const OUTPUT_LIMIT: usize = 4 * 1024 * 1024;
 const SHOWN_LINES: usize = 5;
 const SHOWN_CHARACTERS: usize = 600;
 
+/// The option that prints the version (`interop-exact`), and how many characters of it are shown.
+const VERSION: &str = "--version";
+const SHOWN_VERSION: usize = 80;
+
 /// How long a stopped elliott may take to clean up before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -51,9 +55,43 @@ impl ElliottProcess {
         if !self.environment.iter().any(|(name, value)| name == "JIRA_EMAIL" && !value.is_empty()) {
             return Err(ElliottError::NoAccount);
         }
+        self.spawn(arguments(release, system))
+    }
+
+    /// The version that elliott says it has, found within `limit`.
+    pub async fn version(&self, limit: Duration) -> Result<String, ElliottError> {
+        let mut group = self.spawn([VERSION.to_owned()])?;
+        let (stdout, stderr) = (group.child.stdout.take(), group.child.stderr.take());
+        let work = async {
+            let ended = Box::pin(async {
+                let (output, log) = tokio::join!(all(stdout, OUTPUT_LIMIT), Log::read(stderr));
+                Ok::<_, io::Error>((output?, log, group.child.wait().await?))
+            });
+            ended.await.map_err(|error| ElliottError::NoVersion { words: error.to_string() })
+        };
+        let Ok(ended) = tokio::time::timeout(limit, work).await else {
+            group.stop(GRACE).await;
+            let words = format!("it was not finished after {} s, and was stopped", limit.as_secs());
+            return Err(ElliottError::NoVersion { words });
+        };
+        let (output, log, status) = ended?;
+        group.has_ended();
+        if !status.success() {
+            return Err(ElliottError::NoVersion { words: format!("{status}: {}", self.words(&log.tail)) });
+        }
+        let output = String::from_utf8_lossy(output.as_deref().unwrap_or_default()).into_owned();
+        let line = self.redactor.redact(output.lines().next().unwrap_or_default().trim()).into_owned();
+        let version: String = line.chars().take(SHOWN_VERSION).collect();
+        if version.is_empty() {
+            return Err(ElliottError::NoVersion { words: "it printed nothing".to_owned() });
+        }
+        Ok(version)
+    }
+
+    fn spawn(&self, arguments: impl IntoIterator<Item = String>) -> Result<Group, ElliottError> {
         let mut command = Command::new(&self.program);
         command
-            .args(arguments(release, system))
+            .args(arguments)
             .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
@@ -161,6 +199,28 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let program = program(folder.path(), script);
         elliott(program, Duration::from_secs(20)).find(&"4.19.1".parse().unwrap(), BuildSystem::Brew).await
+    }
+
+    #[tokio::test]
+    async fn the_version_is_the_first_line_and_whatever_does_not_tell_it_is_an_error() {
+        let version = async |script: &str, limit| {
+            let folder = tempfile::tempdir().unwrap();
+            let program = program(folder.path(), script);
+            elliott(program, Duration::from_secs(20)).version(limit).await
+        };
+        let limit = Duration::from_secs(20);
+        let told = r#"test "$*" = --version || exit 2; echo "Elliott v2.1.0"; echo "Python v3.11.9""#;
+        assert_eq!(version(told, limit).await.unwrap(), "Elliott v2.1.0");
+        for (script, limit, words) in [
+            ("echo 'No such option: planted-secret' >&2; exit 2", limit, "exit status: 2"),
+            ("true", limit, "printed nothing"),
+            ("sleep 60", Duration::from_millis(300), "was stopped"),
+        ] {
+            let error = version(script, limit).await.unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+            assert!(!error.to_string().contains("planted"), "{error}");
+            assert_eq!(error.class(), ErrorClass::Unavailable);
+        }
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ mod folder_tests;
 mod model;
 mod pull_requests;
 mod renamed;
+mod standing;
 mod tree;
 
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use folder::{FolderFile, GithubFolder};
 use model::{CommitAnswer, ContentsAnswer, ContentsWrite, FolderEntry, WriteAnswer};
 pub use model::{Contents, FileContent};
 pub use pull_requests::{Labels, PullRequest};
+pub use standing::{Expiry, RepositoryStanding, TokenRights};
 pub use tree::{FolderTree, Tree, TreeEntry, blob_id};
 
 use super::transport::{self, Purpose, Transport};
@@ -226,7 +228,8 @@ impl GithubClient {
     }
 
     /// Fails when the token cannot see `branch`.
-    async fn require_branch(&self, repository: &Repository, branch: &str) -> Result<(), ServiceError> {
+    /// Fails unless the branch exists and the token may read it.
+    pub async fn require_branch(&self, repository: &Repository, branch: &str) -> Result<(), ServiceError> {
         let purpose = Purpose { operation: "see the branch", subject: format!("{branch} of {repository}") };
         let branch_path = branch.split('/').map(encoded).collect::<Vec<_>>().join("/");
         let address = format!(

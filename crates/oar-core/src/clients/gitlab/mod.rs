@@ -8,6 +8,7 @@ mod model;
 mod pipelines;
 mod repository;
 mod review;
+mod token;
 mod transport;
 
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use model::{
 pub use pipelines::{DownstreamPipeline, Job, Pipeline};
 pub use repository::{Branch, Commit, CommitBase, ForkedFrom, NewCommit, Project};
 pub use review::{Approval, Approvals, ChangedFile, ChangedFiles, MergeWhen, NewMergeRequest};
+pub use token::{ApprovalRule, TokenFacts};
 use transport::Operation;
 
 use crate::clients::begin;

@@ -30,6 +30,32 @@ pub struct Project {
     /// The project that it was forked from.
     #[serde(default)]
     pub forked_from_project: Option<ForkedFrom>,
+    /// The rights of the token's owner in it.
+    #[serde(default, deserialize_with = "empty::or_default")]
+    permissions: Permissions,
+}
+
+/// GitLab shows the memberships of the project and of the group above it, and none of groups further up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+struct Permissions {
+    #[serde(default)]
+    project_access: Option<Membership>,
+    #[serde(default)]
+    group_access: Option<Membership>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Membership {
+    access_level: u64,
+}
+
+impl Project {
+    /// The number of the role that the token's owner has, of what GitLab shows: 20 for reporters, 30 for developers, 40
+    /// for maintainers. `None` when it shows no membership: there may be one of a group further up.
+    pub fn access_level(&self) -> Option<u64> {
+        let Permissions { project_access, group_access } = &self.permissions;
+        [project_access, group_access].into_iter().flatten().map(|membership| membership.access_level).max()
+    }
 }
 
 /// The project that another one was forked from.

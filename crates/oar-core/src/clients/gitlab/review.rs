@@ -64,6 +64,9 @@ pub struct Approvals {
     /// How many are still needed over all rules.
     #[serde(default)]
     pub approvals_left: Option<u64>,
+    /// Whether the token's owner may give one now, as far as GitLab says.
+    #[serde(default)]
+    pub user_can_approve: Option<bool>,
 }
 
 impl Approvals {

@@ -14,6 +14,7 @@ mod error;
 mod fetch;
 mod links;
 mod model;
+mod permissions;
 mod properties;
 mod search;
 mod transitions;

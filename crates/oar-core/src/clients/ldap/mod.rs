@@ -154,6 +154,12 @@ impl LdapClient {
         })
     }
 
+    /// Connects to the directory, and signs in without an account.
+    pub async fn reach(&self) -> Result<(), ServiceError> {
+        let _under_way = self.activity.begin();
+        Connection::open(&self.settings).await.map(drop)
+    }
+
     async fn managers(&self, address: &EmailAddress) -> Result<Managers, ServiceError> {
         let key = address.expose().to_lowercase();
         if let Some(known) = self.known.lock().await.get(&key) {

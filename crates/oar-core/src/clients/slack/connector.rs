@@ -36,9 +36,9 @@ impl Connector {
     /// The scopes of the token, which Slack names in the headers of its answers; `None` when it names none.
     pub(super) async fn scopes_of(&self, token: &SlackApiToken) -> Result<Option<Vec<String>>, ServiceError> {
         let reply = self.send(Method::GET, join(&self.base, "auth.test"), None, Some(token)).await?;
-        if let Some(kind) = reply.failure_kind() {
-            return Err(reply.failure(kind, reply.text().unwrap_or_default()));
-        }
+        // A refused token is answered with 200 as well.
+        self.read::<serde::de::IgnoredAny>(&reply)
+            .map_err(|error| super::failure::of_library(error, self))?;
         let scopes = reply.headers.get("x-oauth-scopes").and_then(|scopes| scopes.to_str().ok());
         Ok(scopes.map(|scopes| scopes.split(',').map(|scope| scope.trim().to_owned()).collect()))
     }

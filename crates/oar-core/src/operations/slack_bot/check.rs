@@ -3,15 +3,15 @@
 use serde::Serialize;
 
 use super::bot::SlackBot;
-use crate::clients::slack::ChannelStanding;
 use crate::config::{ConfigError, check_section};
-use crate::error::{Classified as _, ErrorClass, ServiceError, ServiceErrorKind};
+use crate::error::{Classified as _, ErrorClass, ServiceErrorKind};
 use crate::failures::Failures;
+use crate::operators::doctor::{ScopeNeed, add_missing_scopes, channel_problem, class_of_named};
 
 /// The section of the configuration document.
 const SECTION: &str = "slack_bot";
 /// What the bot's token has to allow, and what for.
-const SCOPES: [(&str, &str); 9] = [
+const SCOPES: [ScopeNeed; 9] = [
     ("chat:write", "answers"),
     ("reactions:write", "the sign that a command was seen"),
     ("files:write", "long output"),
@@ -23,7 +23,7 @@ const SCOPES: [(&str, &str); 9] = [
     ("app_mentions:read", "mentions of the bot"),
 ];
 /// The same for private channels.
-const PRIVATE_SCOPES: [(&str, &str); 2] =
+const PRIVATE_SCOPES: [ScopeNeed; 2] =
     [("groups:read", "the names of private channels"), ("groups:history", "messages in private channels")];
 
 /// What can be said before anything is done.
@@ -74,21 +74,14 @@ impl SlackBot {
             let standing = match self.desk.tools.slack.standing_in(channel).await {
                 Ok(standing) => standing,
                 Err(error) => {
-                    problems.add_words(error.to_string(), class_of(&error), error.hint());
+                    problems.add_words(error.to_string(), class_of_named(&error), error.hint());
                     continue;
                 }
             };
-            let ChannelStanding { is_member, is_private, is_archived } = standing;
-            has_private |= is_private;
-            let (text, hint) = if is_archived {
-                ("is archived", "Remove it from `slack_bot.permissions` in the configuration document.")
-            } else if !is_member {
-                ("does not have the bot as a member", "Invite it there: /invite followed by the bot's name.")
-            } else {
-                continue;
-            };
+            has_private |= standing.is_private;
+            let Some((text, hint)) = channel_problem(standing, "`slack_bot.permissions`") else { continue };
             let text = format!("the channel {channel} {text}, so nothing is answered there");
-            problems.add_words(text, ErrorClass::Configuration, Some(hint.to_owned()));
+            problems.add_words(text, ErrorClass::Configuration, Some(hint));
         }
         has_private
     }
@@ -100,13 +93,7 @@ impl SlackBot {
             Err(error) => return problems.add(&error),
         };
         let private = PRIVATE_SCOPES.iter().filter(|_| has_private);
-        for (scope, purpose) in SCOPES.iter().chain(private) {
-            if !scopes.iter().any(|given| given == scope) {
-                let text = format!("SLACK_BOT_TOKEN lacks the scope `{scope}`: {purpose}");
-                let hint = format!("Give the Slack app the scope `{scope}` and install it again.");
-                problems.add_words(text, ErrorClass::Configuration, Some(hint));
-            }
-        }
+        add_missing_scopes(&scopes, SCOPES.iter().chain(private), problems);
     }
 
     async fn check_groups(&self, problems: &mut Failures) {
@@ -121,15 +108,7 @@ impl SlackBot {
             } else {
                 error.hint()
             };
-            problems.add_words(text, class_of(&error), hint);
+            problems.add_words(text, class_of_named(&error), hint);
         }
-    }
-}
-
-/// The class of a failed look-up of something that the configuration document names: what is not there is a mistake in it.
-fn class_of(error: &ServiceError) -> ErrorClass {
-    match error.kind {
-        ServiceErrorKind::NotFound => ErrorClass::Configuration,
-        _ => error.class(),
     }
 }

@@ -16,6 +16,7 @@ use crate::{
 /// Its routes, without the prefix.
 pub fn router() -> Router<Shared> {
     Router::new()
+        .route("/", get(crate::services::front_page))
         .route("/packages/{name}/{version}/{release}/metadata.json", get(metadata))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_route)

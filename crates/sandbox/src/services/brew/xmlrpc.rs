@@ -19,7 +19,16 @@ use crate::{
 
 /// Its routes, without the prefix.
 pub fn router() -> Router<Shared> {
-    Router::new().route("/", post(call)).fallback(unknown_route).method_not_allowed_fallback(unknown_route)
+    Router::new()
+        .route("/", post(call).get(only_posts))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_route)
+}
+
+/// The hub's answer to a browser.
+async fn only_posts() -> Response {
+    let text = "Method Not Allowed\nThis is an XML-RPC server. Only POST requests are accepted.\n";
+    (StatusCode::METHOD_NOT_ALLOWED, text).into_response()
 }
 
 async fn call(AxumState(world): AxumState<Shared>, headers: HeaderMap, body: Bytes) -> Response {

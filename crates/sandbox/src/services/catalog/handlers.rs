@@ -24,6 +24,7 @@ const FIELDS: [&str; 7] =
 /// Its routes, without the prefix.
 pub fn router() -> Router<Shared> {
     Router::new()
+        .route("/", get(crate::services::nothing_here))
         .route("/v1/images", get(images))
         .route("/v1/images/id/{id}/vulnerabilities", get(vulnerabilities))
         .fallback(unknown_route)
@@ -33,6 +34,7 @@ pub fn router() -> Router<Shared> {
 /// The routes of the public catalog that the programs use, without the prefix.
 pub fn public_router() -> Router<Shared> {
     Router::new()
+        .route("/", get(crate::services::nothing_here))
         .route("/v1/images", get(public_images))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_route)

@@ -12,7 +12,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::{
-    identity::{BadCredentials, Caller, token},
+    identity::{BadCredentials, Caller, Identity, token},
     reply::refuse,
 };
 use crate::world::Shared;
@@ -29,6 +29,10 @@ pub(super) async fn gate(Extension(world): Extension<Shared>, mut request: Reque
         Err(BadCredentials) => return refuse(StatusCode::UNAUTHORIZED, "Bad credentials"),
     };
     let account = identity.as_ref().map(|identity| identity.login.clone());
+    if identity.as_ref().and_then(|identity| identity.expires).is_some_and(|expires| expires <= now) {
+        return refuse(StatusCode::UNAUTHORIZED, "Bad credentials");
+    }
+    let of_token = identity.as_ref().map(Identity::headers).unwrap_or_default();
     let counted = !request.uri().path().ends_with("/rate_limit");
     let wanted = request.headers().get(header::IF_NONE_MATCH).cloned();
     let reads = request.method() == Method::GET || request.method() == Method::HEAD;
@@ -66,6 +70,11 @@ pub(super) async fn gate(Extension(world): Extension<Shared>, mut request: Reque
         limits.give_back(account.as_deref(), now);
     }
     limits.standing(account.as_deref(), now).write(response.headers_mut());
+    for (name, value) in of_token {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
     response.headers_mut().insert("x-github-media-type", HeaderValue::from_static("github.v3; format=json"));
     response.headers_mut().insert("server", HeaderValue::from_static("github.com"));
     response

@@ -11,6 +11,7 @@
 //! | `file` | `{"repository", "branch", "path", "content", "message"}`; `repository` defaults to `openshift/release-tests`; without `content` the file is removed |
 //! | `limits` | `{"authenticated", "anonymous", "writes_per_minute", "silent_about_waits"}`, each optional |
 //! | `rename` | `{"repository", "to"}`; `repository` as above |
+//! | `token` | `{"token", "scopes", "expires"}`: a list of scopes makes it a classic one, null a fine-grained one; `expires` in seconds since 1970, null for never |
 
 use std::collections::BTreeMap;
 
@@ -29,7 +30,7 @@ use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 
 use self::{
-    identity::Identity,
+    identity::{Identity, TokenKind},
     limits::Limits,
     repository::{Commit, Repository},
 };
@@ -273,7 +274,20 @@ impl Simulated for State {
                 self.rename(repository, need("to")?)?;
                 Ok(json!({"to": need("to")?}))
             }
-            _ => Err(format!("no operation {operation}; there are file, limits and rename")),
+            "token" => {
+                let identity = self.tokens.get_mut(need("token")?).ok_or("no such token")?;
+                if let Some(scopes) = body.get("scopes") {
+                    let names = scopes
+                        .as_array()
+                        .map(|scopes| scopes.iter().filter_map(Value::as_str).map(str::to_owned).collect());
+                    identity.token = names.map_or(TokenKind::FineGrained, TokenKind::Classic);
+                }
+                if let Some(expires) = body.get("expires") {
+                    identity.expires = expires.as_i64();
+                }
+                Ok(json!({}))
+            }
+            _ => Err(format!("no operation {operation}; there are file, limits, rename and token")),
         }
     }
 }

@@ -427,3 +427,32 @@ async fn labels_of_pull_requests_come_by_graphql_and_a_partial_answer_says_what_
     assert!(words.contains("has an invalid value (2147483648)"), "{words}");
     sandbox.assert_no_unexpected();
 }
+
+#[tokio::test]
+async fn answers_name_the_scopes_of_classic_tokens_alone_and_the_end_of_a_token() {
+    use crate::world::Simulated as _;
+
+    let sandbox = start();
+    let world = sandbox.world();
+    let change = |body: Value| {
+        let now = world.clock.now();
+        world.github.lock().change("token", &body, now).unwrap();
+    };
+    let repository = async || {
+        ask(&sandbox, "GET", "/github/repos/openshift/release-tests").bearer(GITHUB_TOKEN).send().await
+    };
+    let end = "github-authentication-token-expiration";
+    let answer = repository().await;
+    assert_eq!((answer.header("x-oauth-scopes"), answer.header(end)), (Some("repo, workflow"), None));
+    let expires = 4_000_000_000_i64;
+    change(json!({"token": GITHUB_TOKEN, "scopes": null, "expires": expires}));
+    let answer = repository().await;
+    assert_eq!(
+        (answer.header("x-oauth-scopes"), answer.header(end)),
+        (None, Some("2096-10-02 07:06:40 UTC"))
+    );
+    world.github.lock().tokens[GITHUB_TOKEN].expiry_offset = Some("+0900");
+    assert_eq!(repository().await.header(end), Some("2096-10-02 16:06:40 +0900"));
+    change(json!({"token": GITHUB_TOKEN, "expires": 1}));
+    assert_eq!(repository().await.status, 401);
+}

@@ -28,6 +28,10 @@ const BODY_LIMIT: usize = 8 * 1024 * 1024;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller(pub(super) Option<u64>);
 
+/// The caller's token.
+#[derive(Clone, Debug)]
+pub(super) struct Sent(pub(super) Option<String>);
+
 impl Caller {
     /// For what needs an account.
     pub(super) fn user(self) -> Result<u64, Refusal> {
@@ -53,6 +57,8 @@ fn site() -> Router<Shared> {
         .route("/unapprove", post(approvals::unapprove))
         .route("/pipelines", get(pipelines::of_merge_request));
     Router::new()
+        .route("/api/v4/personal_access_tokens/self", get(users::token))
+        .route("/api/v4/projects/{project}/approval_rules", get(projects::approval_rules))
         .route("/api/v4/user", get(users::me))
         .route("/api/v4/users", get(users::list))
         .route("/api/v4/users/{id}", get(users::show))
@@ -91,8 +97,9 @@ async fn front(AxumState(world): AxumState<Shared>, mut request: Request) -> Res
     } else {
         match caller {
             Err(refusal) => refusal.into_response(),
-            Ok(caller) => {
+            Ok((caller, sent)) => {
                 request.extensions_mut().insert(caller);
+                request.extensions_mut().insert(Sent(sent));
                 match site().with_state(world).oneshot(request).await {
                     Ok(response) => response,
                     Err(never) => match never {},
@@ -133,13 +140,19 @@ fn announce(response: &mut Response, limit: RateLimit) {
 }
 
 /// `PRIVATE-TOKEN: …` or `Authorization: Bearer …`.
-fn authenticate(state: &State, request: &Request) -> Result<Caller, Refusal> {
+fn authenticate(state: &State, request: &Request) -> Result<(Caller, Option<String>), Refusal> {
     let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let bearer = || text("authorization").and_then(|value| value.strip_prefix("Bearer "));
-    let Some(value) = text("private-token").or_else(bearer) else { return Ok(Caller(None)) };
+    let Some(value) = text("private-token").or_else(bearer) else {
+        return Ok((Caller(None), None));
+    };
     let token = state.tokens.iter().find(|token| token.value == value).ok_or(Refusal::Unauthorized)?;
     if token.expired {
         return Err(Refusal::Expired);
+    }
+    // Every token may look at itself, whatever its scopes.
+    if request.uri().path() == "/api/v4/personal_access_tokens/self" && request.method() == Method::GET {
+        return Ok((Caller(Some(token.user)), Some(token.value.clone())));
     }
     let own_account = request.uri().path() == "/api/v4/user";
     match token.scope {
@@ -147,6 +160,6 @@ fn authenticate(state: &State, request: &Request) -> Result<Caller, Refusal> {
         Scope::ReadUser if !own_account || request.method() != Method::GET => {
             Err(Refusal::Scope("api read_api"))
         }
-        _ => Ok(Caller(Some(token.user))),
+        _ => Ok((Caller(Some(token.user)), Some(token.value.clone()))),
     }
 }

@@ -32,6 +32,17 @@ pub enum Scope {
     ReadUser,
 }
 
+impl Scope {
+    /// Its name on the wire.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::ReadApi => "read_api",
+            Self::ReadUser => "read_user",
+        }
+    }
+}
+
 /// An access token.
 #[derive(Clone, Debug)]
 pub struct Token {
@@ -43,6 +54,10 @@ pub struct Token {
     pub scope: Scope,
     /// Whether its time is over.
     pub expired: bool,
+    /// The day on which it expires, `2026-12-31`; `None` for never.
+    pub expires_at: Option<String>,
+    /// Whether it is one of OAuth, of which GitLab shows nothing.
+    pub oauth: bool,
 }
 
 /// Membership of a project.
@@ -54,6 +69,17 @@ pub enum AccessLevel {
     Developer,
     /// Changes other people's notes.
     Maintainer,
+}
+
+impl AccessLevel {
+    /// Its number on the wire.
+    pub(super) fn number(self) -> u64 {
+        match self {
+            Self::Reporter => 20,
+            Self::Developer => 30,
+            Self::Maintainer => 40,
+        }
+    }
 }
 
 /// A branch: its files, and the commits that led to them.
@@ -88,6 +114,8 @@ pub struct Project {
     pub labels: Vec<(String, String)>,
     /// Members by account id; nobody else sees it.
     pub members: BTreeMap<u64, AccessLevel>,
+    /// Rules of approval for its merge requests; `None` where the server's plan has none.
+    pub approval_rules: Option<Vec<ApprovalRule>>,
     /// Branches by name.
     pub branches: BTreeMap<String, Branch>,
     /// Id of the project that it was forked from.

@@ -33,7 +33,37 @@ pub(super) fn find<'a>(state: &'a State, caller: Caller, name: &str) -> Result<A
 pub(super) async fn show(asked: Asked) -> Result<Json<Value>, Refusal> {
     let state = asked.world.gitlab.lock();
     let access = asked.project(&state)?;
-    Ok(Json(asked.views(&state).project(access.project)))
+    let mut view = asked.views(&state).project(access.project);
+    view["permissions"] = json!({
+        "project_access": {"access_level": access.level.number(), "notification_level": 3},
+        "group_access": null,
+    });
+    Ok(Json(view))
+}
+
+/// The project's rules of approval; absent where the server's plan has none.
+pub(super) async fn approval_rules(asked: Asked) -> Result<Response, Refusal> {
+    let state = asked.world.gitlab.lock();
+    let access = asked.project(&state)?;
+    let rules = access.project.approval_rules.as_ref().ok_or(Refusal::NotFound(""))?;
+    let views = asked.views(&state);
+    let rows: Vec<Value> = rules
+        .iter()
+        .zip(1u64..)
+        .map(|(rule, id)| {
+            let people: Vec<Value> =
+                rule.eligible.iter().filter_map(|id| state.user(*id)).map(|user| views.user(user)).collect();
+            // Without people it is the rule that everybody may satisfy.
+            let kind = if people.is_empty() { "any_approver" } else { "regular" };
+            json!({
+                "id": id, "name": rule.name, "rule_type": kind, "eligible_approvers": people,
+                "approvals_required": rule.required, "users": people, "groups": [],
+                "contains_hidden_groups": false, "protected_branches": [],
+                "applies_to_all_protected_branches": false,
+            })
+        })
+        .collect();
+    asked.answer(&rows)
 }
 
 /// The project's labels.

@@ -156,7 +156,7 @@ impl Simulated for State {
     /// `set-state {"project", "iid", "state"}`, `rate-limit {"per_minute"}`,
     /// `push {"project", "branch", "path", "content"}`, `label {"project", "iid", "label"}`,
     /// `job {"pipeline", "name", "status"}` (of a job or bridge), `pipeline {"pipeline", "status"}` (a success merges
-    /// what waits for it), `new-requests {"checking_reads", "pipeline"}`.
+    /// what waits for it), `new-requests {"checking_reads", "pipeline"}`, `token {"token", "expires_at", "oauth"}`.
     fn change(&mut self, operation: &str, body: &Value, now: Timestamp) -> Result<Value, String> {
         let number = |name: &str| {
             let value = body.get(name).and_then(Value::as_u64);
@@ -212,10 +212,16 @@ impl Simulated for State {
                 self.checking_reads = reads;
                 self.new_pipeline = body.get("pipeline").and_then(Value::as_str).map(str::to_owned);
             }
+            "token" => {
+                let value = text("token")?;
+                let token = self.tokens.iter_mut().find(|token| token.value == value);
+                let token = token.ok_or("no such token")?;
+                token.expires_at = body.get("expires_at").and_then(Value::as_str).map(str::to_owned);
+                token.oauth = body.get("oauth").and_then(Value::as_bool).unwrap_or(token.oauth);
+            }
             _ => {
-                return Err(
-                    "operations: set-state, label, rate-limit, push, job, pipeline, new-requests".to_owned()
-                );
+                let known = "set-state, label, rate-limit, push, job, pipeline, new-requests, token";
+                return Err(format!("operations: {known}"));
             }
         }
         Ok(json!({"done": operation}))

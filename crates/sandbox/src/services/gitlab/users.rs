@@ -1,9 +1,9 @@
 //! Accounts (G1, G15).
 
-use axum::{Json, response::Response};
+use axum::{Extension, Json, response::Response};
 use serde_json::{Value, json};
 
-use super::{asked::Asked, model::User, refusal::Refusal};
+use super::{asked::Asked, front::Sent, model::User, refusal::Refusal};
 
 /// G1.
 pub(super) async fn me(asked: Asked) -> Result<Json<Value>, Refusal> {
@@ -15,6 +15,27 @@ pub(super) async fn me(asked: Asked) -> Result<Json<Value>, Refusal> {
     view["bot"] = json!(user.bot);
     view["email"] = json!(user.public_email.as_deref().unwrap_or("hidden@example.test"));
     Ok(Json(view))
+}
+
+/// The caller's token (`lib/api/personal_access_tokens/self_information.rb` of gitlabhq): one of another kind is refused.
+pub(super) async fn token(
+    asked: Asked,
+    Extension(Sent(sent)): Extension<Sent>,
+) -> Result<Json<Value>, Refusal> {
+    let id = asked.caller.user()?;
+    let state = asked.world.gitlab.lock();
+    let place = state.tokens.iter().position(|token| Some(&token.value) == sent.as_ref());
+    let (place, token) =
+        place.and_then(|place| Some((place, state.tokens.get(place)?))).ok_or(Refusal::Unauthorized)?;
+    if token.oauth {
+        let words = "400 Bad request - This endpoint requires token type to be a personal access token";
+        return Err(Refusal::Message(words.to_owned()));
+    }
+    Ok(Json(json!({
+        "id": 70_000 + place, "name": "release tools", "revoked": false, "description": null,
+        "created_at": "2026-01-08T09:10:11.120Z", "scopes": [token.scope.name()], "user_id": id,
+        "last_used_at": "2026-07-01T10:11:12.345Z", "active": true, "expires_at": token.expires_at,
+    })))
 }
 
 /// G15: the text may stand anywhere in the name, the account name or the public address; newest first.

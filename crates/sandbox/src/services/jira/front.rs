@@ -55,6 +55,7 @@ fn api() -> Router<Shared> {
     Router::new()
         .route("/serverInfo", get(people::server_info))
         .route("/myself", get(people::myself))
+        .route("/mypermissions", get(people::permissions))
         .route("/user", get(people::user))
         .route("/user/search", get(people::search))
         .route("/field", get(fields::list))

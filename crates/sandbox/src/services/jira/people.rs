@@ -33,6 +33,44 @@ pub(super) async fn myself(asked: Asked) -> Result<Json<Value>, Refusal> {
     Ok(Json(view))
 }
 
+/// The permissions by their keys, and the right that each stands for; `None` for what every login has.
+const PERMISSIONS: [(&str, &str, Option<Right>); 6] = [
+    ("BROWSE_PROJECTS", "Browse Projects", None),
+    ("CREATE_ISSUES", "Create Issues", Some(Right::Create)),
+    ("EDIT_ISSUES", "Edit Issues", Some(Right::Edit)),
+    ("ASSIGN_ISSUES", "Assign Issues", Some(Right::Assign)),
+    ("TRANSITION_ISSUES", "Transition Issues", Some(Right::Transition)),
+    ("ADD_COMMENTS", "Add Comments", Some(Right::Comment)),
+];
+
+/// What the caller may do in a project; the parameter `permissions` must name each permission.
+pub(super) async fn permissions(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let query = asked.query.as_deref();
+    let named = value(query, "permissions").unwrap_or_default();
+    let named: Vec<&str> = named.split(',').filter(|key| !key.is_empty()).collect();
+    if named.is_empty() {
+        return Err(Refusal::Bad("The 'permissions' query parameter is required.".to_owned()));
+    }
+    if let Some(key) = value(query, "projectKey") {
+        let state = asked.world.jira.lock();
+        let missing = || Refusal::NotFound(format!("No project could be found with key '{key}'."));
+        state.project(&key).ok_or_else(missing)?;
+    }
+    let mut all = serde_json::Map::new();
+    for (key, id) in named.into_iter().zip(10..) {
+        let known = PERMISSIONS.iter().find(|(known, ..)| *known == key);
+        let (_, name, right) =
+            known.ok_or_else(|| Refusal::Bad(format!("Unrecognized permission: {key}")))?;
+        let has = right.is_none_or(|right| asked.login.rights.contains(&right));
+        let row = json!({
+            "id": format!("{id}"), "key": key, "name": name, "type": "PROJECT", "description": "",
+            "havePermission": has,
+        });
+        all.insert(key.to_owned(), row);
+    }
+    Ok(Json(json!({"permissions": all})))
+}
+
 /// One account by its id.
 pub(super) async fn user(asked: Asked) -> Result<Json<Value>, Refusal> {
     let id =

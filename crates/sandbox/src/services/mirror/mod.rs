@@ -57,6 +57,7 @@ impl Simulated for State {
 /// Its routes, without the prefix.
 pub fn router() -> Router<Shared> {
     Router::new()
+        .route("/", get(crate::services::front_page))
         .route("/{digest}/{file}", get(signature))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_route)

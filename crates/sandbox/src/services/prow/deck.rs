@@ -19,6 +19,7 @@ use crate::{unexpected::unknown_route, world::Shared};
 /// Its routes, without the prefix.
 pub fn router() -> Router<Shared> {
     Router::new()
+        .route("/", get(crate::services::front_page))
         .route("/prowjob", get(prow_job))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_route)

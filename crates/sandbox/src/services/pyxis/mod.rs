@@ -56,6 +56,7 @@ impl Simulated for State {
 /// Its routes, without the prefix.
 pub fn router() -> Router<Shared> {
     Router::new()
+        .route("/", get(crate::services::nothing_here))
         .route("/v1/images/nvr/{nvr}", get(build))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_route)

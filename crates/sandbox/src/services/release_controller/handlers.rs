@@ -27,6 +27,7 @@ use crate::{
 pub fn router() -> Router<Shared> {
     let site = || {
         Router::new()
+            .route("/", get(crate::services::front_page))
             .route("/api/v1/releasestream/{stream}/latest", get(latest))
             .route("/api/v1/releasestream/{stream}/tags", get(tags))
             .route("/api/v1/releasestream/{stream}/release/{tag}", get(release))

@@ -103,3 +103,33 @@ async fn other_routes_are_refused_loudly() {
     assert_eq!(super::send(&world, "DELETE", REQUEST, "").await.status, 501);
     assert_eq!(super::send(&world, "POST", "projects/5150/repository/branches", "{}").await.status, 501);
 }
+
+#[tokio::test]
+async fn every_token_may_look_at_itself_and_one_of_another_kind_is_refused() {
+    let world = world();
+    for (token, scope) in [(GITLAB_TOKEN, "api"), (READ_ONLY_TOKEN, "read_api"), (ACCOUNT_TOKEN, "read_user")]
+    {
+        let own = send_as(&world, token, "GET", "personal_access_tokens/self", "").await;
+        assert_eq!(own.status, 200);
+        assert_eq!(own.json()["scopes"], json!([scope]));
+        assert_eq!(own.json()["expires_at"], "2199-12-31");
+    }
+    let expired = send_as(&world, EXPIRED_TOKEN, "GET", "personal_access_tokens/self", "").await;
+    assert_eq!(expired.status, 401);
+    let change = json!({"token": GITLAB_TOKEN, "oauth": true});
+    crate::world::Simulated::change(&mut *world.gitlab.lock(), "token", &change, world.clock.now()).unwrap();
+    let other = get(&world, "personal_access_tokens/self").await;
+    assert_eq!(other.status, 400);
+}
+
+#[tokio::test]
+async fn a_project_shows_the_callers_role_and_its_rules_of_approval() {
+    let world = world();
+    let project = get(&world, "projects/5150").await.json();
+    assert_eq!(project["permissions"]["project_access"]["access_level"], 30);
+    let rules = get(&world, "projects/5150/approval_rules").await.json();
+    assert_eq!((&rules[0]["name"], &rules[0]["rule_type"]), (&json!("QE"), &json!("regular")));
+    assert_eq!(rules[0]["eligible_approvers"][0]["username"], "group_9_bot_ab12");
+    world.gitlab.lock().project_mut(5150).unwrap().approval_rules = None;
+    assert_eq!(get(&world, "projects/5150/approval_rules").await.status, 404);
+}

@@ -103,3 +103,19 @@ async fn a_burst_limit_says_when_to_come_back() {
     let wait = || Some("7".to_owned());
     assert_eq!(seen, [(200, None), (429, wait()), (429, wait()), (200, None)]);
 }
+
+#[tokio::test]
+async fn permissions_must_be_named_and_are_those_of_the_login() {
+    let world = world();
+    let path = "2/mypermissions?projectKey=ART&permissions=BROWSE_PROJECTS,EDIT_ISSUES";
+    let answer = get(&world, path).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.json()["permissions"]["EDIT_ISSUES"]["havePermission"], true);
+    for (path, status) in [
+        ("2/mypermissions?projectKey=ART", 400),
+        ("2/mypermissions?projectKey=ART&permissions=NO_SUCH", 400),
+        ("2/mypermissions?projectKey=ABSENT&permissions=EDIT_ISSUES", 404),
+    ] {
+        assert_eq!(get(&world, path).await.status, status, "{path}");
+    }
+}

@@ -1,0 +1,198 @@
+//! Hosts that are asked without a login, their certificates and clocks; build data, registry, directory.
+
+use futures::future::join_all;
+use jiff::SignedDuration;
+
+use super::{Examination, Finding, FindingVerdict, Subject};
+use crate::clients::{ClientError, Reached};
+use crate::error::{Classified as _, ServiceErrorKind};
+use crate::ids::PullSpec;
+use crate::service::Service;
+
+pub(super) const BUILD_DATA: &str = "build-data";
+pub(super) const HOSTS: &str = "hosts";
+pub(super) const CLOCK: &str = "clock";
+pub(super) const REGISTRY: &str = "registry";
+pub(super) const DIRECTORY: &str = "directory";
+
+/// A difference of the clocks from which Kerberos refuses tickets (MIT's default `clockskew`).
+const TOO_FAR: SignedDuration = SignedDuration::from_mins(5);
+/// A difference that a machine with NTP does not have.
+const FAR: SignedDuration = SignedDuration::from_secs(30);
+
+/// The build data of the release, and what ART has not entered yet.
+pub(super) async fn build_data(at: &Examination<'_>) -> Vec<Finding> {
+    let config = match at.read_config().await {
+        None => return Vec::new(),
+        Some(Err(finding)) => return vec![finding.clone()],
+        Some(Ok(config)) => config,
+    };
+    let pending: Vec<String> = config.pending().iter().map(ToString::to_string).collect();
+    let what = format!("{} is a release of the {} flow", config.release(), config.flow().as_str());
+    vec![if pending.is_empty() {
+        Finding::ok(BUILD_DATA, what)
+    } else {
+        let words = format!("{what}; ART has not entered yet: {}", pending.join(", "));
+        Finding::warning(BUILD_DATA, words, "Wait for ART, or ask them.")
+    }]
+}
+
+/// The hosts that `subject` needs, by their service.
+async fn wanted(at: &Examination<'_>) -> Vec<Service> {
+    let mut wanted = vec![Service::ReleaseController];
+    match at.subject {
+        Subject::Builds => wanted.push(Service::Prow),
+        _ => {
+            wanted.extend([Service::Prow, Service::Mirror, Service::Access, Service::Brewhub]);
+            let by_build = [Service::Pyxis, Service::Brewroot];
+            let is_errata = at.is_errata_flow().await;
+            if matches!(at.subject, Subject::Releases) || !is_errata {
+                wanted.push(Service::CatalogStage);
+            }
+            if is_errata {
+                wanted.extend(by_build);
+            }
+        }
+    }
+    wanted
+}
+
+/// All hosts in one finding, and what they say of the clock.
+pub(super) async fn check(at: &Examination<'_>) -> Vec<Finding> {
+    let services = wanted(at).await;
+    let mut answers: Vec<(Service, Result<Reached, ClientError>)> = join_all(
+        services.into_iter().map(|service| async move { (service, at.clients.reach(service).await) }),
+    )
+    .await;
+    if *at.subject == Subject::Releases
+        && let Some(stream) = at.clients.settings().versions().streams().last()
+    {
+        answers.push((Service::GithubRaw, at.clients.reach_build_data(*stream).await));
+    }
+    let differences: Vec<SignedDuration> =
+        answers.iter().filter_map(|(_, answer)| answer.as_ref().ok()?.clock_ahead).collect();
+    vec![of_hosts(&answers), of_clock(differences)]
+}
+
+fn of_hosts(answers: &[(Service, Result<Reached, ClientError>)]) -> Finding {
+    let mut worst = None::<Finding>;
+    for (_, answer) in answers {
+        let Err(error) = answer else { continue };
+        let finding = match error {
+            ClientError::Service(error) if error.detail.contains("certificate") => {
+                Finding::of_named(HOSTS, error)
+            }
+            error => Finding::of_error(HOSTS, error),
+        };
+        worst = Some(match worst {
+            None => finding,
+            Some(worst) => worst.beside(finding),
+        });
+    }
+    let names = answers.iter().map(|(service, _)| service.name()).collect::<Vec<_>>().join(", ");
+    worst.unwrap_or_else(|| {
+        Finding::ok(HOSTS, format!("all answer, and their certificates are trusted: {names}"))
+    })
+}
+
+/// The median of the differences, so that one host with a wrong clock changes nothing.
+fn of_clock(mut differences: Vec<SignedDuration>) -> Finding {
+    differences.sort_unstable();
+    let Some(ahead) = differences.get(differences.len() / 2).copied() else {
+        return Finding::unknown(CLOCK, "no host told the time", "");
+    };
+    let seconds = ahead.as_secs();
+    let side = if seconds < 0 { "behind" } else { "ahead of" };
+    let text = format!("this machine's clock is {} s {side} those of the hosts", seconds.abs());
+    let next = "Set the clock, for example with NTP.";
+    match ahead.abs() {
+        difference if difference >= TOO_FAR => {
+            Finding::missing(CLOCK, format!("{text}: Kerberos and Google refuse it"), next)
+        }
+        difference if difference >= FAR => Finding::warning(CLOCK, text, next),
+        _ => Finding::ok(CLOCK, text),
+    }
+}
+
+/// Whether the registry with the payloads can be read: the release's own payload, when it is there.
+pub(super) async fn registry(at: &Examination<'_>) -> Vec<Finding> {
+    let repository = match at.clients.settings().document().and_then(|document| document.jobs()) {
+        Ok(jobs) => jobs.payload_repository,
+        Err(error) => return vec![Finding::of_error(REGISTRY, &error)],
+    };
+    let tag = match at.subject {
+        Subject::Release(release) => format!("{release}-x86_64"),
+        // No payload has this tag: that the registry says so shows that it can be read.
+        _ => "release-tests-doctor".to_owned(),
+    };
+    let Ok(spec) = format!("{repository}:{tag}").parse::<PullSpec>() else {
+        let words = format!("`{repository}` is not a repository");
+        let next = "Correct jobs.payload-repository in the configuration document.";
+        return vec![Finding::missing(REGISTRY, words, next)];
+    };
+    let finding = match at.clients.registry().digest(&spec).await {
+        Ok(_) => Finding::ok(REGISTRY, format!("{spec} can be read")),
+        Err(error) if error.kind == ServiceErrorKind::NotFound => {
+            Finding::ok(REGISTRY, format!("{} answers; it has no {tag} yet", spec.registry()))
+        }
+        Err(error) => Finding::of_error(REGISTRY, &error),
+    };
+    vec![match at.subject {
+        Subject::Release(_) => finding,
+        _ if finding.verdict == FindingVerdict::Ok => {
+            finding.saying(format!("{} answers for {}", spec.registry(), spec.repository()))
+        }
+        _ => finding,
+    }]
+}
+
+/// Whether the company directory answers. Without it, reminders reach no manager.
+pub(super) async fn directory(at: &Examination<'_>) -> Vec<Finding> {
+    vec![
+        match at.clients.directory().reach().await {
+            Ok(()) => Finding::ok(DIRECTORY, "the company directory answers"),
+            Err(error) => Finding::of_error(DIRECTORY, &error)
+                .then(error.hint().unwrap_or_else(|| "Check the network (VPN).".to_owned())),
+        }
+        .optional(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ServiceError;
+
+    #[test]
+    fn the_clock_is_judged_by_the_median() {
+        use FindingVerdict::{Missing, Ok as Good, Unknown, Warning};
+        for (seconds, expected, words) in [
+            (&[][..], Unknown, "no host"),
+            (&[1], Good, "1 s ahead of"),
+            (&[-2], Good, "2 s behind"),
+            (&[0, 1, 9000], Good, "1 s ahead of"),
+            (&[45, 44, 46], Warning, "45 s ahead of"),
+            (&[-400, -401, -399], Missing, "400 s behind"),
+        ] {
+            let found = of_clock(seconds.iter().map(|one| SignedDuration::from_secs(*one)).collect());
+            assert_eq!(found.verdict, expected, "{seconds:?}");
+            assert!(found.text.contains(words), "{}", found.text);
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_nobody_trusts_is_missing_and_a_silent_host_unknown() {
+        let good = || (Service::Mirror, Ok(Reached { status: 200, clock_ahead: None }));
+        let bad = |detail: &str| {
+            let error =
+                ServiceError::new(Service::Access, "reach the host", ServiceErrorKind::Unavailable, detail);
+            (Service::Access, Err(ClientError::from(error)))
+        };
+        assert_eq!(of_hosts(&[good()]).verdict, FindingVerdict::Ok);
+        assert_eq!(of_hosts(&[good(), bad("no connection")]).verdict, FindingVerdict::Unknown);
+        let untrusted = bad("no connection to x:443: invalid peer certificate: UnknownIssuer");
+        let both = of_hosts(&[bad("no connection"), untrusted]);
+        assert_eq!(both.verdict, FindingVerdict::Missing);
+        assert!(both.text.contains("no connection;"), "both are told: {}", both.text);
+    }
+}
