@@ -196,7 +196,8 @@ class SocketMode(unittest.TestCase):
         self.slack = client()
         self.requests = queue.Queue()
         self.acknowledges = True
-        self.socket = SocketModeClient(app_token=support.setting("SLACK_APP_TOKEN"), web_client=client())
+        # It notices a connection on which nothing comes any more after four pings.
+        self.socket = SocketModeClient(app_token=support.setting("SLACK_APP_TOKEN"), web_client=client(), ping_interval=1)
         self.socket.socket_mode_request_listeners.append(self.received)
         support.change("slack", "sockets", acknowledged_within=60, redelivered_after=[0, 0.2, 600])
         self.socket.connect()

@@ -86,7 +86,7 @@ fn pygithub() {
 
 #[test]
 fn slack_sdk() {
-    run("test_slack", 33).assert_no_unexpected();
+    run("test_slack", 30).assert_no_unexpected();
 }
 
 #[test]

@@ -19,8 +19,11 @@ use serde_json::json;
 
 /// How long the bot works between two looks at what became of the commands.
 const PERIOD: Duration = Duration::from_secs(2);
-/// After so many looks it is certain that something is missing.
-const MOST_LOOKS: usize = 600;
+/// After so many looks, which are two minutes at least, it is certain that something is missing. On a busy machine a socket may end
+/// often before it has told anything: its limits pass fifty times as fast.
+const MOST_LOOKS: usize = 3000;
+/// So many of the newest messages are shown then.
+const SHOWN: usize = 10;
 
 /// How often each command began, by the id of its run.
 type Runs = Arc<Mutex<BTreeMap<String, u32>>>;
@@ -115,7 +118,9 @@ impl Conversation {
                 return None;
             }
         }
-        Some(format!("slack-bot: no answer to {:?}: {:#?}", self.open(harness), said(harness)))
+        let said = said(harness);
+        let newest = said.get(said.len().saturating_sub(SHOWN)..).unwrap_or_default();
+        Some(format!("slack-bot: no answer to {:?}: {newest:#?}", self.open(harness)))
     }
 
     /// What nothing became of yet: it neither was answered, nor was it told that it was interrupted.
