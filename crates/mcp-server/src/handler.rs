@@ -75,7 +75,7 @@ pub(crate) async fn serve(options: Options, session: Session) -> Result<ExitCode
         ServerHealth::new(session.environment.clone(), clients.clone(), documents.cache().clone(), &settings);
     let state = ServerState::new(
         Arc::new(health),
-        |name| tools::tool(name).filter(|tool| tool.kind != tools::Kind::GetRun).map(|tool| tool.scope),
+        |name| tools::tool(name).map(Tool::access),
         version,
         session.clock.clone(),
         session.redactor.clone(),

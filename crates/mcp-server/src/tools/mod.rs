@@ -23,7 +23,7 @@ pub use parameters::{Described, Parameter, Unset, Values, Word};
 pub(crate) use parameters::{nearest, shown};
 pub use profiles::Profile;
 
-use crate::caller::{AccessScope, Caller};
+use crate::caller::{Access, AccessScope, Caller};
 use crate::result::ToolFailure;
 use output::Key;
 
@@ -172,9 +172,17 @@ impl fmt::Debug for Tool {
 }
 
 impl Tool {
-    /// Whether the caller's scopes allow it. Everybody may follow their own runs.
+    /// Who may use it. Everybody may follow their own runs.
+    pub fn access(&self) -> Access {
+        if self.kind == Kind::GetRun { Access::Anybody } else { Access::With(self.scope) }
+    }
+
+    /// Whether the caller's scopes allow it.
     pub fn may_be_called_by(&self, caller: &Caller) -> bool {
-        self.kind == Kind::GetRun || caller.scopes.contains(&self.scope)
+        match self.access() {
+            Access::Anybody => true,
+            Access::With(scope) => caller.may(scope),
+        }
     }
 
     fn new(name: &'static str, kind: Kind, scope: AccessScope, hints: Hints) -> Self {
