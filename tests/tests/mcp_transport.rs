@@ -565,7 +565,8 @@ fn each_call_has_its_line_with_who_what_and_the_trace() {
     assert!(!log.contains(&mcp::token("nobody")), "{log}");
     // What changes a task stands in the history of the release as well, with its caller.
     let history = harness.oar(KONFLUX, &["history"]).expect(0).stdout;
-    assert!(history.contains("mcp:lead"), "{history}");
+    assert!(history.contains("by mcp:lead") && history.contains("reported by mcp:lead"), "{history}");
+    assert!(!history.contains(LEAD), "{history}");
 }
 
 #[test]
