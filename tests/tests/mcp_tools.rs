@@ -83,9 +83,10 @@ fn assert_in_words_of_tools(tool: &Tool, text: &str) {
         return;
     }
     let names_option = |text: &str| {
-        let words = text.split_whitespace().map(|word| word.trim_start_matches(['`', '(', '\'']));
-        words.into_iter().any(|word| {
-            word.starts_with("--") && word[2..].starts_with(|letter: char| letter.is_ascii_lowercase())
+        let mut words = text.split_whitespace().map(|word| word.trim_start_matches(['`', '(', '\'']));
+        words.any(|word| {
+            word.strip_prefix("--")
+                .is_some_and(|name| name.starts_with(|letter: char| letter.is_ascii_lowercase()))
         })
     };
     let document: Value = serde_json::from_str(text.lines().next().unwrap_or_default()).unwrap_or_default();
