@@ -582,7 +582,8 @@ fn kustomize_puts_all_manifests_together() {
     assert_eq!(value["apiVersion"], "kustomize.config.k8s.io/v1beta1");
     assert_eq!(value["kind"], "Kustomization");
     for key in value.as_object().unwrap().keys() {
-        assert!(["apiVersion", "kind", "resources", "labels", "images"].contains(&key.as_str()), "{key}");
+        let known = ["apiVersion", "kind", "resources", "patches", "labels", "images"];
+        assert!(known.contains(&key.as_str()), "{key}");
     }
     let listed: BTreeSet<&str> = each(&value["resources"]).filter_map(Value::as_str).collect();
     let manifests = manifests();
@@ -595,6 +596,52 @@ fn kustomize_puts_all_manifests_together() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(text.matches("\nkind: ").count(), manifests.len());
+    for document in text.split("\n---\n").map(|text| serde_yaml::from_str::<Value>(text).unwrap()) {
+        let (kind, spec) = (&document["kind"], &document["spec"]);
+        assert!(kind != "CronJob" || spec["suspend"] == true, "{document:#}");
+        assert!(kind != "Deployment" || spec["replicas"] == 0, "{document:#}");
+    }
+}
+
+/// The manifests have example values: nothing runs with them before somebody switches it on.
+#[test]
+fn nothing_runs_before_it_is_switched_on() {
+    let text = std::fs::read_to_string(folder("kubernetes").join("kustomization.yaml")).unwrap();
+    let value: Value = serde_yaml::from_str(&text).unwrap();
+    for (kind, change) in [
+        ("CronJob", serde_json::json!([{"op": "add", "path": "/spec/suspend", "value": true}])),
+        ("Deployment", serde_json::json!([{"op": "replace", "path": "/spec/replicas", "value": 0}])),
+    ] {
+        let patch = each(&value["patches"]).find(|patch| patch["target"]["kind"] == kind).unwrap();
+        let written: Value = serde_yaml::from_str(patch["patch"].as_str().unwrap()).unwrap();
+        assert_eq!(written, change);
+        let names = Regex::new(&format!("^({})$", patch["target"]["name"].as_str().unwrap())).unwrap();
+        for (file, document) in manifests().iter().filter(|(_, document)| document["kind"] == kind) {
+            assert!(names.is_match(document["metadata"]["name"].as_str().unwrap()), "{file}");
+        }
+    }
+}
+
+/// The files with secrets that the page lists for each unit are those that the unit loads.
+#[test]
+fn the_page_names_every_file_that_a_unit_loads() {
+    let page = std::fs::read_to_string(root().join("docs/deploy.md")).unwrap();
+    let table = page.lines().skip_while(|line| !line.starts_with("| Unit | In `/etc/credstore` |")).skip(2);
+    let mut listed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in table.take_while(|line| line.starts_with('|')) {
+        let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+        let cells: Vec<Vec<String>> = line.split('|').skip(1).map(quoted).collect();
+        listed.insert(format!("{}.service", cells[0][0]), cells[1..].concat().into_iter().collect());
+    }
+    let loaded: BTreeMap<String, BTreeSet<String>> = Unit::all()
+        .iter()
+        .map(|unit| {
+            let files = unit.values("LoadCredential").into_iter();
+            let files = files.map(|file| file.split_once(':').map_or(file, |(_, path)| path).to_owned());
+            (unit.name.clone(), files.collect())
+        })
+        .collect();
+    assert_eq!(listed, loaded);
 }
 
 /// The scopes in back quotes of the bot's row in `docs/deploy.md`.

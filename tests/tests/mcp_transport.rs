@@ -200,16 +200,12 @@ fn nobody_is_kept_waiting_by_whoever_says_nothing() {
     // Far more than the server keeps.
     let idle: Vec<Connection> = (0..600).filter_map(|_| Connection::open(server.address()).ok()).collect();
     assert!(idle.len() >= 300, "{}", idle.len());
+    // They are still there on this side; whoever has a token is answered nevertheless.
+    assert!(!server.client(Era::Modern, "lead").tools().is_empty());
     assert!(server.open_files() < 400, "{} files are open", server.open_files());
     assert!(half_head.is_closed_within(Duration::from_secs(40)), "half a head");
     assert!(half_body.is_closed_within(Duration::from_secs(40)), "half a body");
-    // They are still there on this side; the server answers others nevertheless.
-    until("somebody else is answered", || {
-        let mut connection = Connection::open(server.address()).ok()?;
-        connection.limit(Duration::from_secs(5)).ok()?;
-        let reply = connection.ask("GET", "/livez", &[], "").ok()?;
-        (reply.head.status == 200).then_some(())
-    });
+    assert_eq!(server.get("/livez").head.status, 200);
     drop(idle);
     until("its sockets are closed", || (server.open_files() < 100).then_some(()));
     server.stopped();
@@ -509,8 +505,12 @@ fn on_standard_input_both_eras_are_spoken_and_nothing_else_is_written() {
     };
     let answer = pipes.ask(&call(2, Value::Null));
     assert_eq!(answer["result"]["structuredContent"]["release"], KONFLUX, "{answer:#}");
-    // Something that is no message does not end it.
+    // Something that is no message is answered and does not end it.
     pipes.write("this is no JSON");
+    let answer = pipes.read();
+    assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(-32700), &Value::Null), "{answer:#}");
+    pipes.write(&format!("{{\"x\":\"{}\"}}", "x".repeat(2 << 20)));
+    assert_eq!(pipes.read()["error"]["code"], -32600);
     let answer = pipes.ask(&call(3, Value::Null));
     assert_eq!(answer["result"]["structuredContent"]["release"], KONFLUX, "{answer:#}");
     let run = pipes.ended();
@@ -544,15 +544,29 @@ fn each_call_has_its_line_with_who_what_and_the_trace() {
     let set = json!({"release": KONFLUX, "task_name": "stage-testing", "status": "Pass"});
     assert!(!server.client(Era::Modern, "lead").call("oar_update_task_status", set).is_error());
     server.client(Era::Legacy, "daily").call("oar_get_issues", json!({"release": KONFLUX})).result();
+    // What is refused at the door has its line as well.
+    server.client(Era::Modern, "reader").call("oar_drop_bugs", json!({"release": KONFLUX}));
+    Client::new(server.address(), Era::Modern, Some(&mcp::token("nobody")))
+        .call("oar_get_issues", json!({"release": KONFLUX}));
+    server.anonymous(Era::Legacy).initialize();
     let of_lead = |line: &&str| line.contains("lead") && line.contains("oar_add_issue");
     let log = server.stopped().stderr;
     let line = log.lines().find(of_lead).unwrap_or_default();
     assert!(line.contains(trace) && line.contains(KONFLUX), "{log}");
     assert!(log.lines().any(|line| line.contains("daily") && line.contains("oar_get_issues")), "{log}");
     assert!(!log.contains(LEAD) && !log.contains(&mcp::token("lead")), "{log}");
+    for line in [
+        "caller=reader tool=oar_drop_bugs outcome=refused reason=narrow-token status=403 from=127.0.0.1",
+        "caller=- tool=oar_get_issues outcome=refused reason=wrong-token status=401 from=127.0.0.1",
+        "caller=- tool=- outcome=refused reason=no-token status=401 from=127.0.0.1",
+    ] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
+    assert!(!log.contains(&mcp::token("nobody")), "{log}");
     // What changes a task stands in the history of the release as well, with its caller.
     let history = harness.oar(KONFLUX, &["history"]).expect(0).stdout;
-    assert!(history.contains("mcp:lead"), "{history}");
+    assert!(history.contains("by mcp:lead") && history.contains("reported by mcp:lead"), "{history}");
+    assert!(!history.contains(LEAD), "{history}");
 }
 
 #[test]

@@ -135,7 +135,8 @@ fn an_image_that_stands_in_the_payload_twice_is_read_once() {
     // Beside the challenge, which is answered with a token.
     let read = |kind: &str| {
         let path = format!("/{RELEASE_IMAGES}/{kind}/");
-        let is_read = |request: &&RecordedRequest| request.path.contains(&path) && request.status != Some(401);
+        let is_read =
+            |request: &&RecordedRequest| request.path.contains(&path) && request.status != Some(401);
         harness.sandbox.requests().iter().filter(is_read).count()
     };
     assert_eq!((read("manifests"), read("blobs")), (1, 1), "{}", harness.request_lines());

@@ -1,10 +1,14 @@
-//! The audit log: one line per call.
+//! The audit log: one line per call, and one per request that was refused before it could become a call.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use oar_core::redact::Redactor;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use crate::caller::Caller;
 use crate::transport::Outcome;
@@ -21,11 +25,40 @@ const DEEPEST: usize = 4;
 const LONGEST: usize = 1000;
 /// The longest name of a tool, as the protocol allows it.
 const LONGEST_NAME: usize = 128;
+/// How many refused requests of one caller, or of all unknown ones, get a line within [`WINDOW`]. The metrics count all.
+const MOST_REFUSED: u32 = 60;
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// Writes the audit log. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Audit {
     redactor: Redactor,
+    /// By the name of the caller, `None` for unknown ones. Callers come from the configuration document, so there are few.
+    refused: Arc<Mutex<HashMap<Option<String>, Refused>>>,
+}
+
+/// The refused requests of one caller.
+#[derive(Debug)]
+struct Refused {
+    since: Instant,
+    lines: u32,
+    /// How many got no line since the last one.
+    unlisted: u64,
+}
+
+/// A refused request, as the audit log shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct RefusedEntry<'a> {
+    /// Who sent it; `None` when nobody knows.
+    pub caller: Option<&'a str>,
+    /// The tool that it calls, as far as that is known.
+    pub tool: Option<&'a str>,
+    /// Why it was refused, in one word.
+    pub reason: &'a str,
+    /// The status of the answer.
+    pub status: u16,
+    /// The address that it came from, which may be a proxy's.
+    pub from: Option<IpAddr>,
 }
 
 /// One call, as the audit log shows it.
@@ -50,7 +83,49 @@ pub struct AuditEntry<'a> {
 impl Audit {
     /// An audit log whose lines pass through `redactor`.
     pub fn new(redactor: Redactor) -> Self {
-        Self { redactor }
+        Self { redactor, refused: Arc::default() }
+    }
+
+    /// Writes the line of a refused request. Of a flood only the first ones get a line.
+    pub fn refused(&self, entry: &RefusedEntry<'_>) {
+        if let Some(line) = self.refused_line(entry) {
+            tracing::info!(target: AUDIT_TARGET, "{line}");
+        }
+    }
+
+    fn refused_line(&self, entry: &RefusedEntry<'_>) -> Option<String> {
+        let unlisted = {
+            let now = Instant::now();
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            let new = || Refused { since: now, lines: 0, unlisted: 0 };
+            let window = refused.entry(entry.caller.map(str::to_owned)).or_insert_with(new);
+            if now.duration_since(window.since) >= WINDOW {
+                (window.since, window.lines) = (now, 0);
+            }
+            if window.lines >= MOST_REFUSED {
+                window.unlisted += 1;
+                return None;
+            }
+            window.lines += 1;
+            std::mem::take(&mut window.unlisted)
+        };
+        let name = |name: Option<&str>| name.map_or_else(|| "-".to_owned(), word);
+        let mut line = format!(
+            "audit: caller={} tool={} outcome={} reason={} status={}",
+            name(entry.caller),
+            name(entry.tool),
+            Outcome::Refused.name(),
+            entry.reason,
+            entry.status,
+        );
+        // Writing to a text cannot fail.
+        if let Some(from) = entry.from {
+            let _ = write!(line, " from={from}");
+        }
+        if unlisted > 0 {
+            let _ = write!(line, " unlisted={unlisted}");
+        }
+        Some(self.redactor.redact(&line).into_owned())
     }
 
     /// Writes the line of a call.
@@ -198,6 +273,32 @@ mod tests {
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(text.contains("tool=x?outcome?done?audit:?caller?boss "), "{text}");
         assert!(!text.contains("trace="), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_request_has_its_line_and_a_flood_has_few() {
+        let audit = Audit::new(Redactor::default());
+        let nobody = RefusedEntry {
+            caller: None,
+            tool: Some("oar_drop_bugs"),
+            reason: "no-token",
+            status: 401,
+            from: Some(IpAddr::from([10, 0, 0, 7])),
+        };
+        assert_eq!(
+            audit.refused_line(&nobody).unwrap(),
+            "audit: caller=- tool=oar_drop_bugs outcome=refused reason=no-token status=401 from=10.0.0.7"
+        );
+        let lines = (0..1000).filter_map(|_| audit.refused_line(&nobody)).count();
+        assert_eq!(lines, 59);
+        let known = RefusedEntry { caller: Some("ci"), tool: None, reason: "rate", status: 429, from: None };
+        assert_eq!(
+            audit.refused_line(&known).unwrap(),
+            "audit: caller=ci tool=- outcome=refused reason=rate status=429",
+            "others have lines of their own"
+        );
+        tokio::time::advance(WINDOW).await;
+        assert!(audit.refused_line(&nobody).unwrap().ends_with(" from=10.0.0.7 unlisted=941"));
     }
 
     #[test]

@@ -41,6 +41,15 @@ impl AccessScope {
     }
 }
 
+/// Who may use a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Every caller.
+    Anybody,
+    /// Callers with this scope.
+    With(AccessScope),
+}
+
 impl fmt::Display for AccessScope {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())

@@ -141,6 +141,43 @@ fn the_options_of_a_command_are_the_arguments_of_its_row() {
     }
 }
 
+/// The options that tools stand for exist, with these letters; and whatever is said of an option of their commands, a tool
+/// says it of its parameter, or that a person does it.
+#[test]
+fn tools_know_the_options_of_their_commands() {
+    use mcp_server::tools::{Kind, Vocabulary, Word, catalogue};
+    let leaves = all_leaves();
+    for tool in catalogue() {
+        let Some(row) = tool.operation() else { continue };
+        let program = (crate::binary(row.about.program.name()).unwrap().definition)();
+        let command = &leaves[&(row.about.program, row.about.command.to_owned())];
+        let options = || command.get_arguments().chain(program.get_arguments());
+        let names: BTreeSet<&str> = tool.parameters.iter().map(|parameter| parameter.name).collect();
+        for parameter in &tool.parameters {
+            let (Word::Option(long) | Word::ProgramOption(long) | Word::When(long) | Word::Unless(long)) =
+                parameter.word
+            else {
+                continue;
+            };
+            let is_it = |option: &&clap::Arg| option.get_long() == long.strip_prefix("--");
+            let option = options().find(is_it).unwrap_or_else(|| panic!("{}: {long}", tool.name));
+            assert_eq!(option.get_short(), parameter.short, "{}: {long}", tool.name);
+        }
+        let offers = |tool: &mcp_server::tools::Tool| !matches!(tool.kind, Kind::Generic(_));
+        let vocabulary = Vocabulary::new(tool, &offers);
+        for long in options().filter_map(clap::Arg::get_long) {
+            for text in [
+                format!("Use --{long} for it."),
+                format!("Run `{} {} --{long}`.", row.about.program.name(), row.about.command),
+            ] {
+                let said = vocabulary.put(&text);
+                let is_a_parameter = !said.contains("--") && names.iter().any(|name| said.contains(name));
+                assert!(is_a_parameter || said.contains("A person does that"), "{}: {said}", tool.name);
+            }
+        }
+    }
+}
+
 #[test]
 fn every_command_that_makes_passes_can_be_kept_running() {
     let makes_passes =

@@ -395,6 +395,16 @@ impl Pipes {
         input.flush().unwrap();
     }
 
+    /// Reads the next message.
+    ///
+    /// # Panics
+    /// When something that is no JSON stands in its output, or nothing comes any more.
+    pub fn read(&mut self) -> Value {
+        let mut line = String::new();
+        assert!(self.output.read_line(&mut line).unwrap() > 0, "its output has ended");
+        serde_json::from_str(&line).unwrap()
+    }
+
     /// Writes a message and reads until the answer to it.
     ///
     /// # Panics
@@ -402,9 +412,7 @@ impl Pipes {
     pub fn ask(&mut self, message: &Value) -> Value {
         self.write(&message.to_string());
         loop {
-            let mut line = String::new();
-            assert!(self.output.read_line(&mut line).unwrap() > 0, "its output has ended");
-            let value: Value = serde_json::from_str(&line).unwrap();
+            let value = self.read();
             if value.get("id") == message.get("id") && value.get("method").is_none() {
                 return value;
             }

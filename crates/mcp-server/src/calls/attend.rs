@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::CallContext;
 use super::progress::{self, Reporter};
 use super::runs::{PATIENCE, Run, Runs};
-use crate::result::{Answer, LONGEST_RESULT, ToolFailure};
+use crate::result::{Answer, ToolFailure, part};
 use crate::tools::{Arguments, Kind, Tool, shown};
 use crate::transport::Outcome;
 
@@ -53,7 +53,7 @@ pub(super) async fn attend(
 fn goes_on(tool: &Tool, run: &Run, redactor: &Redactor) -> Answer {
     let patience = PATIENCE.as_secs();
     let mut text = format!(
-        "… {} still runs after {patience} seconds, and goes on.\nrun_id: {}\nNext: call get_run with this run_id until it has finished.",
+        "… {} still runs after {patience} seconds, and goes on.\nrun_id: {}\nNext: call get_run with this run_id until it has finished; with `stop` as true it stops.",
         tool.name, run.id
     );
     if let Some(newest) = run.newest().into_iter().find(|text| !text.is_empty()) {
@@ -121,19 +121,27 @@ pub(super) async fn follow(
         .into();
     };
     let untrusted = run.is_untrusted();
+    if arguments.flag("stop") && run.ended().is_none() {
+        run.stop(&format!("{} stopped it", context.caller.name), Outcome::Cancelled);
+    }
     let Some(answer) = wait(runs, &run, context, false, redactor).await else {
         let newest: Vec<_> = run.newest().into_iter().filter(|text| !text.is_empty()).collect();
         let newest =
             if newest.is_empty() { "nothing was reported yet".to_owned() } else { newest.join("\n") };
-        let text = format!("… {} still runs. So far:\n{newest}", run.tool);
+        let state = if run.why_stopped().is_some() { "is being stopped" } else { "still runs" };
+        let text = format!("… {} {state}. So far:\n{newest}", run.tool);
         let text = redactor.redact(&text).into_owned();
         return Answer::Run { run: run.id.clone(), is_finished: false, text, ok: true, untrusted };
     };
-    let answer = Arc::unwrap_or_clone(answer).shortened(LONGEST_RESULT);
+    let offset = arguments.count("offset");
+    let text = match (offset, run.result()) {
+        (Some(offset), Some(whole)) => part(&whole, offset),
+        _ => answer.text(),
+    };
     Answer::Run {
         run: run.id.clone(),
         is_finished: true,
-        text: answer.text(),
+        text,
         ok: answer.is_ok(),
         untrusted: untrusted || answer.is_untrusted(),
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cli_support::SessionCommands;
 use oar_core::error::{Classified as _, ErrorClass};
+use oar_core::flow::log::message_of;
 use oar_core::operations::slack_bot::{CommandLines as _, Order, Output, ReadCommand, Unusable};
 use oar_core::operations::{Call, Effect, NoConsent, Program, Row, Scope};
 use oar_core::version::ReleaseVersion;
@@ -156,8 +157,11 @@ fn unusable(line: &CommandLine, why: Unusable) -> Answer {
     match why {
         Unusable::Help(text) => Answer::Text { text: text.trim_end().to_owned(), ok: true, untrusted: false },
         Unusable::Wrong(text) => {
+            let is_for_people =
+                |line: &&str| !line.starts_with("For more information") && !line.starts_with("Usage:");
+            let text: Vec<&str> = text.lines().filter(is_for_people).collect();
             let next = "Look at its help with get_command_help.";
-            ToolFailure::usage(what, text.trim().to_owned(), next).into()
+            ToolFailure::usage(what, text.join("\n").trim().to_owned(), next).into()
         }
         Unusable::Refused(why) => {
             ToolFailure::new(ErrorClass::Blocked, what, why, "A person can run it at a terminal.").into()
@@ -184,7 +188,7 @@ pub(super) fn help(inner: &Inner, arguments: &Arguments) -> Answer {
     match SessionCommands::new(inner.session.clone()).read(program, &words) {
         Err(Unusable::Help(text)) => {
             let text = inner.redacted(&text).trim_end().to_owned();
-            Answer::Text { text: bounded(text, LONGEST_RESULT, ""), ok: true, untrusted: false }
+            Answer::Text { text: bounded(&text, LONGEST_RESULT, None), ok: true, untrusted: false }
         }
         Err(Unusable::Wrong(why) | Unusable::Refused(why)) => {
             let what = format!("there is no help of `{program} {}`", shown(command));
@@ -271,7 +275,7 @@ async fn may_start(
         lines.read(line.program.name(), &line.dry()).map_err(|why| Box::new(unusable(line, why)))?;
     let output = Output::default();
     let code = dry.run(order(run, Arc::new(NoConsent), output.clone())).await;
-    let plan = bounded(output.text().trim().to_owned(), LONGEST_PLAN, "");
+    let plan = bounded(output.text().trim(), LONGEST_PLAN, None);
     if code != 0 {
         let text = format!("✗ Command failed (exit code {code})\n\n{plan}");
         return Err(Box::new(Answer::Text { text, ok: false, untrusted: line.tool.is_untrusted }));
@@ -332,28 +336,21 @@ fn finished(inner: &Inner, run: &Run, line: &CommandLine, code: u8) -> Answer {
         body.push_str(". What it had started elsewhere goes on; the same call later finds it.");
     }
     let text = if body.is_empty() { head } else { format!("{head}\n\n{body}") };
-    let text = inner.redacted(&text);
-    let where_to = line
-        .release
-        .as_ref()
-        .map(|release| format!("read release://{release}/log/{}", run.id))
-        .unwrap_or_default();
-    Answer::Text {
-        text: bounded(text, LONGEST_RESULT, &where_to),
-        ok: code == 0,
-        untrusted: line.tool.is_untrusted,
-    }
+    Answer::Text { text: inner.redacted(&text), ok: code == 0, untrusted: line.tool.is_untrusted }
 }
 
-/// The log and then the output; whichever contains the other wins.
+/// The log and then the output; whichever contains the other wins. What the log says and the output repeats stands once.
 fn combined(log: &str, output: &str) -> String {
-    if output.contains(log) {
-        output.to_owned()
-    } else if log.contains(output) {
-        log.to_owned()
-    } else {
-        format!("{log}\n{output}")
+    if log.contains(output) {
+        return log.to_owned();
     }
+    let is_said = |line: &str| {
+        let message = message_of(line).trim();
+        let has = |said: &str| said.trim() == message || (message.len() > 20 && said.contains(message));
+        message.is_empty() || output.lines().any(has)
+    };
+    let log: Vec<&str> = log.lines().filter(|line| !is_said(line)).collect();
+    if log.is_empty() { output.to_owned() } else { format!("{}\n{output}", log.join("\n")) }
 }
 
 fn redacted(inner: &Inner, answer: Answer) -> Answer {
@@ -374,6 +371,12 @@ mod tests {
         assert_eq!(combined("a\nb", "b"), "a\nb");
         assert_eq!(combined("a", "b"), "a\nb");
         assert_eq!((combined("", "b"), combined("a", "")), ("b".to_owned(), "a".to_owned()));
+        let log =
+            "2026-07-02T06:55:57Z: INFO: the consent is used\n2026-07-02T06:55:58Z: INFO: alone\n  more";
+        assert_eq!(
+            combined(log, "the consent is used\ndone"),
+            "2026-07-02T06:55:58Z: INFO: alone\n  more\nthe consent is used\ndone"
+        );
     }
 
     fn line(name: &str, arguments: Value) -> Result<CommandLine, ToolFailure> {

@@ -35,7 +35,7 @@ use crate::caller::{AccessScope, Caller};
 use crate::documents::{DocumentAnswer, Documents};
 use crate::result::{Answer, ToolFailure};
 use crate::settings::Settings;
-use crate::tools::{Arguments, DocumentTool, Kind, Tool};
+use crate::tools::{Arguments, DocumentTool, Kind, Tool, Vocabulary, is_offered};
 use crate::transport::{Metrics, Outcome};
 use attend::{attend, follow};
 use command::CommandLine;
@@ -126,6 +126,12 @@ impl Inner {
     fn redacted(&self, text: &str) -> String {
         self.session.redactor.redact(text).into_owned()
     }
+
+    /// What programs say to people at a command line, for this caller of a tool.
+    fn in_words_of_tools(&self, tool: &'static Tool, caller: &Caller, answer: Answer) -> Answer {
+        let offers = |tool: &Tool| is_offered(tool, caller, &self.settings.switches);
+        Vocabulary::new(tool, &offers).answer(answer)
+    }
 }
 
 impl Calls {
@@ -160,6 +166,13 @@ impl Calls {
             .into();
         }
         match tool.kind {
+            Kind::GetRun if arguments.flag("stop") && self.0.settings.switches.read_only => ToolFailure::new(
+                ErrorClass::Blocked,
+                "get_run stopped nothing",
+                "this server runs only what changes nothing",
+                "Let it end: nothing has to be undone.",
+            )
+            .into(),
             Kind::GetRun => follow(&self.0.runs, &arguments, &context, &self.0.session.redactor).await,
             Kind::Help => command::help(&self.0, &arguments),
             Kind::Document(document) => match self.at_hand(tool, document, &arguments) {
@@ -194,9 +207,10 @@ impl Calls {
             // Progress is told by who waits.
             let context = CallContext { progress: None, ..context.clone() };
             move || async move {
+                let caller = Arc::clone(&context.caller);
                 let work = || command::run(Arc::clone(&inner), Arc::clone(&run), line, context);
                 let answer = carry_out(&run, ticket, inner.settings.time_limit, TO_STOP, work).await;
-                inner.runs.finish(&run, answer);
+                inner.runs.finish(&run, inner.in_words_of_tools(tool, &caller, answer));
             }
         });
         if let Err(error) = started {
@@ -221,7 +235,7 @@ impl Calls {
         let document = cached.redacted(&self.0.session.redactor).clone();
         // What does not fit is said where all documents are looked at.
         tool.fits(&document).ok()?;
-        Some(Answer::Document { document, ok: true, untrusted: tool.is_untrusted, fits: true })
+        Some(Answer::Document { document, whole: None, ok: true, untrusted: tool.is_untrusted, fits: true })
     }
 
     async fn document(
@@ -237,13 +251,25 @@ impl Calls {
         };
         // What only reads has nothing to record.
         let to_stop = if tool.hints.read_only { Duration::ZERO } else { TO_STOP };
-        let (inner, running) = (Arc::clone(&self.0), Arc::clone(&run));
+        let (inner, running, caller) = (Arc::clone(&self.0), Arc::clone(&run), Arc::clone(&context.caller));
         tokio::spawn(async move {
             let work = || document_of(&inner, tool, document, &arguments, &running);
             let answer = carry_out(&running, ticket, inner.settings.time_limit, to_stop, work).await;
-            inner.runs.finish(&running, answer);
+            inner.runs.finish(&running, inner.in_words_of_tools(tool, &caller, answer));
         });
         attend(&self.0.runs, tool, &run, &context, &self.0.session.redactor).await
+    }
+
+    /// The whole result of a caller's run.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub fn result(&self, run: &str, caller: &Caller) -> Result<String, &'static str> {
+        let run = self.0.runs.find(run, &caller.name);
+        let run = run.ok_or("no run of this id is known to this caller; results are kept for an hour")?;
+        let text = run.result().ok_or("the run has not finished yet; get_run waits for its end")?;
+        Ok(self.0.redacted(&text))
     }
 
     /// The server will end soon: from now on no call is answered with the id of a run, which nobody could follow.
@@ -296,7 +322,7 @@ async fn document_of(
     if tool.scope != AccessScope::Read {
         call = call.permitted(WritePermit::granted_by_user_interface(), Arc::new(NoConsent));
     }
-    let DocumentAnswer { document, ok, untrusted, .. } =
+    let DocumentAnswer { document, whole, ok, untrusted, .. } =
         inner.documents.answer(document, arguments, call).await;
     let fits = tool.fits(&document).inspect_err(|why| {
         if ok {
@@ -304,7 +330,8 @@ async fn document_of(
         }
     });
     debug_assert!(!ok || fits.is_ok(), "{}: {fits:?}", tool.name);
-    Answer::Document { document, ok, untrusted: untrusted || tool.is_untrusted, fits: fits.is_ok() }
+    let untrusted = untrusted || tool.is_untrusted;
+    Answer::Document { document, whole: whole.map(Box::new), ok, untrusted, fits: fits.is_ok() }
 }
 
 /// A run that nobody carries out.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use oar_core::error::ErrorClass;
 use oar_core::flow::interrupt::{Interrupt, InterruptSender, Signal};
-use oar_core::flow::log::LogCapture;
+use oar_core::flow::log::{LogCapture, message_of};
 use oar_core::operations::Observer;
 use oar_core::operations::slack_bot::Output;
 use prometheus_client::metrics::gauge::Gauge;
@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::places::Ticket;
-use crate::result::{Answer, ToolFailure};
+use crate::result::{Answer, ToolFailure, bounded};
 use crate::transport::Outcome;
 
 /// How long a call is waited for before its run's id is the answer: many clients give up after 60 s.
@@ -28,10 +28,31 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) const TO_STOP: Duration = Duration::from_secs(3);
 /// How long the result of a run is kept.
 const KEPT_FOR: Duration = Duration::from_hours(1);
-/// How many results are kept.
-const MOST_KEPT: usize = 200;
+/// How many results are kept, and how many bytes of them: of all callers, and of one.
+const MOST_KEPT: Amount = Amount { results: 200, bytes: 16 * 1024 * 1024 };
+const MOST_OF_CALLER: Amount = Amount { results: 50, bytes: 4 * 1024 * 1024 };
 /// The most that is kept of one result, in bytes.
-const LONGEST_KEPT: usize = 64 * 1024;
+const LONGEST_KEPT: usize = 256 * 1024;
+
+/// An amount of kept results.
+#[derive(Debug, Clone, Copy, Default)]
+struct Amount {
+    results: usize,
+    bytes: usize,
+}
+
+impl Amount {
+    fn of<'a>(finished: impl Iterator<Item = &'a (Instant, Arc<Run>)>) -> Self {
+        finished.fold(Self::default(), |sum, (_, run)| Self {
+            results: sum.results + 1,
+            bytes: sum.bytes + run.whole.get().map_or(0, String::len),
+        })
+    }
+
+    fn is_more_than(self, most: Self) -> bool {
+        self.results > most.results || self.bytes > most.bytes
+    }
+}
 
 /// One run.
 pub(crate) struct Run {
@@ -51,6 +72,8 @@ pub(crate) struct Run {
     /// How many questions to a person are open.
     asking: AtomicUsize,
     end: watch::Sender<Option<Arc<Answer>>>,
+    /// Its whole result, where the answer leaves something out.
+    whole: OnceLock<String>,
 }
 
 impl fmt::Debug for Run {
@@ -112,7 +135,13 @@ impl Run {
 
     /// The newest that it said or logged; empty when there is nothing yet.
     pub(super) fn newest(&self) -> [String; 2] {
-        [self.output.last_note(), self.log.last_line()]
+        [self.output.last_note(), message_of(&self.log.last_line()).to_owned()]
+    }
+
+    /// Its whole result as text, if it has ended.
+    pub(super) fn result(&self) -> Option<String> {
+        let answer = self.ended()?;
+        Some(self.whole.get().cloned().unwrap_or_else(|| answer.text()))
     }
 
     pub(super) fn is_untrusted(&self) -> bool {
@@ -175,9 +204,20 @@ struct Known {
 impl Known {
     fn forget_old(&mut self) {
         let now = Instant::now();
-        while let Some((end, _)) = self.finished.front()
-            && (self.finished.len() > MOST_KEPT || now.duration_since(*end) >= KEPT_FOR)
+        self.finished.retain(|(end, _)| now.duration_since(*end) < KEPT_FOR);
+    }
+
+    /// Keeps the result of a run, and forgets older ones where these are too much: first of the same caller, so that nobody
+    /// takes the place of others.
+    fn keep(&mut self, run: &Arc<Run>) {
+        self.finished.push_back((Instant::now(), Arc::clone(run)));
+        let is_own = |(_, other): &(Instant, Arc<Run>)| other.caller == run.caller;
+        while Amount::of(self.finished.iter().filter(|kept| is_own(kept))).is_more_than(MOST_OF_CALLER)
+            && let Some(oldest) = self.finished.iter().position(is_own)
         {
+            self.finished.remove(oldest);
+        }
+        while Amount::of(self.finished.iter()).is_more_than(MOST_KEPT) {
             self.finished.pop_front();
         }
     }
@@ -218,6 +258,7 @@ impl Runs {
             ends: OnceLock::new(),
             asking: AtomicUsize::new(0),
             end: watch::Sender::new(None),
+            whole: OnceLock::new(),
         });
         let mut known = self.known();
         if known.is_closed {
@@ -233,20 +274,26 @@ impl Runs {
         Ok(run)
     }
 
-    /// The run has ended with this answer. It is kept when somebody has its id.
+    /// The run has ended with this answer. It is kept when somebody has its id, also because the answer leaves something out.
     pub(super) fn finish(&self, run: &Arc<Run>, answer: Answer) {
+        let (answer, whole) = answer.divided(&run.id);
+        let is_divided = whole.is_some();
+        if let Some(whole) = whole {
+            // A run ends once.
+            let _ = run.whole.set(bounded(&whole, LONGEST_KEPT, None));
+        }
+        run.output.clear();
         let mut known = self.known();
+        known.forget_old();
         let removed = known.running.remove(&run.id);
         if removed.is_some() {
             self.count.dec();
         }
         let is_kept = removed.is_some_and(|(_, is_kept)| is_kept);
-        let answer = if is_kept { answer.shortened(LONGEST_KEPT) } else { answer };
         run.end.send_replace(Some(Arc::new(answer)));
-        if is_kept {
-            known.finished.push_back((Instant::now(), Arc::clone(run)));
+        if is_kept || is_divided {
+            known.keep(run);
         }
-        known.forget_old();
     }
 
     /// Keeps the result of a run whose id is handed out; false when it has ended by now.
@@ -287,6 +334,12 @@ impl Runs {
     #[cfg(test)]
     pub(super) fn kept(&self) -> usize {
         self.known().finished.len()
+    }
+
+    /// How many results of this caller are kept.
+    #[cfg(test)]
+    pub(super) fn kept_of(&self, caller: &str) -> usize {
+        self.known().finished.iter().filter(|(_, run)| run.caller == caller).count()
     }
 
     /// Tells all to stop, and begins no other.

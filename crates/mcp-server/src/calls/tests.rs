@@ -3,9 +3,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use oar_core::flow::log::{Level, record};
 use oar_core::operations::Observer as _;
 use oar_core::redact::Redactor;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,7 @@ use super::attend::{attend, follow};
 use super::places::Places;
 use super::runs::{Notes, PATIENCE, Run, Runs, TO_STOP, carry_out};
 use super::*;
+use crate::result::LONGEST_RESULT;
 use crate::tools::{Profile, Tool, tool};
 
 const LIMIT: Duration = Duration::from_mins(10);
@@ -74,7 +76,12 @@ impl World {
     }
 
     async fn get_run(&self, id: &str, context: &CallContext) -> Answer {
-        let arguments = tool("get_run").unwrap().check(json!({ "run_id": id }).as_object().cloned()).unwrap();
+        self.get_run_with(id, json!({}), context).await
+    }
+
+    async fn get_run_with(&self, id: &str, mut arguments: Value, context: &CallContext) -> Answer {
+        arguments["run_id"] = id.into();
+        let arguments = tool("get_run").unwrap().check(arguments.as_object().cloned()).unwrap();
         follow(&self.runs, &arguments, context, &Redactor::default()).await
     }
 }
@@ -154,24 +161,76 @@ async fn a_document_that_is_late_is_no_success_without_its_keys() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_answer_leaves_out_can_be_had_by_its_caller() {
+    let world = World::new();
+    let text: String = (0..9000).map(|number| format!("line {number}\n")).collect();
+    let whole = text.clone();
+    let run = world.start("ann", LIMIT, |_| async move { done(&text) });
+    let answer = world.attend(&run, &context("ann")).await.text();
+    assert!(
+        answer.len() <= LONGEST_RESULT && answer.contains(&format!("run://{}", run.id)),
+        "{}",
+        answer.len()
+    );
+    let (head, note) = answer.split_once("\n… ").unwrap();
+    assert!(note.contains(&format!("run_id {} and offset {} ", run.id, head.len())), "{note}");
+    assert_eq!(run.result(), Some(whole.clone()));
+    let part = world.get_run_with(&run.id, json!({ "offset": head.len() }), &context("ann")).await;
+    assert!(part.is_ok() && whole[head.len()..].starts_with(part.text().split_once("\n… ").unwrap().0));
+    assert!(!world.get_run(&run.id, &context("bob")).await.is_ok());
+    assert_eq!(run.output.text(), "", "what it wrote is not kept twice");
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_so_many_results_are_kept_and_only_so_much_of_each() {
     let world = World::new();
-    let runs: Vec<_> = (0..210)
-        .map(|number| {
-            let name = format!("caller-{number}");
-            let run = world.start(&name, LIMIT, |_| async {
-                sleep(21).await;
-                done(&"x".repeat(100_000))
-            });
-            (run, context(&name))
-        })
-        .collect();
+    let begin = |caller: String, length: usize| {
+        let run = world.start(&caller, LIMIT, move |_| async move {
+            sleep(21).await;
+            done(&"x".repeat(length))
+        });
+        (run, context(&caller))
+    };
+    let runs: Vec<_> = (0..210).map(|number| begin(format!("caller-{number}"), 100)).collect();
     futures::future::join_all(runs.iter().map(|(run, context)| world.attend(run, context))).await;
-    for (run, _) in &runs {
-        let length = run.end().await.text().len();
-        assert!(length <= 64 * 1024, "{length}");
-    }
+    futures::future::join_all(runs.iter().map(|(run, _)| run.end())).await;
     assert_eq!((world.runs.kept(), world.runs.running()), (200, 0));
+    // One caller with long results has only its part.
+    for _ in 0..100 {
+        let (run, context) = begin("ann".to_owned(), 1_000_000);
+        world.attend(&run, &context).await;
+        run.end().await;
+        let length = run.result().unwrap().len();
+        assert!(length <= 256 * 1024 && run.end().await.text().len() <= LONGEST_RESULT, "{length}");
+    }
+    let own = world.runs.kept_of("ann");
+    assert!((10..=16).contains(&own), "{own}");
+    assert_eq!(world.runs.kept(), 200);
+}
+
+/// Whoever began a run that goes on can stop it: it records where it stopped, and others cannot.
+#[tokio::test(start_paused = true)]
+async fn a_caller_stops_its_own_run() {
+    let world = World::new();
+    let run = world.start("ann", LIMIT, |run| async move {
+        run.interrupt.wait().await;
+        sleep(1).await;
+        Answer::Text {
+            text: format!("recorded: {}", run.why_stopped().unwrap()),
+            ok: false,
+            untrusted: false,
+        }
+    });
+    assert!(world.attend(&run, &context("ann")).await.text().contains("`stop`"));
+    let stop = json!({ "stop": true });
+    assert!(!world.get_run_with(&run.id, stop.clone(), &context("bob")).await.is_ok());
+    assert_eq!(run.why_stopped(), None);
+    let end = world.get_run_with(&run.id, stop.clone(), &context("ann")).await;
+    let Answer::Run { is_finished: true, ok: false, ref text, .. } = end else { panic!("{end:?}") };
+    assert_eq!(text, "recorded: ann stopped it");
+    assert_eq!(run.outcome(&end), Outcome::Cancelled);
+    // Once it has ended there is nothing to stop, and its result stays.
+    assert_eq!(world.get_run_with(&run.id, stop, &context("ann")).await, end);
 }
 
 #[tokio::test(start_paused = true)]
@@ -291,6 +350,22 @@ async fn progress_is_seldom_and_its_numbers_rise() {
     waiting.await.unwrap();
     assert!((5..=11).contains(&all.len()), "{all:?}");
     assert!(all.is_sorted_by(|one, next| one < next), "{all:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn progress_has_no_prefix_of_the_log() {
+    let world = World::new();
+    let (sender, mut reports) = mpsc::channel(100);
+    let context = CallContext { progress: Some(sender), ..context("ann") };
+    let run = world.start("ann", LIMIT, |run| async move {
+        let line = "2026-07-02T06:55:57Z: INFO: reads the advisory";
+        run.log.observe(async { record(Level::Info, line) }).await;
+        sleep(25).await;
+        done("")
+    });
+    let answer = world.attend(&run, &context).await.text();
+    assert!(answer.ends_with("So far: reads the advisory"), "{answer}");
+    assert_eq!(reports.recv().await.unwrap().message, "reads the advisory");
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,6 +12,8 @@ pub(crate) const ACTIVE: &str = "releases://active";
 pub(crate) const STATE: &str = "release://{release}/state";
 /// The template of a run's log.
 pub(crate) const LOG: &str = "release://{release}/log/{run}";
+/// The template of a run's result.
+pub(crate) const RUN: &str = "run://{run}";
 
 /// The longest address.
 const LONGEST: usize = 200;
@@ -54,7 +56,8 @@ impl Address {
     /// The error for an address that names nothing.
     pub(crate) fn unknown(text: &str) -> ErrorData {
         let shown: String = text.chars().take(LONGEST).collect();
-        let message = format!("there is no resource at this address; expected {ACTIVE}, {STATE} or {LOG}");
+        let message =
+            format!("there is no resource at this address; expected {ACTIVE}, {STATE}, {LOG} or {RUN}");
         ErrorData::resource_not_found(message, Some(json!({ "uri": shown })))
     }
 
@@ -75,6 +78,11 @@ impl fmt::Display for Address {
             Self::Log(release, run) => write!(formatter, "release://{release}/log/{run}"),
         }
     }
+}
+
+/// The run whose result an address names. It is its caller's, and never changes.
+pub(crate) fn run_of(text: &str) -> Option<&str> {
+    text.strip_prefix("run://").filter(|run| is_run(run))
 }
 
 fn is_run(text: &str) -> bool {
@@ -128,6 +136,10 @@ mod tests {
         ] {
             assert_eq!(Address::parse(text), None, "{text}");
         }
+        for text in ["run://", "run://a/b", "run://..", "run:/a", "release://a", "run://a b"] {
+            assert_eq!((run_of(text), Address::parse(text)), (None, None), "{text}");
+        }
+        assert_eq!(run_of("run://0190a5c0b7e97d0a8f0e"), Some("0190a5c0b7e97d0a8f0e"));
         let error = Address::unknown(&"x".repeat(5000));
         assert!(error.data.unwrap().to_string().len() < 300);
     }

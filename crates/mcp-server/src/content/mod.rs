@@ -32,6 +32,7 @@ use tokio::sync::Mutex;
 use crate::documents::Documents;
 use crate::documents::bounds::{begin_of, end_of};
 use address::Address;
+pub(crate) use address::run_of;
 
 #[cfg(test)]
 use self::{changes::Change, subscriptions::FOLLOWED};
@@ -114,7 +115,22 @@ impl Content {
                 "The stored log of a run, by the run's id, or of a task, by its name, such as stage-testing. {UNTRUSTED}"
             ))
             .with_mime_type("text/plain");
-        ListResourceTemplatesResult::with_all_items(vec![state, log])
+        let run = ResourceTemplate::new(address::RUN, "result")
+            .with_title("Result of a run")
+            .with_description(format!(
+                "The whole result of a tool that this caller called, where the answer left something out. {UNTRUSTED}"
+            ))
+            .with_mime_type("text/plain");
+        ListResourceTemplatesResult::with_all_items(vec![state, log, run])
+            .with_ttl_ms(CONSTANT_FRESH)
+            .with_cache_scope(CacheScope::Private)
+    }
+
+    /// The result of a run as the resource at `uri`. It is for its caller alone, and never changes.
+    pub fn result_of_run(uri: &str, text: String) -> ReadResourceResult {
+        let text = if is_plain(&text) { text } else { plain(&text) };
+        let contents = ResourceContents::text(text, uri).with_mime_type("text/plain");
+        ReadResourceResult::new(vec![contents])
             .with_ttl_ms(CONSTANT_FRESH)
             .with_cache_scope(CacheScope::Private)
     }

@@ -32,15 +32,16 @@ pub(crate) fn begin_of(text: &str, limit: usize) -> String {
 }
 
 /// Shortens the list `key` from its beginning, where the oldest entries are, until the document fits; `left_out` beside
-/// it says how many entries are missing.
-pub(crate) fn shorten(document: &mut Value, key: &str, limit: usize) {
+/// it says how many entries are missing. The whole document, where something was left out.
+pub(crate) fn shorten(document: &mut Value, key: &str, limit: usize) -> Option<Value> {
     let size = document.to_string().len();
-    let Some(document) = document.as_object_mut() else { return };
-    let Some(Value::Array(list)) = document.get_mut(key) else { return };
-    let mut excess = (size + "\"left_out\":10000,".len()).saturating_sub(limit);
     if size <= limit {
-        return;
+        return None;
     }
+    let whole = document.clone();
+    let document = document.as_object_mut()?;
+    let Some(Value::Array(list)) = document.get_mut(key) else { return None };
+    let mut excess = (size + "\"left_out\":10000,".len()).saturating_sub(limit);
     let mut dropped = 0;
     for entry in list.iter() {
         if excess == 0 {
@@ -51,6 +52,7 @@ pub(crate) fn shorten(document: &mut Value, key: &str, limit: usize) {
     }
     list.drain(..dropped);
     add_left_out(document, dropped);
+    Some(whole)
 }
 
 fn add_left_out(document: &mut Map<String, Value>, dropped: usize) {
@@ -97,14 +99,15 @@ mod tests {
         let list: Vec<Value> =
             (0..1000).map(|number| json!({"number": number, "text": "x".repeat(50)})).collect();
         let mut document = json!({"count": 1000, "issues": list});
-        shorten(&mut document, "issues", 5000);
+        let all = document.clone();
+        assert_eq!(shorten(&mut document, "issues", 5000), Some(all));
         assert!(document.to_string().len() <= 5000);
         let kept = document["issues"].as_array().unwrap();
         assert_eq!(kept.last().unwrap()["number"], 999);
         assert_eq!(document["left_out"], json!(1000 - kept.len()));
         assert!(kept.len() > 50, "no more is dropped than must be: {}", kept.len());
         let before = document.clone();
-        shorten(&mut document, "issues", 5000);
+        assert_eq!(shorten(&mut document, "issues", 5000), None);
         assert_eq!(document, before);
     }
 }

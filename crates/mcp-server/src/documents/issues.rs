@@ -6,14 +6,14 @@ use oar_core::statebox::IssueFilter;
 use serde_json::{Value, json};
 
 use super::bounds::{LIMIT, shorten};
-use super::{Outcome, flag, list as parts, required, state, task_of, text};
+use super::{Failure, Outcome, Shortened, flag, list as parts, required, state, task_of, text};
 use crate::tools::Arguments;
 
 /// Records an issue. One that is open already in these words is enough: that is said, and nothing changes.
 pub(super) async fn add(arguments: &Arguments, call: &Call) -> Outcome {
     let issue = required(arguments, "issue")?.to_owned();
     let blocker = flag(arguments, "blocker", true);
-    let task = parts(arguments, "related_tasks").into_iter().map(task_of).collect::<Result<Vec<_>, _>>()?;
+    let task = parts(arguments, "related_tasks")?.into_iter().map(task_of).collect::<Result<Vec<_>, _>>()?;
     let operation = IssueAdd { text: issue, task, no_blocker: !blocker, dry_run: false };
     let changed = perform(operation, call).await?;
     let message = if changed.changed {
@@ -58,14 +58,14 @@ pub(super) fn filters(arguments: &Arguments) -> Value {
 }
 
 /// Lists issues, in the order of the file.
-pub(super) async fn list(arguments: &Arguments, call: &Call) -> Outcome {
+pub(super) async fn list(arguments: &Arguments, call: &Call) -> Result<Shortened, Failure> {
     let task = text(arguments, "task_name").map(task_of).transpose()?;
     let filter = IssueFilter {
         open: flag(arguments, "unresolved_only", false).then_some(true),
         blocker: flag(arguments, "blockers_only", false).then_some(true),
         task,
     };
-    let state = call.statebox()?.load().await.map_err(|error| super::Failure::of(&error))?;
+    let state = call.statebox()?.load().await.map_err(|error| Failure::of(&error))?;
     let issues: Vec<Value> = state.issues_where(filter).iter().map(state::issue).collect();
     let mut document = json!({
         "success": true,
@@ -74,14 +74,14 @@ pub(super) async fn list(arguments: &Arguments, call: &Call) -> Outcome {
         "filters": filters(arguments),
         "release": call.release()?.to_string(),
     });
-    shorten(&mut document, "issues", LIMIT);
-    Ok(document)
+    let whole = shorten(&mut document, "issues", LIMIT);
+    Ok((document, whole))
 }
 
 /// What blocks a task: a blocker that names it, or one of the whole release.
 pub(super) async fn task_blocker(arguments: &Arguments, call: &Call) -> Outcome {
     let task = task_of(required(arguments, "task_name")?)?;
-    let state = call.statebox()?.load().await.map_err(|error| super::Failure::of(&error))?;
+    let state = call.statebox()?.load().await.map_err(|error| Failure::of(&error))?;
     let blocker = state.task_blocker(task).or_else(|| state.general_blockers().into_iter().next());
     Ok(json!({
         "success": true,

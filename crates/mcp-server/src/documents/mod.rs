@@ -22,7 +22,7 @@ use oar_core::version::ReleaseVersion;
 use serde_json::{Value, json};
 
 use crate::cache::Cache;
-use crate::tools::{Arguments, DocumentTool};
+use crate::tools::{Arguments, DocumentTool, shown};
 
 pub(crate) use releases::metadata;
 
@@ -34,6 +34,8 @@ const WARMED: usize = 50;
 pub struct DocumentAnswer {
     /// The document.
     pub document: Value,
+    /// The same with everything that it leaves out.
+    pub whole: Option<Value>,
     /// Whether the tool did what it was asked for; otherwise the document has the keys of a failure.
     pub ok: bool,
     /// The class of the failure, when it did not.
@@ -92,6 +94,9 @@ impl From<Refusal> for Failure {
 
 type Outcome = Result<Value, Failure>;
 
+/// A document, and the whole of it where it leaves something out.
+type Shortened = (Value, Option<Value>);
+
 impl Documents {
     /// Documents about what `clients` reach; build data comes from `cache`.
     pub fn new(clients: Clients, cache: Cache) -> Self {
@@ -122,19 +127,26 @@ impl Documents {
         // Boxed, because the future of all clients is too large for a caller's stack.
         let outcome = Box::pin(self.outcome(tool, arguments, call)).await;
         let class = outcome.as_ref().err().map(|failure| failure.class);
-        let mut document = match outcome {
-            Ok(document) => document,
-            Err(failure) => failed(tool, release.as_deref(), arguments, &failure),
+        let (mut document, mut whole) = match outcome {
+            Ok(shortened) => shortened,
+            Err(failure) => (failed(tool, release.as_deref(), arguments, &failure), None),
         };
-        bounds::redact(&mut document, &redactor);
-        DocumentAnswer { document, ok: class.is_none(), class, untrusted: is_untrusted(tool) }
+        for document in std::iter::once(&mut document).chain(&mut whole) {
+            bounds::redact(document, &redactor);
+        }
+        DocumentAnswer { document, whole, ok: class.is_none(), class, untrusted: is_untrusted(tool) }
     }
 
-    async fn outcome(&self, tool: DocumentTool, arguments: &Arguments, call: Call) -> Outcome {
-        match tool {
+    async fn outcome(
+        &self,
+        tool: DocumentTool,
+        arguments: &Arguments,
+        call: Call,
+    ) -> Result<Shortened, Failure> {
+        let document = match tool {
             DocumentTool::ReleaseMetadata => self.release_metadata(&call).await,
             DocumentTool::IsShipped => self.is_shipped(call).await,
-            DocumentTool::ReleaseStatus => self.release_status(call).await,
+            DocumentTool::ReleaseStatus => return self.release_status(call).await,
             DocumentTool::UpdateTaskStatus => self.update_task_status(arguments, call).await,
             DocumentTool::ActiveReleases => self.active_releases().await,
             DocumentTool::CacheStats => Ok(self.cache.statistics().await),
@@ -142,9 +154,10 @@ impl Documents {
             DocumentTool::CacheWarm => self.cache_warm(arguments).await,
             DocumentTool::AddIssue => issues::add(arguments, &call).await,
             DocumentTool::ResolveIssue => issues::resolve(arguments, &call).await,
-            DocumentTool::GetIssues => issues::list(arguments, &call).await,
+            DocumentTool::GetIssues => return issues::list(arguments, &call).await,
             DocumentTool::GetTaskBlocker => issues::task_blocker(arguments, &call).await,
-        }
+        };
+        Ok((document?, None))
     }
 
     async fn cache_invalidate(&self, arguments: &Arguments) -> Outcome {
@@ -163,7 +176,7 @@ impl Documents {
     }
 
     async fn cache_warm(&self, arguments: &Arguments) -> Outcome {
-        let names = list(arguments, "releases");
+        let names = list(arguments, "releases")?;
         let example = "Name releases with commas between them, for example 4.19.1,4.20.3.";
         if names.is_empty() {
             return Err(Failure::usage("no release is named", example));
@@ -279,10 +292,15 @@ fn flag(arguments: &Arguments, name: &str, default: bool) -> bool {
     arguments.0.get(name).and_then(Value::as_bool).unwrap_or(default)
 }
 
-/// The parts of an argument that has commas between them.
-fn list<'a>(arguments: &'a Arguments, name: &str) -> Vec<&'a str> {
-    let text = text(arguments, name).unwrap_or_default();
-    text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect()
+/// The parts of an argument that has commas between them; none where it is absent.
+fn list<'a>(arguments: &'a Arguments, name: &str) -> Result<Vec<&'a str>, Failure> {
+    let Some(text) = text(arguments, name) else { return Ok(Vec::new()) };
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    if parts.iter().any(|part| part.is_empty()) {
+        let words = format!("`{name}` has a comma without a name beside it: `{}`", shown(text));
+        return Err(Failure::usage(words, "Give names with one comma between two of them."));
+    }
+    Ok(parts)
 }
 
 fn release_of(text: &str) -> Result<ReleaseVersion, Failure> {

@@ -13,7 +13,7 @@ use oar_core::tasks::status::StatusReport;
 use serde_json::{Map, Value, json};
 
 use super::bounds::begin_of;
-use super::{Documents, Failure, Outcome, required, state, text};
+use super::{Documents, Failure, Outcome, Shortened, required, state, text};
 use crate::tools::Arguments;
 
 /// How much of a result is repeated in the answer, in characters (`interop-exact`).
@@ -65,7 +65,7 @@ impl Documents {
         Ok(json!({ "shipped": shipped, "flow_type": report.flow_type, "details": report.details }))
     }
 
-    pub(super) async fn release_status(&self, call: Call) -> Outcome {
+    pub(super) async fn release_status(&self, call: Call) -> Result<Shortened, Failure> {
         let statebox = call.statebox()?;
         let absent = match statebox.load().await {
             Ok(state) => {
@@ -81,12 +81,13 @@ impl Documents {
         let shown = worksheets.statuses(&sheet).await.map_err(|error| Failure::of(&error))?;
         let tasks: Map<String, Value> =
             shown.tasks.into_iter().map(|(task, status)| (task.id().to_owned(), json!(status))).collect();
-        Ok(json!({
+        let document = json!({
             "source": "worksheet",
             "release": call.release()?.to_string(),
             "overall_status": shown.overall.unwrap_or_else(|| "Unknown".to_owned()),
             "tasks": tasks,
-        }))
+        });
+        Ok((document, None))
     }
 
     pub(super) async fn update_task_status(&self, arguments: &Arguments, call: Call) -> Outcome {

@@ -4,6 +4,7 @@ use oar_core::statebox::{State, TaskStatus, TaskView};
 use oar_core::tasks::status::{StatusReport, StatusRow};
 use serde_json::{Map, Value, json};
 
+use super::Shortened;
 use super::bounds::{LIMIT, begin_of, end_of, shorten};
 
 /// How much of the result of a task that passed is shown, in bytes.
@@ -14,7 +15,7 @@ const UNDECIDED: usize = 900;
 const RESOLUTION: usize = 400;
 
 /// The whole state, with results shortened to their ends, and beside it why each task is not done and what comes next.
-pub(crate) fn document(state: &State, report: &StatusReport) -> Value {
+pub(crate) fn document(state: &State, report: &StatusReport) -> Shortened {
     let release = state.release().unwrap_or_default();
     let rows = || report.tasks.iter().chain(&report.others);
     let tasks: Vec<Value> = state
@@ -43,7 +44,7 @@ pub(crate) fn document(state: &State, report: &StatusReport) -> Value {
         "next": report.next,
     });
     // The tasks are a closed set, so the issues alone can be too many.
-    shorten(&mut document, "issues", LIMIT);
+    let mut whole = shorten(&mut document, "issues", LIMIT);
     if document.to_string().len() > LIMIT {
         for task in document["tasks"].as_array_mut().into_iter().flatten() {
             if let Some(result) = task["result"].as_str() {
@@ -51,9 +52,9 @@ pub(crate) fn document(state: &State, report: &StatusReport) -> Value {
                 task["result"] = json!(short);
             }
         }
-        shorten(&mut document, "tasks", LIMIT);
+        whole = whole.or(shorten(&mut document, "tasks", LIMIT));
     }
-    document
+    (document, whole)
 }
 
 fn task(release: &str, view: &TaskView, row: Option<&StatusRow>) -> Value {
@@ -89,8 +90,15 @@ pub(crate) fn issue(issue: &oar_core::statebox::IssueView) -> Value {
         ("blocker".to_owned(), json!(issue.blocker)),
         ("related_tasks".to_owned(), json!(issue.related_tasks)),
     ]);
-    if let Some(at) = &issue.resolved_at {
-        fields.insert("resolved_at".to_owned(), json!(at));
+    let more = [
+        ("reported_by", &issue.reported_by),
+        ("resolved_at", &issue.resolved_at),
+        ("resolved_by", &issue.resolved_by),
+    ];
+    for (name, value) in more {
+        if let Some(value) = value {
+            fields.insert(name.to_owned(), json!(value));
+        }
     }
     Value::Object(fields)
 }

@@ -286,9 +286,10 @@ async fn issues_are_added_listed_and_resolved() {
         .await;
     assert_eq!(keys(&document), ["issue", "message", "release", "success"]);
     let issue = &document["issue"];
-    let issue_keys = ["blocker", "issue", "related_tasks", "reported_at", "resolution", "resolved"];
+    let issue_keys =
+        ["blocker", "issue", "related_tasks", "reported_at", "reported_by", "resolution", "resolved"];
     assert_eq!(keys(issue), issue_keys);
-    assert_eq!(issue["blocker"], true);
+    assert_eq!((&issue["blocker"], &issue["reported_by"]), (&json!(true), &json!("mcp:tester")));
     assert_eq!(issue["related_tasks"], json!(["stage-testing", "image-signed-check"]));
     let again =
         world.succeeds(DocumentTool::AddIssue, add("The image is wrong", json!("stage-testing"))).await;
@@ -300,6 +301,10 @@ async fn issues_are_added_listed_and_resolved() {
     assert!(long["error"].as_str().unwrap().contains("1001 characters"), "{long}");
     let wrong = world.fails(DocumentTool::AddIssue, add("y", json!("stage-tests"))).await;
     assert!(wrong["error"].as_str().unwrap().contains("did you mean"), "{wrong}");
+    for odd in [",", "stage-testing,", " , stage-testing", "stage-testing,,drop-bugs"] {
+        let wrong = world.fails(DocumentTool::AddIssue, add("y", json!(odd))).await;
+        assert!(wrong["error"].as_str().unwrap().contains("without a name beside it"), "{wrong}");
+    }
 
     let blocker = json!({"release": "4.19.1", "task_name": "stage-testing"});
     let document = world.succeeds(DocumentTool::GetTaskBlocker, blocker.clone()).await;
@@ -322,6 +327,7 @@ async fn issues_are_added_listed_and_resolved() {
     assert_eq!(keys(&document), ["issue", "message", "release", "success"]);
     assert_eq!(document["issue"]["resolution"], "it was rebuilt");
     assert!(document["issue"]["resolved_at"].is_string());
+    assert_eq!(document["issue"]["resolved_by"], "mcp:tester");
     let document = world.succeeds(DocumentTool::GetTaskBlocker, blocker).await;
     assert_eq!((&document["blocked"], &document["blocker"]), (&json!(false), &Value::Null));
     let none = json!({"release": "4.19.1", "issue": "no such", "resolution": "x"});

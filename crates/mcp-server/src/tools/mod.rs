@@ -9,6 +9,7 @@ mod profiles;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod vocabulary;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,8 +23,9 @@ use serde_json::Value;
 pub use parameters::{Described, Parameter, Unset, Values, Word};
 pub(crate) use parameters::{nearest, shown};
 pub use profiles::Profile;
+pub use vocabulary::Vocabulary;
 
-use crate::caller::{AccessScope, Caller};
+use crate::caller::{Access, AccessScope, Caller};
 use crate::result::ToolFailure;
 use output::Key;
 
@@ -72,7 +74,8 @@ impl Switches {
     /// Whether the server has this tool.
     pub fn allow(&self, tool: &Tool) -> bool {
         let is_generic = matches!(tool.kind, Kind::Generic(_));
-        (tool.hints.read_only || !self.read_only)
+        // Where nothing else changes anything, there is nothing that the end of a run changes.
+        (tool.hints.read_only || tool.kind == Kind::GetRun || !self.read_only)
             && (self.generic || !is_generic)
             && self.only.as_ref().is_none_or(|only| only.contains(tool.name))
     }
@@ -172,9 +175,17 @@ impl fmt::Debug for Tool {
 }
 
 impl Tool {
-    /// Whether the caller's scopes allow it. Everybody may follow their own runs.
+    /// Who may use it. Everybody may follow their own runs.
+    pub fn access(&self) -> Access {
+        if self.kind == Kind::GetRun { Access::Anybody } else { Access::With(self.scope) }
+    }
+
+    /// Whether the caller's scopes allow it.
     pub fn may_be_called_by(&self, caller: &Caller) -> bool {
-        self.kind == Kind::GetRun || caller.scopes.contains(&self.scope)
+        match self.access() {
+            Access::Anybody => true,
+            Access::With(scope) => caller.may(scope),
+        }
     }
 
     fn new(name: &'static str, kind: Kind, scope: AccessScope, hints: Hints) -> Self {
@@ -266,9 +277,13 @@ impl Tool {
         let summary =
             self.own.map(|(_, text)| text).or(operation.map(|about| about.summary)).unwrap_or_default();
         let mut text = format!("{summary}.");
-        for hint in operation.map(|about| about.hints).unwrap_or_default() {
+        let offers = |tool: &Tool| !matches!(tool.kind, Kind::Generic(_));
+        let vocabulary = Vocabulary::new(self, &offers);
+        let hints = operation.map(|about| about.hints).unwrap_or_default().iter();
+        // A hint about an option that only the command line has is none to callers of the tool.
+        for hint in hints.filter_map(|hint| vocabulary.put_wholly(hint)) {
             text.push(' ');
-            text.push_str(hint);
+            text.push_str(&hint);
         }
         if self.scope == AccessScope::Critical {
             text.push_str(
@@ -329,6 +344,20 @@ impl Tool {
                 .with_raw_output_schema(Arc::new(self.output_schema()))
                 .with_annotations(annotations)
         })
+    }
+
+    /// What clients of a server with these switches are told of it: where only reading tools are on, no run can be stopped.
+    pub fn definition_under(&self, switches: &Switches) -> rmcp::model::Tool {
+        let mut definition = self.definition().clone();
+        if self.kind == Kind::GetRun && switches.read_only {
+            let mut schema = JsonObject::clone(&definition.input_schema);
+            if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+                properties.remove("stop");
+            }
+            definition.input_schema = Arc::new(schema);
+            definition.annotations = definition.annotations.map(|annotations| annotations.read_only(true));
+        }
+        definition
     }
 
     /// Whether a result is as its schema says; otherwise, where it is not.
@@ -441,6 +470,11 @@ impl Arguments {
     /// A text; `None` when it was not given.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).and_then(Value::as_str)
+    }
+
+    /// A number; `None` when it was not given.
+    pub fn count(&self, name: &str) -> Option<usize> {
+        self.0.get(name).and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok())
     }
 
     /// Whether a flag is set.

@@ -24,6 +24,8 @@ pub enum Values {
     Text,
     /// True or false.
     Flag,
+    /// A whole number from 0 on.
+    Count,
     /// A release.
     Release,
     /// A minor version.
@@ -96,6 +98,8 @@ pub struct Parameter {
     pub unset: Unset,
     /// How it stands in the command line.
     pub word: Word,
+    /// The letter of that option, where it has one.
+    pub short: Option<char>,
     /// Where its description comes from.
     pub described: Described,
     /// Whether an empty text is refused instead of meaning "not given".
@@ -105,7 +109,8 @@ pub struct Parameter {
 impl Parameter {
     /// A parameter that must be given.
     pub(super) fn required(name: &'static str, values: Values, described: Described) -> Self {
-        Self { name, values, unset: Unset::Required, word: Word::Nowhere, described, refuses_empty: true }
+        let unset = Unset::Required;
+        Self { name, values, unset, word: Word::Nowhere, short: None, described, refuses_empty: true }
     }
 
     /// A parameter with a default.
@@ -118,6 +123,11 @@ impl Parameter {
         Self { word, ..self }
     }
 
+    /// The same, whose option has this letter.
+    pub(super) fn short(self, letter: char) -> Self {
+        Self { short: Some(letter), ..self }
+    }
+
     /// The same, with an empty text refused.
     pub(super) fn never_empty(self) -> Self {
         Self { refuses_empty: true, ..self }
@@ -126,11 +136,18 @@ impl Parameter {
     /// Its JSON schema.
     pub(super) fn schema(&self, description: &str) -> Value {
         let mut schema = Map::new();
-        let kind = if self.values == Values::Flag { "boolean" } else { "string" };
+        let kind = match self.values {
+            Values::Flag => "boolean",
+            Values::Count => "integer",
+            _ => "string",
+        };
         if self.unset == Unset::Null {
             schema.insert("anyOf".to_owned(), json!([{ "type": kind }, { "type": "null" }]));
         } else {
             schema.insert("type".to_owned(), kind.into());
+        }
+        if self.values == Values::Count {
+            schema.insert("minimum".to_owned(), 0.into());
         }
         if let Some(words) = self.values.all()
             && self.unset != Unset::Null
@@ -166,7 +183,10 @@ impl Parameter {
             }
             Value::Null => Ok(None),
             Value::Bool(_) if self.values == Values::Flag => Ok(Some(value.clone())),
-            Value::String(text) if self.values != Values::Flag => {
+            Value::Number(number) if self.values == Values::Count && number.is_u64() => {
+                Ok(Some(value.clone()))
+            }
+            Value::String(text) if !matches!(self.values, Values::Flag | Values::Count) => {
                 if text.trim().is_empty() {
                     return if self.refuses_empty {
                         Err(format!("it is empty; {}{}", self.values.expected(), self.leave_out()))
@@ -209,6 +229,7 @@ impl Values {
         match self {
             Self::Text => "expected text".to_owned(),
             Self::Flag => "expected true or false".to_owned(),
+            Self::Count => "expected a whole number such as 8000".to_owned(),
             Self::Release => "expected a release such as 4.19.1".to_owned(),
             Self::YStream => "expected a minor version such as 4.19".to_owned(),
             Self::Build => {
@@ -226,7 +247,7 @@ impl Values {
 
     fn check(self, text: &str) -> Result<(), String> {
         match self {
-            Self::Text | Self::Flag => Ok(()),
+            Self::Text | Self::Flag | Self::Count => Ok(()),
             Self::Release => parsed::<ReleaseVersion>(text),
             Self::YStream => parsed::<YStream>(text),
             Self::Build => parsed::<BuildName>(text),

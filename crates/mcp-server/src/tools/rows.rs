@@ -23,7 +23,9 @@ const DESTROYS: Hints = Hints { destructive: true, ..CHANGES };
 
 fn release() -> Parameter {
     let described = By("The release, such as 4.19.1 or 4.22.0-rc.0");
-    Parameter::required("release", Values::Release, described).as_word(Word::ProgramOption("--release"))
+    Parameter::required("release", Values::Release, described)
+        .as_word(Word::ProgramOption("--release"))
+        .short('r')
 }
 
 fn build() -> Parameter {
@@ -74,6 +76,7 @@ fn of_releases() -> Vec<Tool> {
                 release(),
                 Parameter::or("job_id", Values::Text, Unset::Absent, ByArgument("job_id"))
                     .as_word(Word::Option("--job-id"))
+                    .short('i')
                     .never_empty(),
             ])
             .starting_jobs("job_id")
@@ -83,6 +86,7 @@ fn of_releases() -> Vec<Tool> {
                 release(),
                 Parameter::or("build_number", Values::Number, Unset::Absent, ByArgument("build_number"))
                     .as_word(Word::Option("--build-number"))
+                    .short('n')
                     .never_empty(),
             ])
             .starting_jobs("build_number"),
@@ -90,7 +94,9 @@ fn of_releases() -> Vec<Tool> {
             .taking([release()]),
         Tool::command("oar_take_ownership", Oar, "take-ownership", Write, CHANGES).taking([
             release(),
-            Parameter::required("email", Values::Text, ByArgument("email")).as_word(Word::Option("--email")),
+            Parameter::required("email", Values::Text, ByArgument("email"))
+                .as_word(Word::Option("--email"))
+                .short('e'),
         ]),
         Tool::command("oar_push_to_cdn_staging", Oar, "push-to-cdn-staging", Critical, DESTROYS)
             .taking([release()]),
@@ -105,7 +111,8 @@ fn of_jobs() -> Vec<Tool> {
     vec![
         Tool::command("oarctl_start_release_detector", Oarctl, "start-release-detector", Write, CHANGES)
             .taking([Parameter::required("release", Values::YStream, By("The minor version, such as 4.19"))
-                .as_word(Word::Option("--minor-release"))]),
+                .as_word(Word::Option("--minor-release"))
+                .short('r')]),
         Tool::command("oarctl_jira_notificator", Oarctl, "jira-notificator", Write, CHANGES)
             .taking([
                 Parameter::or("dry_run", Values::Flag, Unset::Flag(false), ByArgument("dry_run"))
@@ -124,7 +131,8 @@ fn of_jobs() -> Vec<Tool> {
         Tool::command("jobctl_start_controller", Jobctl, "start-controller", Jobs, CHANGES)
             .taking([
                 Parameter::required("release", Values::YStream, By("The minor version, such as 4.20"))
-                    .as_word(Word::Option("--release")),
+                    .as_word(Word::Option("--release"))
+                    .short('r'),
                 Parameter::or(
                     "nightly",
                     Values::Flag,
@@ -169,7 +177,9 @@ fn of_jobs() -> Vec<Tool> {
 fn of_documents() -> Vec<Tool> {
     use DocumentTool as D;
     use Shape::{Any, Flag, List, Map, Number, Text};
-    let task = |described| Parameter::required("task_name", Values::Task, By(described));
+    // The words of documents are those of the operation that they resemble; none of them runs a command line.
+    let task =
+        |described| Parameter::required("task_name", Values::Task, By(described)).as_word(Word::Positional);
     vec![
         Tool::document("oar_get_release_metadata", D::ReleaseMetadata, Read, READS)
             .like(Oar, "metadata")
@@ -187,6 +197,7 @@ fn of_documents() -> Vec<Tool> {
             .taking([release()])
             .giving([key("shipped", Flag), key("flow_type", Text), key("details", Map)]),
         Tool::document("oar_get_release_status", D::ReleaseStatus, Read, READS)
+            .like(Oar, "status")
             .about(
                 "Get release status",
                 "Show the whole state of a release: each task with its status and result, the issues, the metadata; of a release without a state file, its worksheet",
@@ -206,8 +217,9 @@ fn of_documents() -> Vec<Tool> {
             .taking([
                 release(),
                 task("The task"),
-                Parameter::required("status", Values::Status, ByArgument("status")),
-                Parameter::or("result", Values::Text, Unset::Null, By("What is kept as the task's result")),
+                Parameter::required("status", Values::Status, ByArgument("status")).as_word(Word::Positional),
+                Parameter::or("result", Values::Text, Unset::Null, By("What is kept as the task's result"))
+                    .as_word(Word::Option("--reason")),
             ])
             .giving([
                 key("success", Flag),
@@ -244,14 +256,16 @@ fn of_documents() -> Vec<Tool> {
             .like(Oar, "issue add")
             .taking([
                 release(),
-                Parameter::required("issue", Values::Text, ByArgument("text")),
-                Parameter::or("blocker", Values::Flag, Unset::Flag(true), By("Whether it blocks the tasks")),
+                Parameter::required("issue", Values::Text, ByArgument("text")).as_word(Word::Positional),
+                Parameter::or("blocker", Values::Flag, Unset::Flag(true), By("Whether it blocks the tasks"))
+                    .as_word(Word::Unless("--no-blocker")),
                 Parameter::or(
                     "related_tasks",
                     Values::Text,
                     Unset::Null,
                     By("The tasks that it blocks, with commas between; without any it concerns the whole release"),
-                ),
+                )
+                .as_word(Word::Option("--task")),
             ])
             .giving([key("success", Flag), key("message", Text), key("issue", Map), key("release", Text)])
             .untrusted(),
@@ -259,18 +273,21 @@ fn of_documents() -> Vec<Tool> {
             .like(Oar, "issue resolve")
             .taking([
                 release(),
-                Parameter::required("issue", Values::Text, ByArgument("text")),
-                Parameter::required("resolution", Values::Text, ByArgument("resolution")),
+                Parameter::required("issue", Values::Text, ByArgument("text")).as_word(Word::Positional),
+                Parameter::required("resolution", Values::Text, ByArgument("resolution"))
+                    .as_word(Word::Option("--resolution")),
             ])
             .giving([key("success", Flag), key("message", Text), key("issue", Map), key("release", Text)])
             .untrusted(),
         Tool::document("oar_get_issues", D::GetIssues, Read, READS)
+            .like(Oar, "issue list")
             .about("Get issues", "List the issues of a release: what blocks it, and what was resolved")
             .taking([
                 release(),
                 Parameter::or("unresolved_only", Values::Flag, Unset::Flag(false), By("Only unresolved ones")),
                 Parameter::or("blockers_only", Values::Flag, Unset::Flag(false), By("Only blockers")),
-                Parameter::or("task_name", Values::Task, Unset::Null, By("Only those of this task")),
+                Parameter::or("task_name", Values::Task, Unset::Null, By("Only those of this task"))
+                    .as_word(Word::Option("--task")),
             ])
             .giving([
                 key("success", Flag),
@@ -329,12 +346,26 @@ fn of_all() -> Vec<Tool> {
                 Parameter::required("cli", Values::Program, By("The program")),
                 Parameter::or("command", Values::Text, Unset::Text(""), By("The command; without one, the program's own help")),
             ]),
-        Tool::new("get_run", Kind::GetRun, Read, Hints { open_world: false, ..READS })
+        Tool::new("get_run", Kind::GetRun, Read, Hints { open_world: false, ..CHANGES_ONCE })
             .about(
                 "Follow a run",
                 "Follow work that another tool began and that took longer than 20 seconds: waits for its end up to 20 seconds, and shows its result or how far it is. Call it again until `state` is `finished`",
             )
-            .taking([Parameter::required("run_id", Values::Text, By("The id that the other tool's answer named"))])
+            .taking([
+                Parameter::required("run_id", Values::Text, By("The id that the other tool's answer named")),
+                Parameter::or(
+                    "offset",
+                    Values::Count,
+                    Unset::Absent,
+                    By("Where in the whole result to begin, in bytes: for what an answer left out"),
+                ),
+                Parameter::or(
+                    "stop",
+                    Values::Flag,
+                    Unset::Flag(false),
+                    By("Stop it at the next point at which nothing is half done; what it started elsewhere goes on"),
+                ),
+            ])
             .giving([key("run_id", Shape::Text), key("state", Shape::Text), key("result", Shape::Text)])
             .untrusted(),
     ]

@@ -75,7 +75,7 @@ const REFERENCE: &[(&str, &[&str])] = &[
     ("oarctl_run_command", &["command: string", "args: string = \"\""]),
     ("jobctl_run_command", &["command: string", "args: string = \"\""]),
     ("get_command_help", &["cli: string", "command: string = \"\""]),
-    ("get_run", &["run_id: string"]),
+    ("get_run", &["run_id: string", "offset: integer = null", "stop: bool = false"]),
 ];
 
 /// Spec 05 §7.7, and the tools that came later.
@@ -88,7 +88,6 @@ const READ_ONLY: &[&str] = &[
     "oar_get_issues",
     "oar_get_task_blocker",
     "get_command_help",
-    "get_run",
 ];
 const DESTRUCTIVE: &[&str] = &[
     "oar_push_to_cdn_staging",
@@ -102,8 +101,13 @@ const DESTRUCTIVE: &[&str] = &[
     "jobctl_run_command",
     "oar_add_qe_approval",
 ];
-const IDEMPOTENT: &[&str] =
-    &["oar_create_test_report", "oar_update_task_status", "mcp_cache_invalidate", "mcp_cache_warm"];
+const IDEMPOTENT: &[&str] = &[
+    "oar_create_test_report",
+    "oar_update_task_status",
+    "mcp_cache_invalidate",
+    "mcp_cache_warm",
+    "get_run",
+];
 const CLOSED_WORLD: &[&str] = &["mcp_cache_stats", "mcp_cache_invalidate", "get_command_help", "get_run"];
 
 fn caller(profile: Profile, scopes: &[AccessScope]) -> Caller {
@@ -197,6 +201,22 @@ fn every_tool_and_every_parameter_is_described_and_every_operation_exists() {
     }
 }
 
+/// Options are of the command line; whoever reads a definition has parameters.
+#[test]
+fn no_definition_names_an_option() {
+    let option = regex::Regex::new(r"(^|[\s`'(\[])--?[a-z]").unwrap();
+    for tool in catalogue() {
+        let definition = tool.definition();
+        let mut texts = vec![tool.title(), tool.description()];
+        texts.extend(tool.parameters.iter().map(|parameter| tool.describe(parameter)));
+        for text in &texts {
+            assert!(!option.is_match(text), "{}: {text}", tool.name);
+        }
+        assert!(!option.is_match(&serde_json::to_string(definition).unwrap()), "{}", tool.name);
+    }
+    assert!(option.is_match("makes a pass with --interval."));
+}
+
 /// What can be undone is offered to who may write; what cannot, only to who may do that.
 #[test]
 fn the_scope_is_that_of_the_effect() {
@@ -263,7 +283,12 @@ fn who_may_not_is_not_offered() {
     let reader = caller(Profile::Reference, &[AccessScope::Read]);
     assert!(names(&reader, &Switches::default()).iter().all(|name| named(name).scope == AccessScope::Read));
     let read_only = Switches { read_only: true, generic: true, ..Switches::default() };
-    assert_eq!(names(&everything, &read_only), READ_ONLY.iter().copied().collect());
+    assert_eq!(names(&everything, &read_only), READ_ONLY.iter().copied().chain(["get_run"]).collect());
+    for tool in offered(&everything, &read_only) {
+        let definition = tool.definition_under(&read_only);
+        assert_eq!(definition.annotations.unwrap().read_only_hint, Some(true), "{}", tool.name);
+        assert!(!definition.input_schema["properties"].as_object().unwrap().contains_key("stop"));
+    }
     let only = Some(BTreeSet::from(["oar_get_issues".to_owned()]));
     assert_eq!(names(&everything, &Switches { only, ..Switches::default() }), ["oar_get_issues"].into());
 }
@@ -337,6 +362,8 @@ fn wrong_arguments_are_refused_with_what_was_expected() {
         ),
         ("discover_active_releases", json!({ "release": release }), "It has no parameters."),
         ("get_command_help", json!({ "cli": "oarctrl" }), "did you mean `oarctl`?"),
+        ("get_run", json!({ "run_id": "a", "offset": -1 }), "expected a whole number such as 8000"),
+        ("get_run", json!({ "run_id": "a", "offset": "8000" }), "it is text; expected a whole number"),
     ] {
         let error = check(name, arguments.clone()).unwrap_err();
         assert!(error.contains(expected), "{name} {arguments}: {error}");

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::refusal::{Reason, Refusal};
-use crate::caller::{AccessScope, Caller};
+use crate::caller::{Access, AccessScope, Caller};
 use crate::settings::Settings;
 
 /// The longest token that is hashed, in bytes.
@@ -51,16 +51,18 @@ pub(super) fn caller(
         usize::try_from(found).ok().and_then(|number| settings.callers.get(number)).ok_or_else(unknown)?;
     let today = now.to_zoned(TimeZone::UTC).date();
     if known.expires.is_some_and(|last| today > last) {
-        return Err(invalid(Reason::ExpiredToken, "the token has expired"));
+        return Err(invalid(Reason::ExpiredToken, "the token has expired").of_caller(&known.caller.name));
     }
     Ok(Arc::clone(&known.caller))
 }
 
 /// Refuses a call of a tool whose scope the caller does not have.
-pub(super) fn check_scope(caller: &Caller, scope: AccessScope, metadata: &str) -> Result<(), Refusal> {
-    if caller.may(scope) {
-        return Ok(());
-    }
+pub(super) fn check_access(caller: &Caller, access: Access, metadata: &str) -> Result<(), Refusal> {
+    let scope = match access {
+        Access::Anybody => return Ok(()),
+        Access::With(scope) if caller.may(scope) => return Ok(()),
+        Access::With(scope) => scope,
+    };
     let why = ("insufficient_scope", "the token does not have the scope of the tool");
     Err(Refusal::new(Reason::NarrowToken).challenge(challenge(metadata, Some(why), [scope])))
 }

@@ -1,7 +1,10 @@
-//! Connections: accepted up to a cap, closed when their clients are too slow or idle.
+//! Connections: accepted up to a cap, closed when their clients are too slow or idle. At the cap, those on which nobody has
+//! shown a valid token give way.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -19,7 +22,6 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -81,40 +83,40 @@ impl Connections {
 
     /// Accepts connections until `drain` is cancelled.
     pub(super) async fn accept(self: &Arc<Self>, listener: TcpListener, router: &Router) {
-        let slots = Arc::new(Semaphore::new(self.limits.connections));
+        let places = Arc::new(Places::new(self.limits.connections));
         loop {
             let stream = tokio::select! {
                 biased;
                 () = self.drain.cancelled() => return,
                 accepted = accept_one(&listener) => accepted,
             };
-            let stream = match stream {
-                Ok(stream) => stream,
+            let (stream, peer) = match stream {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!("a connection could not be accepted: {error}");
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
             };
-            // Past the cap it is closed at once: an answer would need memory and time.
-            let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+            let (place, is_full) = places.take();
+            if is_full {
                 self.metrics.refused(Reason::Connections);
-                continue;
-            };
+            }
+            // Without a place it is closed at once: an answer would need memory and time.
+            let Some(place) = place else { continue };
             let (connections, router) = (Arc::clone(self), router.clone());
             self.tasks.spawn(async move {
-                connections.serve(stream, router).await;
-                drop(slot);
+                connections.serve(stream, peer, router, &place.activity).await;
             });
         }
     }
 
     /// Serves one connection until it ends.
-    async fn serve(&self, stream: TcpStream, router: Router) {
+    async fn serve(&self, stream: TcpStream, peer: IpAddr, router: Router, activity: &Arc<Activity>) {
         let _counted = self.metrics.connection();
-        let activity = Arc::new(Activity::new());
-        let io = TokioIo::new(Watched { stream, activity: Arc::clone(&activity) });
-        let service = Tracked { router, activity: Arc::clone(&activity), metrics: self.metrics.clone() };
+        let io = TokioIo::new(Watched { stream, activity: Arc::clone(activity) });
+        let of = OfConnection { activity: Arc::clone(activity), peer };
+        let service = Tracked { router, of, metrics: self.metrics.clone() };
         let mut connection = pin!(self.builder.serve_connection(io, TowerToHyperService::new(service)));
         let mut overdue = pin!(activity.overdue(&self.limits));
         let mut is_draining = false;
@@ -122,6 +124,7 @@ impl Connections {
             tokio::select! {
                 biased;
                 () = self.abort.cancelled() => return,
+                () = activity.gives_way.cancelled() => return,
                 () = self.drain.cancelled(), if !is_draining => {
                     is_draining = true;
                     connection.as_mut().graceful_shutdown();
@@ -146,34 +149,113 @@ impl Connections {
 }
 
 /// The next connection, set up.
-async fn accept_one(listener: &TcpListener) -> io::Result<TcpStream> {
-    let (stream, _) = listener.accept().await?;
+async fn accept_one(listener: &TcpListener) -> io::Result<(TcpStream, IpAddr)> {
+    let (stream, peer) = listener.accept().await?;
     // Otherwise the second part of an answer waits 40 ms for the client's acknowledgement of the first.
     stream.set_nodelay(true)?;
-    Ok(stream)
+    Ok((stream, peer.ip()))
+}
+
+/// The places for connections.
+struct Places {
+    cap: usize,
+    /// In the order in which they were accepted.
+    taken: Mutex<BTreeMap<u64, Arc<Activity>>>,
+}
+
+/// The place of one connection, until it is dropped.
+struct Place {
+    places: Arc<Places>,
+    number: u64,
+    activity: Arc<Activity>,
+}
+
+impl Places {
+    fn new(cap: usize) -> Self {
+        Self { cap, taken: Mutex::default() }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Activity>>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a new connection, and whether all were taken. Then the oldest connection without an authenticated
+    /// request gives way, one on which nothing is answered first; without one there is no place.
+    fn take(self: &Arc<Self>) -> (Option<Place>, bool) {
+        let mut taken = self.taken();
+        let is_full = taken.len() >= self.cap;
+        if is_full {
+            let unknown = taken.iter().map(|(number, activity)| (activity.standing(), *number));
+            let unknown = unknown.filter(|((is_authenticated, _), _)| !is_authenticated);
+            let Some((_, number)) = unknown.min() else { return (None, true) };
+            if let Some(activity) = taken.remove(&number) {
+                activity.gives_way.cancel();
+            }
+        }
+        let number = taken.last_key_value().map_or(0, |(last, _)| last + 1);
+        let activity = Arc::new(Activity::new());
+        taken.insert(number, Arc::clone(&activity));
+        (Some(Place { places: Arc::clone(self), number, activity }), is_full)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.taken();
+        // One that gave way may have left its number to another one.
+        if taken.get(&self.number).is_some_and(|activity| Arc::ptr_eq(activity, &self.activity)) {
+            taken.remove(&self.number);
+        }
+    }
+}
+
+/// What a request knows of its connection.
+#[derive(Clone)]
+pub(super) struct OfConnection {
+    activity: Arc<Activity>,
+    /// The address of the other side, which may be a proxy's.
+    pub(super) peer: IpAddr,
+}
+
+impl OfConnection {
+    /// The connection has carried a request of a known caller.
+    pub(super) fn authenticated(&self) {
+        self.activity.times().is_authenticated = true;
+    }
 }
 
 /// What happens on one connection.
-struct Activity(Mutex<Times>);
+struct Activity {
+    times: Mutex<Times>,
+    /// Cancelled when it is closed in favour of another one.
+    gives_way: CancellationToken,
+}
 
 struct Times {
     /// Requests that are answered now.
     open: usize,
     /// When it was accepted, or when the last request ended.
     since: Instant,
-    /// Whether there was a request.
-    served: bool,
+    /// Whether there was a request of a known caller.
+    is_authenticated: bool,
     /// When the first byte after the last request arrived.
     head: Option<Instant>,
 }
 
 impl Activity {
     fn new() -> Self {
-        Self(Mutex::new(Times { open: 0, since: Instant::now(), served: false, head: None }))
+        let times = Times { open: 0, since: Instant::now(), is_authenticated: false, head: None };
+        Self { times: Mutex::new(times), gives_way: CancellationToken::new() }
     }
 
     fn times(&self) -> MutexGuard<'_, Times> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it has carried a request of a known caller, and whether a request is answered on it.
+    fn standing(&self) -> (bool, bool) {
+        let times = self.times();
+        (times.is_authenticated, times.open > 0)
     }
 
     fn read(&self) {
@@ -186,7 +268,6 @@ impl Activity {
     fn begin(self: &Arc<Self>) -> OpenRequest {
         let mut times = self.times();
         times.open += 1;
-        times.served = true;
         times.head = None;
         OpenRequest(Arc::clone(self))
     }
@@ -197,7 +278,7 @@ impl Activity {
         match times.head {
             _ if times.open > 0 => None,
             Some(begun) => Some(begun + limits.head_time),
-            None if times.served => Some(times.since + limits.idle_time),
+            None if times.is_authenticated => Some(times.since + limits.idle_time),
             None => Some(times.since + limits.head_time),
         }
     }
@@ -243,7 +324,7 @@ pub(super) fn holding<T: Send + 'static>(response: Response, held: T) -> Respons
 #[derive(Clone)]
 struct Tracked {
     router: Router,
-    activity: Arc<Activity>,
+    of: OfConnection,
     metrics: Metrics,
 }
 
@@ -260,8 +341,9 @@ where
         Service::<Request<B>>::poll_ready(&mut self.router, context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let open = self.activity.begin();
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let open = self.of.activity.begin();
+        request.extensions_mut().insert(self.of.clone());
         let metrics = self.metrics.clone();
         let answer = self.router.call(request);
         Box::pin(async move {
@@ -332,7 +414,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (accepted, client) = tokio::join!(accept_one(&listener), TcpStream::connect(address));
-        assert!(accepted.unwrap().nodelay().unwrap());
+        assert!(accepted.unwrap().0.nodelay().unwrap());
         drop(client.unwrap());
     }
 
@@ -353,11 +435,40 @@ mod tests {
         drop(first);
         assert_eq!(due(&activity), None, "one request is still answered");
         drop(second);
+        assert_eq!(due(&activity), Some(limits.head_time), "nobody has shown a token");
+        OfConnection { activity: Arc::clone(&activity), peer: IpAddr::from([127, 0, 0, 1]) }.authenticated();
         assert_eq!(due(&activity), Some(limits.idle_time));
         activity.read();
         assert_eq!(due(&activity), Some(limits.head_time), "the next head has begun");
         let begun = Instant::now();
         activity.overdue(&limits).await;
         assert_eq!(begun.elapsed(), limits.head_time);
+    }
+
+    #[test]
+    fn at_the_cap_the_oldest_unknown_connection_gives_way() {
+        let places = Arc::new(Places::new(3));
+        let known = |place: &Place| {
+            OfConnection { activity: Arc::clone(&place.activity), peer: IpAddr::from([127, 0, 0, 1]) }
+                .authenticated();
+        };
+        let take = || places.take();
+        let (first, second, third) = (take().0.unwrap(), take().0.unwrap(), take().0.unwrap());
+        known(&first);
+        let open = second.activity.begin();
+        let (fourth, is_full) = take();
+        let fourth = fourth.unwrap();
+        assert!(is_full && third.activity.gives_way.is_cancelled(), "the one on which nothing is answered");
+        assert!(!second.activity.gives_way.is_cancelled() && !first.activity.gives_way.is_cancelled());
+        known(&fourth);
+        let fifth = take().0.unwrap();
+        assert!(second.activity.gives_way.is_cancelled(), "although something is answered there");
+        known(&fifth);
+        drop((open, second, third));
+        let (none, is_full) = take();
+        assert!(none.is_none() && is_full, "all are known");
+        assert_eq!(places.taken().len(), 3);
+        drop(first);
+        assert!(take().0.is_some());
     }
 }

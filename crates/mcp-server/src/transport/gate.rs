@@ -18,13 +18,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::ServerState;
 use super::authorisation;
-use super::connections::holding;
+use super::connections::{OfConnection, holding};
 use super::limits::{CallerLimits, Turn};
 use super::refusal::{Reason, Refusal};
 use super::sessions::{InUse, Place, Sessions};
+use crate::audit::{Audit, RefusedEntry};
 use crate::caller::Caller;
 use crate::settings::Settings;
 
+/// The headers in which requests of the current revision name the method, and the tool of a call.
+const METHOD: &str = "mcp-method";
+const NAME: &str = "mcp-name";
 /// The header with the id of a session.
 const SESSION: &str = "mcp-session-id";
 /// How soon a client may try again when the server stops.
@@ -35,6 +39,7 @@ pub(super) struct Gate {
     pub(super) settings: Arc<Settings>,
     pub(super) state: ServerState,
     pub(super) limits: CallerLimits,
+    pub(super) audit: Audit,
     pub(super) sessions: Arc<Sessions>,
     /// The address of the description of the protected resource.
     pub(super) metadata: String,
@@ -114,32 +119,67 @@ struct Admitted {
 
 /// Lets a request pass to the protocol, or refuses it.
 pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
-    let Admitted { request, turn, place, in_use } = match gate.admit(request).await {
+    let connection = request.extensions().get::<OfConnection>().cloned();
+    let claimed = gate.claimed_tool(request.headers());
+    let refused = |refusal: &Refusal| gate.refused(refusal, connection.as_ref(), claimed.as_deref());
+    let Admitted { request, turn, place, in_use } = match gate.admit(request, connection.as_ref()).await {
         Ok(admitted) => admitted,
         Err(refusal) => {
-            gate.state.metrics.refused(refusal.reason);
+            refused(&refusal);
             return refusal.into_response();
         }
     };
     let response = Sessions::with_place(place, next.run(request)).await;
     if response.status() == StatusCode::FORBIDDEN {
         // The protocol library checks both names again.
-        gate.state.metrics.refused(Reason::Origin);
+        refused(&Refusal::new(Reason::Origin));
     }
     holding(response, (turn, in_use))
 }
 
 impl Gate {
-    async fn admit(&self, request: Request) -> Result<Admitted, Refusal> {
+    /// Counts a refusal, and writes its line into the audit log.
+    fn refused(&self, refusal: &Refusal, connection: Option<&OfConnection>, claimed: Option<&str>) {
+        self.state.metrics.refused(refusal.reason);
+        self.audit.refused(&RefusedEntry {
+            caller: refusal.caller.as_deref(),
+            tool: refusal.tool.as_deref().and_then(|tool| self.known_tool(tool)).or(claimed),
+            reason: refusal.reason.name(),
+            status: refusal.reason.status().as_u16(),
+            from: connection.map(|connection| connection.peer),
+        });
+    }
+
+    /// The tool that a call of the current revision names in its headers.
+    fn claimed_tool(&self, headers: &HeaderMap) -> Option<String> {
+        let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let name = value(NAME).filter(|_| value(METHOD) == Some("tools/call"))?;
+        self.known_tool(name).map(str::to_owned)
+    }
+
+    /// `name`, where it is that of a tool: whatever else a request names is not written down.
+    fn known_tool<'a>(&self, name: &'a str) -> Option<&'a str> {
+        (self.state.access)(name).map(|_| name)
+    }
+
+    async fn admit(&self, request: Request, connection: Option<&OfConnection>) -> Result<Admitted, Refusal> {
         // The names first: a page of a stranger must not use up the limits of the caller whose browser shows it.
         self.check_names(request.uri(), request.headers())?;
         let now = self.state.clock.now();
         let caller = authorisation::caller(&self.settings, request.headers(), &self.metadata, now)?;
+        if let Some(connection) = connection {
+            connection.authenticated();
+        }
+        let name = caller.name.clone();
+        self.admit_of(request, caller).await.map_err(|refusal| refusal.of_caller(&name))
+    }
+
+    async fn admit_of(&self, request: Request, caller: Arc<Caller>) -> Result<Admitted, Refusal> {
         self.limits.request(&caller.name)?;
         self.check_session(request.method(), request.headers(), &caller)?;
         let (mut request, message, kind) = self.read(request, &caller).await?;
-        self.check_scope(&message, &caller)?;
-        let with_id = |refusal: Refusal| refusal.of(message.id.as_ref());
+        let with_id = |refusal: Refusal| refusal.of(message.id.as_ref()).calling(message.tool());
+        self.check_access(&message, &caller).map_err(with_id)?;
         let turn = match kind {
             Kind::Call | Kind::Opening => Some(self.limits.call(&caller.name).await.map_err(with_id)?),
             Kind::Stream => Some(self.limits.stream(&caller.name).map_err(with_id)?),
@@ -204,10 +244,9 @@ impl Gate {
         Ok(())
     }
 
-    fn check_scope(&self, message: &Message, caller: &Caller) -> Result<(), Refusal> {
-        match message.tool().and_then(|tool| (self.state.tool_scope)(tool)) {
-            Some(scope) => authorisation::check_scope(caller, scope, &self.metadata)
-                .map_err(|refusal| refusal.of(message.id.as_ref())),
+    fn check_access(&self, message: &Message, caller: &Caller) -> Result<(), Refusal> {
+        match message.tool().and_then(|tool| (self.state.access)(tool)) {
+            Some(access) => authorisation::check_access(caller, access, &self.metadata),
             // The handler answers for tools that do not exist.
             None => Ok(()),
         }

@@ -16,7 +16,8 @@ use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::caller::AccessScope;
+use crate::audit::Audit;
+use crate::caller::Access;
 use crate::settings::Settings;
 
 mod authorisation;
@@ -57,18 +58,17 @@ pub struct ServerState {
     health: Arc<dyn HealthSource>,
     last_check: health::LastCheck,
     readiness: Readiness,
-    tool_scope: fn(&str) -> Option<AccessScope>,
+    access: fn(&str) -> Option<Access>,
     version: &'static str,
     clock: Clock,
     redactor: Redactor,
 }
 
 impl ServerState {
-    /// `health` finds out how the server is; `tool_scope` gives the scope of a tool, `None` for a tool that does not
-    /// exist.
+    /// `health` finds out how the server is; `access` says who may use a tool, `None` of a tool that does not exist.
     pub fn new(
         health: Arc<dyn HealthSource>,
-        tool_scope: fn(&str) -> Option<AccessScope>,
+        access: fn(&str) -> Option<Access>,
         version: &'static str,
         clock: Clock,
         redactor: Redactor,
@@ -78,7 +78,7 @@ impl ServerState {
             health,
             last_check: health::LastCheck::default(),
             readiness: Readiness::default(),
-            tool_scope,
+            access,
             version,
             clock,
             redactor,
@@ -162,6 +162,7 @@ impl Server {
             settings: Arc::clone(&settings),
             state: state.clone(),
             limits: CallerLimits::new(&settings),
+            audit: Audit::new(state.redactor.clone()),
             sessions: Arc::clone(&sessions),
             metadata: settings.address_of(&format!("{METADATA}{PATH}"), address),
             stopping: CancellationToken::new(),

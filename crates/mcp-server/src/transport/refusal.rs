@@ -70,7 +70,7 @@ impl Reason {
         }
     }
 
-    fn status(self) -> StatusCode {
+    pub(super) fn status(self) -> StatusCode {
         match self {
             Self::Host | Self::Origin | Self::NarrowToken => StatusCode::FORBIDDEN,
             Self::NoToken | Self::WrongToken | Self::ExpiredToken => StatusCode::UNAUTHORIZED,
@@ -131,11 +131,15 @@ pub(super) struct Refusal {
     id: Value,
     retry_after: Option<Duration>,
     challenge: Option<String>,
+    /// Who sent it, as far as that is known.
+    pub(super) caller: Option<String>,
+    /// The tool that it calls, as far as that is known.
+    pub(super) tool: Option<String>,
 }
 
 impl Refusal {
     pub(super) fn new(reason: Reason) -> Self {
-        Self { reason, id: Value::Null, retry_after: None, challenge: None }
+        Self { reason, id: Value::Null, retry_after: None, challenge: None, caller: None, tool: None }
     }
 
     /// The same for the request with this id.
@@ -143,6 +147,18 @@ impl Refusal {
         if let Some(id) = id.filter(|id| id.is_string() || id.is_number()) {
             self.id = id.clone();
         }
+        self
+    }
+
+    /// The same for a request of this caller.
+    pub(super) fn of_caller(mut self, caller: &str) -> Self {
+        self.caller = Some(caller.to_owned());
+        self
+    }
+
+    /// The same for a call of this tool.
+    pub(super) fn calling(mut self, tool: Option<&str>) -> Self {
+        self.tool = tool.map(str::to_owned);
         self
     }
 

@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use super::*;
-use crate::caller::Caller;
+use crate::caller::{Access, AccessScope, Caller};
 use crate::settings::tests::{configured, local_options};
 use crate::settings::{Limits, ServerOptions};
 use oar_core::config::McpCaller;
@@ -79,7 +79,7 @@ struct Running {
 
 async fn start(options: ServerOptions, callers: &[McpCaller]) -> Running {
     let settings = Arc::new(Settings::new(&options, callers, |_| true).unwrap());
-    let scope = |tool: &str| (tool == "wait").then_some(AccessScope::Write);
+    let scope = |tool: &str| (tool == "wait").then_some(Access::With(AccessScope::Write));
     let state = ServerState::new(Arc::new(Healthy), scope, "1.2.3", Clock::system(), Redactor::default());
     let server = Server::bind(settings, state.clone()).await.unwrap();
     let address = server.address();
@@ -390,7 +390,7 @@ async fn slow_clients_lose_their_connection() {
     let answer = server.raw(half.as_bytes()).await;
     assert_eq!(answer.status, 408, "{answer:?}");
     assert_eq!(server.refused("slow-body"), 1);
-    // A whole request, and then nothing; and then half a head.
+    // A page, and then nothing; and then half a head.
     for rest in ["", "GET /livez HT"] {
         let mut stream = server.connect().await;
         let request = server.wire("GET", "/livez", &[("Connection", "keep-alive")], "");
@@ -412,21 +412,62 @@ async fn a_call_that_runs_long_is_not_taken_for_an_idle_connection() {
 }
 
 #[tokio::test]
-async fn connections_are_capped() {
-    let server = local(Limits { connections: 50, ..Limits::default() }).await;
+async fn connections_are_capped_and_those_that_nobody_knows_give_way() {
+    let limits = Limits { connections: 50, ..Limits::default() };
+    let server = start(ServerOptions { limits, ..local_options() }, &two_callers()).await;
+    // Some say nothing, some have asked for a page or shown a wrong token, and keep their connection.
+    let (page, wrong) = (
+        server.wire("GET", "/livez", &[("Connection", "keep-alive")], ""),
+        server.call_wire("who", &[("Connection", "keep-alive"), ("Authorization", "Bearer token-x")]),
+    );
     let mut streams = Vec::new();
-    for _ in 0..300 {
-        streams.push(server.connect().await);
+    for number in 0..300 {
+        let mut stream = server.connect().await;
+        match number % 3 {
+            0 => {}
+            // One that gave way already.
+            1 => drop(stream.write_all(page.as_bytes()).await),
+            _ => drop(stream.write_all(wrong.as_bytes()).await),
+        }
+        streams.push(stream);
     }
     until(|| server.refused("connections") == 250).await;
-    assert_eq!(server.gauge("connections"), 50);
-    // Those past the cap are closed at once.
-    for stream in streams.drain(50..) {
-        assert_eq!(closed(stream).await.head, "");
+    until(|| server.gauge("connections") == 50).await;
+    let known = ("Authorization", "Bearer token-ci");
+    let mut kept = server.connect().await;
+    let call = server.call_wire("who", &[("Connection", "keep-alive"), known]);
+    kept.write_all(call.as_bytes()).await.unwrap();
+    let mut begin = [0; 12];
+    timeout(PATIENCE, kept.read_exact(&mut begin)).await.unwrap().unwrap();
+    assert_eq!(&begin, b"HTTP/1.1 200", "whoever has a token is served");
+    // The oldest are closed, and the one of a known caller is not, however many come after it.
+    for stream in streams.drain(..250) {
+        closed(stream).await;
     }
+    for _ in 0..100 {
+        streams.push(server.connect().await);
+    }
+    until(|| server.refused("connections") == 351).await;
+    kept.write_all(server.call_wire("who", &[known]).as_bytes()).await.unwrap();
+    let answer = closed(kept).await;
+    assert!(answer.head.contains("called by ci") || answer.body.contains("called by ci"), "{answer:?}");
     drop(streams);
     until(|| server.gauge("connections") == 0).await;
-    assert_eq!(server.send("GET", "/livez", &[], "").await.status, 200);
+    assert_eq!(server.call("who", &[known]).await.status, 200);
+}
+
+#[tokio::test]
+async fn when_all_connections_are_of_known_callers_another_one_is_closed() {
+    let server = local(Limits { connections: 2, ..Limits::default() }).await;
+    let first = server.waiting_call(1).await;
+    let second = server.waiting_call(2).await;
+    assert_eq!(closed(server.connect().await).await.head, "");
+    server.handler.go.cancel();
+    for stream in [first, second] {
+        assert_eq!(closed(stream).await.status, 200);
+    }
+    until(|| server.gauge("connections") == 0).await;
+    assert_eq!(server.call("who", &[]).await.status, 200);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -74,6 +75,24 @@ pub fn check_document(text: &str, versions: &SupportedVersions, directory: Optio
         }
     }
     problems.0.sort_by_key(|problem| problem.severity);
+    problems.0
+}
+
+/// The callers of the MCP server whose tokens are refused at `now`, because their last day is over. A document that cannot be
+/// understood has none.
+pub fn check_expiry(text: &str, now: Timestamp) -> Vec<Problem> {
+    let mut problems = Problems::default();
+    if let Ok(document) = Document::parse(text) {
+        let today = now.to_zoned(TimeZone::UTC).date();
+        for caller in document.mcp_callers().unwrap_or_default() {
+            if let Some(last) = caller.expires.filter(|last| today > *last) {
+                problems.warning(
+                    &keys::MCP_EXPIRES.named(&[&caller.name]),
+                    format!("was {last}: this token is refused; give it a later day, or remove the caller"),
+                );
+            }
+        }
+    }
     problems.0
 }
 
@@ -539,6 +558,23 @@ mod tests {
             assert!(problems[0].message.contains(words), "{problems:?}");
             assert_eq!(problems_of(&document), [], "without a directory files are not looked at");
         }
+    }
+
+    #[test]
+    fn a_token_whose_last_day_is_over_is_a_warning() {
+        let caller = |digit: &str, expires: &str| json!({"token_sha256": digit.repeat(64), "scopes": "release:read", "expires": expires});
+        let callers = json!({"old": caller("a", "2026-06-30"), "new": caller("b", "2026-07-01")});
+        let text = json!({"mcp": {"callers": callers}}).to_string();
+        let problems = |now: &str| check_expiry(&text, now.parse().unwrap());
+        assert_eq!(problems("2026-06-30T23:59:59Z"), []);
+        let found = problems("2026-07-01T00:00:00Z");
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(
+            (found[0].path.as_str(), found[0].severity),
+            ("mcp.callers.old.expires", Severity::Warning)
+        );
+        assert!(found[0].message.starts_with("was 2026-06-30: this token is refused"), "{found:?}");
+        assert_eq!(check_expiry("{", "2026-07-01T00:00:00Z".parse().unwrap()), []);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub use build_data::{
     Advisories, GroupConfig, Impetus, InheritedId, Pending, ReleaseDate, ReleaseFacts, RpmDelivery,
     ShipmentKind, ShipmentUrl,
 };
-pub use check::{Problem, Severity, check_document, check_section};
+pub use check::{Problem, Severity, check_document, check_expiry, check_section};
 pub use check_environment::check_environment;
 pub use credentials::{Credential, Credentials};
 pub use document::{ComponentWaiver, Document, SlackTeam};

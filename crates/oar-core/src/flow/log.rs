@@ -46,6 +46,17 @@ pub fn line(time: Timestamp, level: Level, message: &str) -> String {
     format!("{}: {level}: {message}", stamp(time))
 }
 
+/// What a line of this format says, without its time and level; another text as it is.
+pub fn message_of(line: &str) -> &str {
+    let rest = line.split_once(": ").filter(|(time, _)| time.parse::<Timestamp>().is_ok());
+    let message = rest.and_then(|(_, rest)| rest.split_once(": ")).filter(|(level, _)| {
+        [Level::Debug, Level::Info, Level::Warning, Level::Error]
+            .iter()
+            .any(|known| known.to_string() == *level)
+    });
+    message.map_or(line, |(_, message)| message)
+}
+
 /// The log of one task run, collected while it runs. Cheap to clone; bounded.
 #[derive(Debug, Clone, Default)]
 pub struct LogCapture(Arc<Mutex<Buffer>>);
@@ -139,6 +150,15 @@ mod tests {
     fn a_line_has_the_reference_format() {
         let time: Timestamp = "2026-07-02T06:55:57Z".parse().unwrap();
         assert_eq!(line(time, Level::Warning, "x\ny"), "2026-07-02T06:55:57Z: WARNING: x\ny");
+    }
+
+    #[test]
+    fn a_line_is_taken_apart_again() {
+        let time: Timestamp = "2026-07-02T06:55:57Z".parse().unwrap();
+        assert_eq!(message_of(&line(time, Level::Warning, "x: y")), "x: y");
+        for other in ["", "x", "done: INFO: x", "2026-07-02T06:55:57Z: x", "2026-07-02T06:55:57Z: NOTE: x"] {
+            assert_eq!(message_of(other), other);
+        }
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::call::Call;
 use super::row::{About, Conclusion, Operation};
 use crate::flow::outcome::TaskError;
-use crate::statebox::{ConsentView, MetadataRecord, RunView, TaskName};
+use crate::statebox::{ConsentView, IssueView, MetadataRecord, RunView, TaskName};
 use crate::version::ReleaseVersion;
 
 /// The operation, with its arguments.
@@ -29,6 +29,52 @@ pub struct Answer {
     /// The consents that people recorded, oldest first, whatever became of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub consents: Vec<ConsentEntry>,
+    /// Who reported or resolved which issue, oldest first, as far as that is recorded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub issues: Vec<IssueEntry>,
+}
+
+/// What somebody did with an issue.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct IssueEntry {
+    /// When, as the file writes it.
+    pub at: Option<String>,
+    /// What they did.
+    pub deed: IssueDeed,
+    /// Who.
+    pub by: String,
+    /// The issue.
+    pub issue: String,
+    /// How it was resolved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<String>,
+}
+
+/// What somebody can do with an issue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum IssueDeed {
+    /// They reported it.
+    Reported,
+    /// They resolved it.
+    Resolved,
+}
+
+impl IssueEntry {
+    fn of(issue: IssueView) -> impl Iterator<Item = Self> {
+        let IssueView { issue, reported_at, reported_by, resolution, resolved_at, resolved_by, .. } = issue;
+        let text = issue.clone();
+        let reported = reported_by.map(|by| Self {
+            at: reported_at,
+            deed: IssueDeed::Reported,
+            by,
+            issue: text,
+            resolution: None,
+        });
+        let resolved =
+            resolved_by.map(|by| Self { at: resolved_at, deed: IssueDeed::Resolved, by, issue, resolution });
+        reported.into_iter().chain(resolved)
+    }
 }
 
 /// A consent that a person recorded.
@@ -75,6 +121,13 @@ impl Operation for History {
         consents.sort_by(|one, other| one.consent.at.cmp(&other.consent.at));
         // The sort is stable, so runs of the same second keep the order of their task.
         runs.sort_by(|one, other| one.run.started.cmp(&other.run.started));
-        Ok(Answer { release: call.release()?.clone(), runs, metadata: state.metadata_history(), consents })
+        let is_meant = |issue: &IssueView| {
+            self.task.is_none_or(|task| issue.related_tasks.iter().any(|name| name == task.id()))
+        };
+        let issues = state.issues().into_iter().filter(is_meant);
+        let mut issues: Vec<IssueEntry> = issues.flat_map(IssueEntry::of).collect();
+        issues.sort_by(|one, other| one.at.cmp(&other.at));
+        let (release, metadata) = (call.release()?.clone(), state.metadata_history());
+        Ok(Answer { release, runs, metadata, consents, issues })
     }
 }

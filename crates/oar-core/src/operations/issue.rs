@@ -88,7 +88,7 @@ impl Operation for IssueAdd {
         let issue = NewIssue { text: text.clone(), blocker: !no_blocker, related_tasks: task, at };
         let message = format!("Add issue: {}", first_characters(&text));
         let shown = |_: &State| text.clone();
-        update(call, &message, dry_run, shown, |state| state.add_issue(&issue)).await
+        update(call, &message, dry_run, shown, |state| state.add_issue_by(&issue, call.user())).await
     }
 }
 
@@ -101,7 +101,8 @@ impl Operation for IssueResolve {
         let at = call.clock().now();
         let message = format!("Resolve issue: {}", first_characters(&text));
         let shown = |state: &State| whole(state, &text);
-        update(call, &message, dry_run, shown, |state| state.resolve_issue(&text, &resolution, at)).await
+        let resolve = |state: &mut State| state.resolve_issue_by(&text, &resolution, at, call.user());
+        update(call, &message, dry_run, shown, resolve).await
     }
 }
 

@@ -89,8 +89,9 @@ impl Operation for JiraNotificator {
     .named(Program::Oarctl)
     .interrupted(Interruption::BetweenItems)
     .hints(&[
-        "A call is one pass; the command makes a pass every so often with --interval.",
-        "Ask with `explain` why a bug is treated as it is.",
+        "A call is one pass.",
+        "The command makes a pass every so often with --interval.",
+        "Ask with --explain why a bug is treated as it is.",
     ]);
     type Answer = Answer;
 

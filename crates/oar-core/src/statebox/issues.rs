@@ -43,6 +43,15 @@ impl State {
     /// An open issue with the same text (whatever its case and the blanks around it) is enough: nothing changes. A
     /// task has at most one open blocker that names it.
     pub fn add_issue(&mut self, issue: &NewIssue) -> Result<Change, StateError> {
+        self.add_issue_of(issue, None)
+    }
+
+    /// The same for an issue that somebody reports; their name is kept with it.
+    pub fn add_issue_by(&mut self, issue: &NewIssue, by: &str) -> Result<Change, StateError> {
+        self.add_issue_of(issue, Some(by))
+    }
+
+    fn add_issue_of(&mut self, issue: &NewIssue, by: Option<&str>) -> Result<Change, StateError> {
         if issue.text.trim().is_empty() {
             return Err(StateError::EmptyIssue);
         }
@@ -69,7 +78,8 @@ impl State {
             }
         }
         let related = issue.related_tasks.iter().map(|task| Node::text(task.id())).collect();
-        let entry = Mapping::from([
+        let by = by.map(|by| self.mask(by));
+        let mut entry = Mapping::from([
             ("issue", Node::text(text)),
             ("reported_at", Node::text(at)),
             ("resolved", Node::bool(false)),
@@ -77,6 +87,9 @@ impl State {
             ("blocker", Node::bool(issue.blocker)),
             ("related_tasks", Node::sequence(related)),
         ]);
+        if let Some(by) = by {
+            entry.set("reported_by", Node::text(by));
+        }
         if let Some(issues) = self.list_mut("issues") {
             issues.push(Node::mapping(entry));
         }
@@ -93,10 +106,32 @@ impl State {
         resolution: &str,
         at: Timestamp,
     ) -> Result<Change, StateError> {
+        self.resolve_issue_of(search, resolution, at, None)
+    }
+
+    /// The same for somebody, whose name is kept with the issue.
+    pub fn resolve_issue_by(
+        &mut self,
+        search: &str,
+        resolution: &str,
+        at: Timestamp,
+        by: &str,
+    ) -> Result<Change, StateError> {
+        self.resolve_issue_of(search, resolution, at, Some(by))
+    }
+
+    fn resolve_issue_of(
+        &mut self,
+        search: &str,
+        resolution: &str,
+        at: Timestamp,
+        by: Option<&str>,
+    ) -> Result<Change, StateError> {
         if search.trim().is_empty() {
             return Err(StateError::EmptyIssue);
         }
         let resolution = self.mask(resolution);
+        let by = by.map(|by| self.mask(by));
         let wanted = normalised(&self.mask(search));
         let at = stamp(at);
         let issues = self.issues();
@@ -144,6 +179,9 @@ impl State {
             entry.set("resolved", Node::bool(true));
             entry.set("resolution", Node::text(resolution));
             entry.set("resolved_at", Node::text(at));
+            if let Some(by) = by {
+                entry.set("resolved_by", Node::text(by));
+            }
         }
         Ok(Change::Changed)
     }

@@ -452,6 +452,8 @@ impl Checker {
         self.text(issue, field, "reported_at", position, Absent::Fine, Form::Time);
         self.text(issue, field, "resolution", position, Absent::Fine, Form::Text);
         self.text(issue, field, "resolved_at", position, Absent::Fine, Form::Time);
+        self.text(issue, field, "reported_by", position, Absent::Fine, Form::Text);
+        self.text(issue, field, "resolved_by", position, Absent::Fine, Form::Text);
         self.list(issue, field, "related_tasks", position, Absent::Fine, |checker, task, field| {
             checker.make_text(task, field, Form::Text);
             if let Some(problem) = task.as_text().and_then(unknown_task) {

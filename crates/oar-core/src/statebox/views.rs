@@ -219,12 +219,18 @@ pub struct IssueView {
     pub issue: String,
     /// When it was reported, as the file writes it.
     pub reported_at: Option<String>,
+    /// Who reported it; absent of issues that a task's run or another program recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reported_by: Option<String>,
     /// Whether it is over.
     pub resolved: bool,
     /// How it was resolved.
     pub resolution: Option<String>,
     /// When it was resolved, as the file writes it.
     pub resolved_at: Option<String>,
+    /// Who resolved it, as far as that is recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolved_by: Option<String>,
     /// Whether it stands in the way of its tasks, or of the whole release when it has none.
     pub blocker: bool,
     /// The tasks it concerns, as the file writes them; none means the whole release.
@@ -391,9 +397,11 @@ impl IssueView {
         Self {
             issue: owned(mapping, "issue").unwrap_or_default(),
             reported_at: owned(mapping, "reported_at"),
+            reported_by: owned(mapping, "reported_by"),
             resolved: truth("resolved"),
             resolution: owned(mapping, "resolution"),
             resolved_at: owned(mapping, "resolved_at"),
+            resolved_by: owned(mapping, "resolved_by"),
             blocker: truth("blocker"),
             related_tasks: texts(mapping, "related_tasks"),
         }

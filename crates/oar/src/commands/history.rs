@@ -1,5 +1,5 @@
 use cli_support::{CliError, ExitCode, TextStyle, complete};
-use oar_core::operations::history::{ConsentEntry, Entry, History};
+use oar_core::operations::history::{ConsentEntry, Entry, History, IssueDeed, IssueEntry};
 use oar_core::statebox::{RunOutcome, RunView, TaskName};
 
 use crate::release::Release;
@@ -31,6 +31,20 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
         ui.text(format!(
             "{:<20}  {:<names$}  consent by {}, {standing}",
             consent.at, consent.command, consent.by
+        ));
+    }
+    for IssueEntry { at, deed, by, issue, resolution } in &answer.issues {
+        let word = match deed {
+            IssueDeed::Reported => "reported",
+            IssueDeed::Resolved => "resolved",
+        };
+        let resolution = resolution.as_ref().map(|how| format!(": {how}")).unwrap_or_default();
+        ui.text(format!(
+            "{:<20}  {:<names$}  {word} by {by}\n{:22}{}",
+            at.as_deref().unwrap_or("-"),
+            "issue",
+            "",
+            indented(&format!("{issue}{resolution}"))
         ));
     }
     if args.task.is_none() {

@@ -26,6 +26,10 @@ const USER: &str = "demo";
 /// The MCP server, as the multi-call program knows it.
 const SERVER: &str = "mcp";
 
+/// The programs of the demonstration, as the multi-call program knows them, and their own files.
+pub(super) const PROGRAMS: [(&str, &str); 4] =
+    [("oar", "oar"), ("oarctl", "oarctl"), ("jobctl", "jobctl"), (SERVER, "release-tests-mcp")];
+
 /// The longest excerpt of a command's reason, in characters; the whole reason is shown above.
 const LONGEST_REASON: usize = 400;
 
@@ -34,10 +38,7 @@ pub(super) fn demo(arguments: &Demo) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let running = arguments.common.start()?;
     let mut stage = Stage {
-        programs: ["oar", "oarctl", "jobctl", SERVER]
-            .map(Program::find)
-            .into_iter()
-            .collect::<Result<_, _>>()?,
+        programs: PROGRAMS.map(Program::find).into_iter().collect::<Result<_, _>>()?,
         running: &running,
         home: tempfile::Builder::new().prefix("oar-demo-").tempdir()?,
         log: arguments.log,
@@ -256,10 +257,10 @@ struct Program {
 
 impl Program {
     /// Finds it beside this program.
-    fn find(name: &'static str) -> Result<Self, Failure> {
+    fn find((name, own_file): (&'static str, &str)) -> Result<Self, Failure> {
         let own = env::current_exe()?;
         let directory = own.parent().unwrap_or(Path::new("."));
-        for (file, before) in [("release-tests", vec![name]), (name, vec![])] {
+        for (file, before) in [("release-tests", vec![name]), (own_file, vec![])] {
             let path = directory.join(file);
             if path.is_file() {
                 return Ok(Self { name, path, before });

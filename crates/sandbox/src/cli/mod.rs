@@ -197,7 +197,11 @@ enum Failure {
     Spawn { program: String, source: io::Error },
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error("found neither oar, oarctl and jobctl nor release-tests beside {}; build them first: cargo build", .0.display())]
+    #[error(
+        "found neither release-tests nor all of {} beside {}; build them first: cargo build",
+        demo::PROGRAMS.map(|(_, file)| file).join(", "),
+        .0.display()
+    )]
     NoPrograms(PathBuf),
     #[error(
         "the demonstration stopped: `{line}` ended with {status}, and {expected} was expected; it says: {why}"

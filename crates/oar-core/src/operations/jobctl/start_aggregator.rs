@@ -51,7 +51,8 @@ impl Operation for StartAggregator {
         "Follow the test jobs of all builds: retry failed ones, accept builds that passed",
     )
     .hints(&[
-        "A call is one pass; the command makes a pass every so often with --interval.",
+        "A call is one pass.",
+        "The command makes a pass every so often with --interval.",
         "What a pass leaves undone, the next one does.",
     ]);
     type Answer = AggregatorReport;

@@ -120,7 +120,8 @@ impl Operation for StartController {
         "Start the test jobs of a new build, each once",
     )
     .hints(&[
-        "A call is one pass; the command makes a pass every so often with --interval.",
+        "A call is one pass.",
+        "The command makes a pass every so often with --interval.",
         "What a pass leaves undone, the next one does.",
     ]);
     type Answer = Answer;

@@ -164,7 +164,7 @@ impl Operation for CheckTestResults {
     )
     .named(Program::Oarctl)
     .interrupted(Interruption::BetweenItems)
-    .hints(&["A call is one pass; the command makes a pass every so often with --interval."]);
+    .hints(&["A call is one pass.", "The command makes a pass every so often with --interval."]);
     type Answer = Answer;
 
     async fn run(self, call: &Call) -> Result<Answer, TaskError> {

@@ -178,7 +178,8 @@ impl Operation for StartReleaseDetector {
     .named(Program::Oarctl)
     .interrupted(Interruption::BetweenItems)
     .hints(&[
-        "A call is one pass; the command makes a pass every so often with --interval.",
+        "A call is one pass.",
+        "The command makes a pass every so often with --interval.",
         "What a pass leaves undone, the next one does.",
     ]);
     type Answer = Answer;

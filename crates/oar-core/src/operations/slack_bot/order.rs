@@ -103,6 +103,11 @@ impl Output {
         self.written().text.clone()
     }
 
+    /// Forgets everything, when nobody needs it any more.
+    pub fn clear(&self) {
+        *self.written() = Written::default();
+    }
+
     /// The last note so far; empty when there is none.
     pub fn last_note(&self) -> String {
         self.written().last_note.clone()

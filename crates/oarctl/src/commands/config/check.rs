@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use cli_support::{CliError, ExitCode, Session, TextStyle};
 use oar_core::config::{
-    Problem, Severity, SupportedVersions, check_document, check_environment, find_document, jwe,
+    Problem, Severity, SupportedVersions, check_document, check_environment, check_expiry, find_document, jwe,
 };
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -40,6 +40,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> 
     let plain = if is_plain { text } else { input::decrypted(&text, &path, session)? };
     let versions = SupportedVersions::beside(Some(&path))?;
     let mut problems = check_document(plain.expose_secret(), &versions, Some(input::directory_of(&path)));
+    problems.extend(check_expiry(plain.expose_secret(), session.clock.now()));
     if args.file.is_none() {
         problems.extend(check_environment(&session.environment));
     }
