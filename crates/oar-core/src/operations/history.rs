@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::call::Call;
 use super::row::{About, Conclusion, Operation};
 use crate::flow::outcome::TaskError;
-use crate::statebox::{ConsentView, MetadataRecord, RunView, TaskName};
+use crate::statebox::{ConsentView, MetadataRecord, NodeName, RunView, TaskName};
+use crate::tasks::status::DecisionRow;
 use crate::version::ReleaseVersion;
 
 /// The operation, with its arguments.
@@ -29,6 +30,9 @@ pub struct Answer {
     /// The consents that people recorded, oldest first, whatever became of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub consents: Vec<ConsentEntry>,
+    /// What people decided, oldest first, whatever became of it: holds, verdicts, waivers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<DecisionRow>,
 }
 
 /// A consent that a person recorded.
@@ -75,6 +79,11 @@ impl Operation for History {
         consents.sort_by(|one, other| one.consent.at.cmp(&other.consent.at));
         // The sort is stable, so runs of the same second keep the order of their task.
         runs.sort_by(|one, other| one.run.started.cmp(&other.run.started));
-        Ok(Answer { release: call.release()?.clone(), runs, metadata: state.metadata_history(), consents })
+        let is_asked_for = |row: &DecisionRow| {
+            self.task.is_none_or(|task| row.decision.node_name() == Some(NodeName::Task(task)))
+        };
+        let decisions = DecisionRow::all(&state, now).into_iter().filter(is_asked_for).collect();
+        let (release, metadata) = (call.release()?.clone(), state.metadata_history());
+        Ok(Answer { release, runs, metadata, consents, decisions })
     }
 }
