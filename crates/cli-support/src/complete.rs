@@ -11,7 +11,7 @@ use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::Shells;
 use oar_core::config::{Environment, RecentReleases, SupportedVersions, find_document};
 use oar_core::operations::consent::CriticalTask;
-use oar_core::statebox::{TaskName, TaskStatus};
+use oar_core::statebox::{NodeName, TaskName, TaskStatus, Verdict};
 
 use crate::{CliError, ExitCode, OutputFormat, Ui};
 
@@ -95,6 +95,16 @@ pub fn critical_tasks() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         CriticalTask::all().map(|task| CompletionCandidate::new(task.command())).collect()
     })
+}
+
+/// The names of a release's tasks and checkpoints.
+pub fn nodes() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| NodeName::all().map(|node| CompletionCandidate::new(node.id())).collect())
+}
+
+/// What may be decided about a node.
+pub fn verdicts() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| Verdict::ALL.map(|verdict| CompletionCandidate::new(verdict.text())).into())
 }
 
 /// The statuses of tasks, as one word each.

@@ -33,8 +33,11 @@ const GROUPS: &[help::Group] = &[
             "change-advisory-status",
         ],
     ),
-    ("State", &["consent", "hold", "task", "issue"]),
-    ("Information", &["status", "drive", "history", "log", "timeline", "metadata", "is-shipped", "doctor"]),
+    ("State", &["consent", "decide", "waive", "hold", "task", "issue"]),
+    (
+        "Information",
+        &["releases", "status", "drive", "history", "log", "timeline", "metadata", "is-shipped", "doctor"],
+    ),
 ];
 
 /// Take an OpenShift z-stream release from announced to shipped
@@ -80,9 +83,12 @@ enum Command {
     AddQeApproval(commands::add_qe_approval::Args),
     ChangeAdvisoryStatus(commands::change_advisory_status::Args),
     Consent(commands::consent::Args),
+    Decide(commands::decide::Args),
+    Waive(commands::waive::Args),
     Hold(commands::hold::Args),
     Task(commands::task::Args),
     Issue(commands::issue::Args),
+    Releases(commands::releases::Args),
     Status(commands::status::Args),
     Drive(commands::drive::Args),
     History(commands::history::Args),
@@ -105,7 +111,7 @@ impl Program for Oar {
             Ok(all) if self.release.is_none() => return all.run(&session).await,
             Ok(_) => {
                 return Err(CliError::usage(
-                    "--all is about every release, and -r names one; give one of them",
+                    "the command is about every release, and -r names one; give one of them",
                 ));
             }
             Err(command) => *command,
@@ -130,12 +136,14 @@ impl Program for Oar {
 /// A command that is about no single release.
 enum OfAll {
     Hold(commands::hold::Args),
+    Releases,
 }
 
 impl OfAll {
     async fn run(self, session: &Session) -> Result<ExitCode, CliError> {
         match self {
             Self::Hold(args) => commands::hold::run_for_all(args, session).await,
+            Self::Releases => commands::releases::run(session).await,
         }
     }
 }
@@ -145,6 +153,7 @@ impl Command {
     fn without_release(self) -> Result<OfAll, Box<Self>> {
         match self {
             Self::Hold(args) if args.all => Ok(OfAll::Hold(args)),
+            Self::Releases(_) => Ok(OfAll::Releases),
             command => Err(Box::new(command)),
         }
     }
@@ -171,7 +180,10 @@ impl Command {
             Self::Log(args) => commands::log::run(args, release).await,
             Self::History(args) => commands::history::run(args, release).await,
             Self::Consent(args) => commands::consent::run(args, release).await,
+            Self::Decide(args) => commands::decide::run(args, release).await,
+            Self::Waive(args) => commands::waive::run(args, release).await,
             Self::Hold(args) => commands::hold::run(args, release).await,
+            Self::Releases(_) => commands::releases::run(&release.session).await,
             Self::Task(args) => commands::task::run(args, release).await,
             Self::Issue(args) => commands::issue::run(args, release).await,
             Self::Metadata(args) => commands::metadata::run(args, release).await,

@@ -106,7 +106,7 @@ impl Scenario {
             command => ("oar", command),
         };
         // What is about every release is told none.
-        let names_one = program == "oar" && !command.contains(&"--all");
+        let names_one = program == "oar" && !command.contains(&"--all") && command != ["releases"];
         let release = if names_one { &["-r", self.release][..] } else { &[] };
         (program, [release, before, command, after].concat())
     }

@@ -58,6 +58,17 @@ pub(super) fn blocked(harness: Harness) -> Harness {
     harness
 }
 
+/// People decided on the Konflux release.
+pub(super) fn decided(harness: Harness) -> Harness {
+    let harness = konflux(harness);
+    for command in
+        [&["decide", "analyze-promoted-build", "accept"][..], &["waive", "analyze-candidate-build"]]
+    {
+        harness.oar(KONFLUX, &[command, &["--reason", "known flakes"]].concat()).expect(0);
+    }
+    harness
+}
+
 /// The Konflux release is held.
 pub(super) fn held(harness: Harness) -> Harness {
     let harness = konflux(harness);

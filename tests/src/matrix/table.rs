@@ -109,12 +109,19 @@ const SHIPPED: &[&str] = &["is-shipped"];
 const DRIVE: &[&str] = &["drive", "--plan"];
 const OFFLINE: &[&str] = &["drive", "--offline", "../tools/4.19.1.yaml"];
 
+const EVIDENCE: &str = "https://prow.example.com/view/1";
+
 /// Announced, owned, read; and manual changes of the state.
 fn first() -> Vec<Scenario> {
     let owned = Task("take-ownership", PASS);
     let bugs = Task("update-bug-list", IN_PROGRESS);
     let add = &["issue", "add", "stage is down", "--task", "stage-testing"];
     let resolve = &["issue", "resolve", "stage is down", "--resolution", "it is up"];
+    let accept =
+        &["decide", "analyze-promoted-build", "accept", "--reason", "known flakes", "--evidence", EVIDENCE];
+    let undecide = &["decide", "analyze-promoted-build", "--withdraw"];
+    let waive = &["waive", "analyze-candidate-build", "--reason", "hurried fix", "--until", "2099-12-31"];
+    let unwaive = &["waive", "analyze-candidate-build", "--withdraw"];
     let hold = &["hold", "--reason", "a defect was found", "--until", "2099-12-31"];
     let hold_all = &["hold", "--all", "--reason", "a defect was found"];
     let resume = &["hold", "--withdraw"];
@@ -141,6 +148,13 @@ fn first() -> Vec<Scenario> {
         line("issue_list", KONFLUX, &["issue", "list"], Look, 2, prepare::blocked),
         line("issue_add", KONFLUX, add, Change, 4, prepare::konflux),
         line("issue_resolve", KONFLUX, resolve, Change, 4, prepare::blocked),
+        line("releases", KONFLUX, &["releases"], Look, 6, prepare::blocked),
+        line("decide_konflux", KONFLUX, accept, Change, 4, prepare::konflux),
+        line("decide_errata", ERRATA, accept, Change, 4, prepare::errata),
+        line("decide_withdrawn", KONFLUX, undecide, Change, 4, prepare::decided),
+        line("waive_konflux", KONFLUX, waive, Change, 4, prepare::konflux),
+        line("waive_errata", ERRATA, waive, Change, 4, prepare::errata),
+        line("waive_withdrawn", KONFLUX, unwaive, Change, 4, prepare::decided),
         line("hold_konflux", KONFLUX, hold, Change, 4, prepare::konflux),
         line("hold_errata", ERRATA, hold, Change, 4, prepare::errata),
         line("hold_all", KONFLUX, hold_all, Change, 4, prepare::nothing),

@@ -114,18 +114,18 @@ pub fn before(task: TaskName, state: Option<&State>, now: Timestamp) -> (Vec<Che
     if state.task(task).is_some_and(|view| view.status == TaskStatus::Pass) {
         return (open, problems);
     }
-    let mut waived = Vec::new();
     for earlier in prerequisites(task) {
         match passed(state, earlier, now) {
-            Ok(words) => {
-                if words == Passed::Waived {
-                    waived.push(earlier);
-                }
-                open.push(Check::ok(words.of(earlier)));
-            }
+            Ok(words) => open.push(Check::ok(words.of(earlier))),
             Err(problem) => problems.push(problem),
         }
     }
+    // A task that has passed is not waived any more: what blocks it since then counts.
+    let is_waived = |task: &TaskName| {
+        let has_passed = state.task(*task).is_some_and(|view| view.status == TaskStatus::Pass);
+        !has_passed && state.is_waived(*task, now)
+    };
+    let waived: Vec<TaskName> = TaskName::ALL.into_iter().filter(is_waived).collect();
     let blockers = blockers(task, state, &waived);
     if blockers.is_empty() {
         open.push(Check::ok("no open issue blocks the release"));
@@ -156,7 +156,10 @@ pub fn require(task: TaskName, state: Option<&State>, now: Timestamp) -> Result<
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Passed {
     Pass,
-    Waived,
+    Waived {
+        by: String,
+        reason: String,
+    },
     /// The tests of the candidate build only inform: any verdict will do (spec 05 §8.8, 3).
     Judged(TaskStatus),
     NotAvailable,
@@ -166,7 +169,8 @@ impl Passed {
     fn of(&self, task: TaskName) -> String {
         match self {
             Self::Pass => format!("{task} is Pass"),
-            Self::Waived => format!("{task} is waived"),
+            Self::Waived { by, reason } if by.is_empty() || reason.is_empty() => format!("{task} is waived"),
+            Self::Waived { by, reason } => format!("{task} is waived by {by}: {reason}"),
             Self::Judged(status) => format!("{task} has its verdict, which only informs: {status}"),
             Self::NotAvailable => format!("{task}: an issue says that its result is not available"),
         }
@@ -191,9 +195,9 @@ fn passed(state: &State, task: TaskName, now: Timestamp) -> Result<Passed, Probl
         TaskStatus::Fail if informs => return Ok(Passed::Judged(status)),
         _ => {}
     }
-    let waiver = view.and_then(|view| view.waiver);
-    if waiver.as_ref().is_some_and(|waiver| waiver.counts_at(now)) {
-        return Ok(Passed::Waived);
+    let waivers = state.waivers(task);
+    if let Some(waiver) = waivers.iter().find(|waiver| waiver.counts_at(now)) {
+        return Ok(Passed::Waived { by: waiver.by.clone(), reason: waiver.reason.clone() });
     }
     if informs && not_available(state, task).is_some() {
         return Ok(Passed::NotAvailable);
@@ -209,7 +213,7 @@ fn passed(state: &State, task: TaskName, now: Timestamp) -> Result<Passed, Probl
         format!("oar -r {release} {task}")
     };
     let must = if informs { "have a verdict" } else { "be Pass" };
-    let expired = if waiver.is_some() { ": its waiver has expired" } else { "" };
+    let expired = if !waivers.is_empty() { ": its waiver has expired" } else { "" };
     Err(Problem::blocked(format!("{task} is {status}, and must {must}{expired}")).then(next))
 }
 
@@ -236,7 +240,9 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
-    use crate::statebox::{ManualStatus, Metadata, NewIssue, Waiver};
+    use crate::statebox::{
+        DecisionKind, ManualStatus, Metadata, NewDecision, NewIssue, NodeName, Subject, Waiver,
+    };
 
     fn now() -> Timestamp {
         date(2026, 7, 6).at(12, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp()
@@ -338,6 +344,34 @@ mod tests {
         };
         let _ = state.set_waiver(cve, Some(&waiver));
         assert_eq!(problems(&state, TaskName::ChangeAdvisoryStatus), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_waiver_that_was_recorded_counts_until_it_ends_or_is_taken_back() {
+        let builds = [TaskName::AnalyzeCandidateBuild, TaskName::AnalyzePromotedBuild];
+        let rest: Vec<TaskName> = all().into_iter().filter(|task| !builds.contains(task)).collect();
+        let mut state = state(&rest);
+        assert_eq!(problems(&state, TaskName::ChangeAdvisoryStatus).len(), 2);
+        let until = "2026-07-06T13:00:00Z".parse().unwrap();
+        for task in builds {
+            let subject = Subject::Waiver { task, until: Some(until) };
+            let (id, by) = (task.to_string(), "lead".to_owned());
+            let decision = NewDecision { id, subject, by, at: now(), reason: "hurried fix".to_owned() };
+            assert!(state.decide(&decision).is_changed());
+        }
+        let (open, problems) = before(TaskName::ChangeAdvisoryStatus, Some(&state), now());
+        assert_eq!(problems, []);
+        let words = "analyze-promoted-build is waived by lead: hurried fix";
+        assert!(open.iter().any(|check| check.text == words), "{open:?}");
+        let later = now().checked_add(jiff::SignedDuration::from_hours(2)).unwrap();
+        let over = before(TaskName::ChangeAdvisoryStatus, Some(&state), later).1;
+        assert_eq!(over.len(), 2);
+        assert!(over.iter().all(|problem| problem.text.ends_with(": its waiver has expired")), "{over:?}");
+        let node = Some(NodeName::Task(builds[1]));
+        let _ = state.withdraw_decisions(DecisionKind::Waiver, node, "lead", now());
+        let (_, problems) = before(TaskName::ChangeAdvisoryStatus, Some(&state), now());
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].text.starts_with("analyze-promoted-build is Not Started"), "{problems:?}");
     }
 
     #[test]

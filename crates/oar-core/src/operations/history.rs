@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::call::Call;
 use super::row::{About, Conclusion, Operation};
 use crate::flow::outcome::TaskError;
-use crate::statebox::{ConsentView, IssueView, MetadataRecord, RunView, TaskName};
+use crate::statebox::{ConsentView, IssueView, MetadataRecord, NodeName, RunView, TaskName};
+use crate::tasks::status::DecisionRow;
 use crate::version::ReleaseVersion;
 
 /// The operation, with its arguments.
@@ -32,6 +33,9 @@ pub struct Answer {
     /// Who reported or resolved which issue, oldest first, as far as that is recorded.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub issues: Vec<IssueEntry>,
+    /// What people decided, oldest first, whatever became of it: holds, verdicts, waivers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<DecisionRow>,
 }
 
 /// What somebody did with an issue.
@@ -127,7 +131,11 @@ impl Operation for History {
         let issues = state.issues().into_iter().filter(is_meant);
         let mut issues: Vec<IssueEntry> = issues.flat_map(IssueEntry::of).collect();
         issues.sort_by(|one, other| one.at.cmp(&other.at));
+        let is_asked_for = |row: &DecisionRow| {
+            self.task.is_none_or(|task| row.decision.node_name() == Some(NodeName::Task(task)))
+        };
+        let decisions = DecisionRow::all(&state, now).into_iter().filter(is_asked_for).collect();
         let (release, metadata) = (call.release()?.clone(), state.metadata_history());
-        Ok(Answer { release, runs, metadata, consents, issues })
+        Ok(Answer { release, runs, metadata, consents, issues, decisions })
     }
 }

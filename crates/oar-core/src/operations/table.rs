@@ -4,10 +4,10 @@ use super::job::start::{RunImageConsistencyCheck, RunStageTesting, StartOne};
 use super::row::{Program, Row};
 use super::{
     add_qe_approval, change_advisory_status, check_cve_tracker_bug, check_greenwave_cvp_tests, consent,
-    create_test_report, doctor, drive, drop_bugs, history, hold, image_consistency_check, image_signed_check,
-    is_shipped, issue, jira_notificator, job, jobctl, log, metadata, oarctl, overview, payload_consistency,
-    push_to_cdn_staging, stage_testing, statebox_validate, status, take_ownership, task_set, tick, timeline,
-    update_bug_list,
+    create_test_report, decide, doctor, drive, drop_bugs, history, hold, image_consistency_check,
+    image_signed_check, is_shipped, issue, jira_notificator, job, jobctl, log, metadata, oarctl, overview,
+    payload_consistency, push_to_cdn_staging, releases, stage_testing, statebox_validate, status,
+    take_ownership, task_set, tick, timeline, update_bug_list,
 };
 use crate::prow::jobs::RunJob;
 
@@ -27,6 +27,7 @@ pub const TABLE: &[Row] = &[
     Row::of::<add_qe_approval::AddQeApproval>(),
     Row::of::<change_advisory_status::ChangeAdvisoryStatus>(),
     Row::of::<is_shipped::IsShipped>(),
+    Row::of::<releases::Releases>(),
     Row::of::<status::Status>(),
     Row::of::<drive::Drive>(),
     Row::of::<history::History>(),
@@ -35,6 +36,8 @@ pub const TABLE: &[Row] = &[
     Row::of::<metadata::Metadata>(),
     Row::of::<doctor::ReleaseDoctor>(),
     Row::of::<consent::GiveConsent>(),
+    Row::of::<decide::Decide>(),
+    Row::of::<decide::Waive>(),
     Row::of::<hold::Hold>(),
     Row::of::<task_set::TaskSet>(),
     Row::of::<issue::IssueAdd>(),

@@ -292,6 +292,13 @@ impl StatusPlan {
 
 /// Whether the release's date is close enough for its approval; only a person may decide to approve earlier
 /// (spec 05 §8.5).
+/// Whether people let the release go on without both of its builds judged: a hurried fix, which the rule of the day does not
+/// hold back (spec 05 §8.5, W).
+fn is_hurried(state: &State, now: Timestamp) -> bool {
+    let builds = [TaskName::AnalyzeCandidateBuild, TaskName::AnalyzePromotedBuild];
+    builds.into_iter().all(|build| state.is_waived(build, now))
+}
+
 fn date_gate(date: Option<&ReleaseDate>, now: Timestamp, early: bool) -> Result<Check, Problem> {
     const ANSWER: &str = "approve before its day with --early";
     let Some(day) = date.map(ReleaseDate::date) else {
@@ -346,7 +353,8 @@ impl Task for ChangeAdvisoryStatus {
         let passed =
             state.and_then(|state| state.task(TASK)).is_some_and(|view| view.status == TaskStatus::Pass);
         // The day was decided when the wait began.
-        match date_gate(self.services.config().release_date(), now, self.early || waits || passed) {
+        let early = self.early || waits || passed || state.is_some_and(|state| is_hurried(state, now));
+        match date_gate(self.services.config().release_date(), now, early) {
             Ok(check) => open.push(check),
             Err(problem) => problems.push(problem),
         }
@@ -529,6 +537,29 @@ impl ChangeAdvisoryStatus {
             result: result.to_owned(),
             next_check: after(at, self.policy.interval),
             lease_until: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statebox::{Metadata, NewDecision, Subject};
+
+    #[test]
+    fn the_day_does_not_hold_back_a_release_whose_builds_are_both_waived() {
+        let now: Timestamp = "2026-07-02T10:00:00Z".parse().unwrap();
+        let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), now);
+        assert!(!is_hurried(&state, now));
+        for (task, expected) in [
+            (TaskName::StageTesting, false),
+            (TaskName::AnalyzeCandidateBuild, false),
+            (TaskName::AnalyzePromotedBuild, true),
+        ] {
+            let subject = Subject::Waiver { task, until: None };
+            let (id, by) = (task.to_string(), "lead".to_owned());
+            let _ = state.decide(&NewDecision { id, subject, by, at: now, reason: "hurried".to_owned() });
+            assert_eq!(is_hurried(&state, now), expected, "{task}");
         }
     }
 }

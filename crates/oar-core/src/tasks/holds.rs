@@ -81,18 +81,10 @@ impl Holds {
         Ok(freezes)
     }
 
-    /// The dated freezes that last now.
-    pub fn dated(&self) -> Result<Vec<DatedFreeze>, Closed> {
-        let document = self.clients.settings().document().map_err(|error| self.unknown(&error))?;
-        let mut freezes = document.freezes().map_err(|error| self.unknown(&error))?;
-        freezes.retain(|freeze| freeze.lasts_at(self.clients.clock().now()));
-        Ok(freezes)
-    }
-
     /// Everything that keeps effects from beginning now, and what cannot be found out of that.
     pub async fn reasons(&self) -> Vec<Closed> {
         let (of_release, of_all) = join(self.of_release(), self.of_all()).await;
-        let by_date = self.dated().map(|freezes| freezes.iter().map(by_date).collect());
+        let by_date = dated(&self.clients).map_err(|error| self.unknown(&error));
         [of_release, of_all, by_date]
             .into_iter()
             .flat_map(|found| found.unwrap_or_else(|closed| vec![closed]))
@@ -109,17 +101,41 @@ impl Holds {
         Ok(self.freezes().await?.closed(self.clients.clock().now()))
     }
 
-    /// What cannot be looked at is not known, and nothing begins. A file that is there and cannot be understood stays so
-    /// until a person repairs it.
     fn unknown(&self, error: &dyn Classified) -> Closed {
-        let class = match error.class() {
-            ErrorClass::Blocked => ErrorClass::Blocked,
-            class => class.of_unknown(),
-        };
-        let text =
-            format!("whether {} is held cannot be found out, so nothing begins: {error}", self.release);
-        Closed { class, text, hint: error.hint() }
+        unknown(&self.release.to_string(), error)
     }
+}
+
+/// What cannot be looked at is not known, and nothing begins. A file that is there and cannot be understood stays so until a
+/// person repairs it.
+fn unknown(what: &str, error: &dyn Classified) -> Closed {
+    let class = match error.class() {
+        ErrorClass::Blocked => ErrorClass::Blocked,
+        class => class.of_unknown(),
+    };
+    let text = format!("whether {what} is held cannot be found out, so nothing begins: {error}");
+    Closed { class, text, hint: error.hint() }
+}
+
+/// The dated freezes that last now.
+fn dated(clients: &Clients) -> Result<Vec<Closed>, ConfigError> {
+    let now = clients.clock().now();
+    let freezes = clients.settings().document()?.freezes()?;
+    Ok(freezes.iter().filter(|freeze| freeze.lasts_at(now)).map(by_date).collect())
+}
+
+/// Why nothing begins for any release now, and what cannot be found out of that (one request).
+pub async fn reasons_for_all(clients: &Clients) -> Vec<Closed> {
+    let unknown = |error: &dyn Classified| vec![unknown("every release", error)];
+    let recorded = match freeze_file(clients) {
+        Ok(file) => match file.read().await {
+            Ok(freezes) => freezes.closed(clients.clock().now()),
+            Err(error) => unknown(&error),
+        },
+        Err(error) => unknown(&error),
+    };
+    let dated = dated(clients).unwrap_or_else(|error| unknown(&error));
+    recorded.into_iter().chain(dated).collect()
 }
 
 #[async_trait]

@@ -1,5 +1,6 @@
 //! The work of the `oar` commands, one file each, for both flows.
 
+pub mod active_releases;
 pub mod add_qe_approval;
 pub mod approval_wait;
 mod art_stage_test;

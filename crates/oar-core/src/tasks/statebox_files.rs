@@ -161,6 +161,30 @@ impl StateBoxFiles {
         self.texts(&listing, newest).await
     }
 
+    /// The active releases with their states, and those of which it is not known whether they are active, with why. A file
+    /// that was read before is in the cache of this machine.
+    pub async fn active_states(&self) -> Result<Vec<(ReleaseVersion, Result<State, String>)>, TaskError> {
+        let listing = self.list().await?;
+        let candidates = candidates(&listing);
+        let newest: HashMap<YStream, &ReleaseVersion> =
+            listing.keys().map(|release| (release.y_stream(), release)).collect();
+        let today = today(self.clients.clock().now());
+        let mut states = Vec::new();
+        for (release, text) in self.texts(&listing, &candidates).await? {
+            let is_newest = newest.get(&release.y_stream()) == Some(&&release);
+            let state = text.and_then(|text| State::parse(&text).map_err(|_| "it is damaged".to_owned()));
+            // Of one that cannot be read it is not known.
+            let is_active = match &state {
+                Ok(state) => Facts::of(state).is_active(is_newest, today),
+                Err(_) => true,
+            };
+            if is_active {
+                states.push((release, state));
+            }
+        }
+        Ok(states)
+    }
+
     fn read(&self) -> std::sync::MutexGuard<'_, HashMap<ReleaseVersion, (String, Facts)>> {
         // Every change of the map is one call, so a panic elsewhere cannot leave it inconsistent.
         self.read.lock().unwrap_or_else(PoisonError::into_inner)

@@ -7,8 +7,8 @@ use crate::flow::nodes::{Readiness, readiness, refuses};
 use crate::flow::runner::other_run;
 use crate::permit::Closed;
 use crate::statebox::{
-    ANOTHER_PROGRAM, ConsentView, IssueView, Job, Metadata, NotificationState, RunOutcome, RunView, State,
-    TaskName, TaskStatus, TaskView, Wait,
+    ANOTHER_PROGRAM, ConsentView, DecisionKind, DecisionView, IssueView, Job, Metadata, NotificationState,
+    RunOutcome, RunView, State, TaskName, TaskStatus, TaskView, Wait,
 };
 
 /// The result of `oar status`, as in its JSON.
@@ -31,9 +31,34 @@ pub struct StatusReport {
     pub others: Vec<StatusRow>,
     /// Unresolved issues, blockers first.
     pub issues: Vec<IssueRow>,
+    /// What people decided about tasks and checkpoints, the oldest first, whatever became of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<DecisionRow>,
     /// The commands that can be run now: those of tasks that are not blocked, and of tasks that are In
     /// Progress and that no process is running.
     pub next: Vec<String>,
+}
+
+/// What a person decided.
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+pub struct DecisionRow {
+    /// The decision.
+    pub decision: DecisionView,
+    /// Whether it counts.
+    pub counts: bool,
+    /// How it stands, in words.
+    pub standing: String,
+}
+
+impl DecisionRow {
+    /// The decisions of `state` as they stand at `now`, the oldest first.
+    pub fn all(state: &State, now: Timestamp) -> Vec<Self> {
+        let row = |decision: DecisionView| {
+            let (counts, standing) = (decision.counts_at(now), decision.standing(now).to_string());
+            Self { decision, counts, standing }
+        };
+        state.decisions().into_iter().map(row).collect()
+    }
 }
 
 /// A reason why nothing begins.
@@ -129,6 +154,10 @@ impl StatusReport {
             tasks,
             others: others.into_iter().map(|task| task_row(state, task, now)).collect(),
             issues,
+            decisions: DecisionRow::all(state, now)
+                .into_iter()
+                .filter(|row| row.decision.kind != DecisionKind::Hold)
+                .collect(),
             next,
         }
     }

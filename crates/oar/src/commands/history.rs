@@ -47,6 +47,13 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
             indented(&format!("{issue}{resolution}"))
         ));
     }
+    for row in &answer.decisions {
+        let mut line = format!("{:<20}  {}", row.decision.at, indented(&row.decision.to_string()));
+        if !row.counts {
+            line = format!("{line}\n{:22}{}", "", row.standing);
+        }
+        ui.text(line);
+    }
     if args.task.is_none() {
         for record in &answer.metadata {
             let (at, by) = (record.at.as_deref().unwrap_or("-"), record.by.as_deref().unwrap_or("unknown"));

@@ -72,6 +72,13 @@ fn render(report: &StatusReport) -> String {
         lines.push(format!("  {kind} of {about}{age}"));
         wrap(&issue.issue, INDENT, &mut lines);
     }
+    if !report.decisions.is_empty() {
+        lines.extend([String::new(), TextStyle::Strong.paint("Decisions")]);
+    }
+    for row in &report.decisions {
+        let more = if row.counts { String::new() } else { format!(" ({})", row.standing) };
+        wrap(&format!("{}{more}", row.decision), INDENT, &mut lines);
+    }
     lines.push(String::new());
     let pass = report.tasks.iter().filter(|row| row.status == TaskStatus::Pass).count();
     let next = if report.next.is_empty() {
