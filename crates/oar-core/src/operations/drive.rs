@@ -1,7 +1,7 @@
 //! `drive`: the plan of a release.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::call::Call;
 use super::files::{Content, File};
@@ -23,15 +23,10 @@ pub struct Drive {
     pub offline: Option<File>,
 }
 
-/// The plan.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(transparent)]
-pub struct Answer(pub DrivePlan);
-
-impl Conclusion for Answer {
+impl Conclusion for DrivePlan {
     /// A node that nobody would look at again is a defect of this program.
     fn class(&self) -> Option<ErrorClass> {
-        (!self.0.defects.is_empty()).then_some(ErrorClass::Failed)
+        (!self.defects.is_empty()).then_some(ErrorClass::Failed)
     }
 }
 
@@ -41,9 +36,9 @@ impl Operation for Drive {
         "Show what stands where in the release, what would be done now, what waits, and who must act",
     )
     .hints(&["It changes nothing; `oar status` shows what the StateBox alone says."]);
-    type Answer = Answer;
+    type Answer = DrivePlan;
 
-    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
+    async fn run(self, call: &Call) -> Result<DrivePlan, TaskError> {
         let release = call.release()?;
         if let Some(file) = self.offline {
             let state = state_of(file.clone())?;
@@ -55,7 +50,7 @@ impl Operation for Drive {
                     .into());
             }
             let now = call.clock().now();
-            return Ok(Answer(plan::offline(release, &state, &file.name, now)));
+            return Ok(plan::offline(release, &state, &file.name, now));
         }
         let policy = match call.settings().document() {
             Ok(document) => document.drive_policy()?,
@@ -70,7 +65,7 @@ impl Operation for Drive {
             Err(error) => return Err(error.into()),
         };
         let location = statebox.location();
-        Ok(Answer(plan::plan(call.clients(), release, state.as_ref(), &location, &policy).await))
+        Ok(plan::plan(call.clients(), release, state.as_ref(), &location, &policy).await)
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
         None => release.perform(Drive { plan: args.plan, offline: None }).await?,
     };
     session.ui.json(&answer);
-    session.ui.text(render(&answer.0));
+    session.ui.text(render(&answer));
     Ok(exit_code(&answer))
 }
 

@@ -173,6 +173,7 @@ impl World {
             RunOutcome::Pass => Some(TaskStatus::Pass),
             RunOutcome::Fail => Some(TaskStatus::Fail),
             RunOutcome::InProgress => Some(TaskStatus::InProgress),
+            RunOutcome::NotStarted => Some(TaskStatus::NotStarted),
             _ => None,
         };
         let end = RunEnd {
