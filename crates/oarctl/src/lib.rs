@@ -12,7 +12,7 @@ use cli_support::{Build, CliError, CommandLine, CommonArgs, ExitCode, Program, S
 const GROUPS: &[help::Group] = &[
     ("Configuration", &["config"]),
     ("Checks", &["image-consistency-check"]),
-    ("State", &["statebox", "tick"]),
+    ("State", &["statebox", "drive", "tick"]),
     ("Agents", &["start-release-detector", "jira-notificator", "check-test-results", "slack-bot", "agents"]),
     ("About the programs", &["operations"]),
 ];

@@ -236,7 +236,15 @@ impl World {
 
     fn input<'a>(&'a self, release: &'a ReleaseVersion) -> Input<'a> {
         let Self { state, facts, policy, now } = self;
-        Input { release, state: state.as_ref(), location: "4.19.1.yaml", facts, policy, now: *now }
+        Input {
+            release,
+            state: state.as_ref(),
+            location: "4.19.1.yaml",
+            facts,
+            policy,
+            now: *now,
+            ended: |process| process == "ended",
+        }
     }
 
     fn plans(&self) -> BTreeMap<Node, NodePlan> {
