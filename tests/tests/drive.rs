@@ -189,3 +189,137 @@ fn a_file_alone_gives_a_plan_without_any_request() {
     harness.oar(KONFLUX, &["drive", "--offline", file]).expect(2);
     harness.oar(KONFLUX, &["drive", "--offline", "/nowhere"]).expect(2);
 }
+
+/// One pass of the engine.
+fn once(harness: &Harness, release: &str) -> Value {
+    harness.oar(release, &["drive", "--once", "--output", "json"]).expect(0).json()
+}
+
+/// How each step ended that was run.
+fn runs(pass: &Value) -> Vec<(&str, &str)> {
+    pass["runs"].as_array().unwrap().iter().map(run_of).collect()
+}
+
+fn run_of(run: &Value) -> (&str, &str) {
+    (run["node"].as_str().unwrap(), run["result"].as_str().unwrap())
+}
+
+/// What the engine told people: the text of each message, and whether it stands in a thread.
+fn told(harness: &Harness) -> Vec<(String, bool)> {
+    let slack = harness.sandbox.world().slack.lock();
+    let ours = slack.messages.iter().filter(|message| {
+        message.text.contains("waits for people") || message.text.contains("is driven automatically")
+    });
+    ours.map(|message| (message.text.clone(), message.thread_ts.is_some())).collect()
+}
+
+fn pushes(harness: &Harness) -> usize {
+    harness.sandbox.writes().iter().filter(|request| request.line().contains("/push")).count()
+}
+
+#[test]
+fn a_pass_begins_a_release_and_asks_each_question_once() {
+    for release in [KONFLUX, ERRATA] {
+        let harness = Harness::announced(release);
+        harness.pass(release, "check-cve-tracker-bug");
+        let pass = once(&harness, release);
+        assert!(runs(&pass).contains(&("take-ownership", "done")), "{pass:#}");
+        assert!(harness.prow_jobs().is_empty() && pushes(&harness) == 0, "{}", harness.request_lines());
+        let now = &pass["plan"];
+        let push = node(now, "push-to-cdn-staging");
+        let asks = push["to_do"]["do"] == "consent" || push["verdict"]["state"] == "blocked";
+        assert!(asks, "{push:#}");
+        let messages = told(&harness);
+        assert_eq!(messages.iter().map(|(_, threaded)| *threaded).collect::<Vec<_>>(), [false, true]);
+        assert!(messages[1].0.contains("push-to-cdn-staging"), "{messages:?}");
+
+        // Nothing has changed, so nothing is done, written or said.
+        let before = harness.statebox(release);
+        harness.sandbox.clear_requests();
+        let again = once(&harness, release);
+        assert_eq!((runs(&again), &again["told"]), (Vec::new(), &Value::from(0)), "{again:#}");
+        assert!(harness.sandbox.writes().is_empty(), "{:?}", harness.sandbox.writes());
+        assert_eq!((harness.statebox(release), told(&harness)), (before, messages));
+        harness.sandbox.assert_no_unexpected();
+    }
+}
+
+#[test]
+fn what_verdicts_are_about_is_recorded_once() {
+    let harness = Harness::announced(KONFLUX);
+    harness.pass(KONFLUX, "take-ownership");
+    once(&harness, KONFLUX);
+    let text = harness.statebox(KONFLUX).unwrap();
+    assert!(text.contains("judged:"), "{text}");
+    once(&harness, KONFLUX);
+    assert_eq!(harness.statebox(KONFLUX).unwrap(), text);
+}
+
+#[test]
+fn a_recorded_consent_lets_one_run_through() {
+    let harness = Harness::announced(ERRATA);
+    for task in ["take-ownership", "check-cve-tracker-bug"] {
+        harness.pass(ERRATA, task);
+    }
+    for advisory in harness.sandbox.world().errata.lock().advisories.values_mut() {
+        if advisory.state == sandbox::services::errata::AdvisoryState::NewFiles {
+            advisory.state = sandbox::services::errata::AdvisoryState::Qe;
+        }
+    }
+    once(&harness, ERRATA);
+    assert_eq!(pushes(&harness), 0);
+    harness.oar(ERRATA, &["consent", "push-to-cdn-staging", "--yes"]).expect(0);
+    let pass = once(&harness, ERRATA);
+    let run =
+        pass["runs"].as_array().unwrap().iter().find(|run| run["node"] == "push-to-cdn-staging").unwrap();
+    assert!(run["allowed_by"].as_str().unwrap().starts_with("the consent of tester of "), "{run:#}");
+    let started = pushes(&harness);
+    assert!(started > 0, "{run:#}");
+    once(&harness, ERRATA);
+    assert_eq!(pushes(&harness), started);
+}
+
+#[test]
+fn the_policy_starts_paid_jobs_once_and_is_named() {
+    let harness = Harness::new().with_document(|document| {
+        document["drive"] = serde_json::json!({"image-consistency-check": "auto", "stage-testing": "auto"});
+    });
+    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    for task in ["take-ownership", "check-cve-tracker-bug", "push-to-cdn-staging"] {
+        harness.pass(KONFLUX, task);
+    }
+    let pass = once(&harness, KONFLUX);
+    for task in ["image-consistency-check", "stage-testing"] {
+        let run = pass["runs"].as_array().unwrap().iter().find(|run| run["node"] == task).unwrap();
+        assert_eq!(run["result"], "running", "{run:#}");
+        assert!(run["allowed_by"].as_str().unwrap().ends_with(&format!("drive.{task} is auto")), "{run:#}");
+    }
+    assert_eq!(harness.prow_jobs().len(), 1);
+    assert!(harness.statebox(KONFLUX).unwrap().contains("drive.stage-testing is auto"));
+    once(&harness, KONFLUX);
+    assert_eq!(harness.prow_jobs().len(), 1);
+}
+
+#[test]
+fn each_release_is_for_itself() {
+    let harness = Harness::announced(KONFLUX);
+    harness.put_statebox("4.18.9", "release: 4.18.9\ntasks: [\n");
+    let run = harness.run("oarctl", ["drive", "-r", KONFLUX, "-r", "4.18.9", "--output", "json"]);
+    assert_ne!(run.code, Some(0), "{run:?}");
+    let rows = run.json();
+    let row = |release: &str| rows.as_array().unwrap().iter().find(|row| row["release"] == release).unwrap();
+    assert!(!row("4.18.9")["problems"].as_array().unwrap().is_empty(), "{rows:#}");
+    let ran = row(KONFLUX)["runs"].as_array().unwrap();
+    assert!(ran.iter().any(|run| run["node"] == "take-ownership" && run["result"] == "done"), "{rows:#}");
+}
+
+#[test]
+fn a_dry_run_of_all_releases_changes_nothing() {
+    let harness = Harness::announced(KONFLUX);
+    let before = harness.statebox(KONFLUX);
+    harness.sandbox.clear_requests();
+    let run = harness.run("oarctl", ["drive", "--dry-run", "-r", KONFLUX]).expect(0);
+    assert!(run.stdout.contains(&format!("would run oar -r {KONFLUX} take-ownership")), "{run:?}");
+    assert!(harness.sandbox.writes().is_empty());
+    assert_eq!(harness.statebox(KONFLUX), before);
+}

@@ -247,7 +247,7 @@ fn who_acts_for_a_model_reaches_nothing_that_is_for_people() {
 /// The page of `docs/` that describes a command.
 fn page(row: &Row) -> &'static str {
     match (row.about.program, row.about.command) {
-        (Program::Oar, "drive") => "drive.md",
+        (Program::Oar | Program::Oarctl, "drive") => "drive.md",
         (Program::Oar, _) => "oar.md",
         (
             Program::Oarctl,
@@ -323,8 +323,15 @@ fn the_tables_of_commands_name_commands_and_their_options() {
         .filter(|row| matches!(row.about.program, Program::Job | Program::Jobctl))
         .map(|row| format!("{} {}", row.about.program.name(), row.about.command))
         .chain(
-            ["tick", "start-release-detector", "check-test-results", "jira-notificator", "slack-bot"]
-                .map(|agent| format!("oarctl {agent}")),
+            [
+                "tick",
+                "drive",
+                "start-release-detector",
+                "check-test-results",
+                "jira-notificator",
+                "slack-bot",
+            ]
+            .map(|agent| format!("oarctl {agent}")),
         )
         .collect();
     assert_eq!(described, expected);

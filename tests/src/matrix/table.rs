@@ -107,6 +107,8 @@ const CARRY_ON: &[&str] = &["change-advisory-status", "--yes", "--carry-on"];
 const APPROVAL: &[&str] = &["add-qe-approval", "--yes"];
 const SHIPPED: &[&str] = &["is-shipped"];
 const DRIVE: &[&str] = &["drive", "--plan"];
+const ONCE: &[&str] = &["drive", "--once"];
+const DRIVE_ALL: &[&str] = &["oarctl", "drive", "--release", KONFLUX];
 const OFFLINE: &[&str] = &["drive", "--offline", "../tools/4.19.1.yaml"];
 
 const EVIDENCE: &str = "https://prow.example.com/view/1";
@@ -139,6 +141,9 @@ fn first() -> Vec<Scenario> {
         line("drive_errata", ERRATA, DRIVE, Look, 12, prepare::errata),
         line("drive_on_staging", KONFLUX, DRIVE, Look, 24, prepare::on_staging),
         line("drive_to_approve", KONFLUX, DRIVE, Look, 30, prepare::approvable),
+        line("drive_once_konflux", KONFLUX, ONCE, Change, 110, prepare::checked),
+        line("drive_once_errata", ERRATA, ONCE, Change, 110, prepare::checked_errata),
+        line("drive_all", KONFLUX, DRIVE_ALL, Change, 110, prepare::checked),
         line("drive_offline", KONFLUX, OFFLINE, Look, 0, prepare::state_on_disk),
         line("history", KONFLUX, &["history"], Look, 2, prepare::owned),
         line("log", KONFLUX, &["log", "take-ownership"], Look, 2, prepare::owned),

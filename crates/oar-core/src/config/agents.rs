@@ -18,6 +18,7 @@ pub const AGENT_COMMANDS: &[(&str, &str)] = &[
     ("oarctl", "jira-notificator"),
     ("oarctl", "slack-bot"),
     ("oarctl", "tick"),
+    ("oarctl", "drive"),
     ("jobctl", "start-controller"),
     ("jobctl", "start-aggregator"),
 ];

@@ -237,8 +237,10 @@ pub enum JobView {
     Infrastructure(String),
     /// It has failed; its state there.
     Failed(String),
-    /// The other system does not have it.
+    /// The other system does not have it, or has none that would be the release's.
     Absent,
+    /// None is recorded, and one with the release's parameters is there; which.
+    Found(String),
 }
 
 /// The pushes of all advisories to staging.

@@ -19,6 +19,7 @@ use crate::clients::prow::ProwState;
 use crate::config::{ConfigError, Impetus};
 use crate::error::{Classified, ErrorClass, ServiceErrorKind};
 use crate::flow::outcome::{Refusal, TaskError};
+use crate::flow::task::Task as _;
 use crate::operators::approval::{payload_look, payload_of};
 use crate::operators::shipment::{Environment, Shipment};
 use crate::operators::staging::Staging;
@@ -26,6 +27,7 @@ use crate::prow::names::ResultName;
 use crate::prow::record::{Job as RecordJob, ResultFile};
 use crate::service::Service;
 use crate::statebox::{State, TaskName};
+use crate::tasks::external_job::{JobPlan, JobStep, describe};
 use crate::tasks::is_shipped::is_shipped;
 use crate::tasks::{ReleaseContext, image_consistency_check, stage_testing};
 use crate::version::{Arch, ReleaseVersion};
@@ -248,7 +250,12 @@ impl<'a> Looker<'a> {
         let view = self.state.and_then(|state| state.task(TaskName::ImageConsistencyCheck));
         let recorded = view.as_ref().and_then(|view| view.job.as_ref()?.id.clone());
         let id = recorded.or_else(|| view.as_ref().and_then(image_consistency_check::old_job));
-        let Some(id) = id else { return Err(Refusal::blocked("no Prow job is recorded").into()) };
+        let Some(id) = id else {
+            let task =
+                image_consistency_check::ImageConsistencyCheck::new(self.context().await?.clone(), None);
+            let plan = task.only_following(true).plan(self.state).await?;
+            return Ok((unrecorded(&plan)?, "the running jobs of Prow".to_owned()));
+        };
         let prow = self.clients.prow();
         let address = prow.link(&id).to_string();
         let view = match prow.job(&id).await? {
@@ -277,7 +284,9 @@ impl<'a> Looker<'a> {
             recorded.or_else(|| view.as_ref().and_then(|view| stage_testing::old_build(view, &path)));
         let number: Option<u64> = number.and_then(|number| number.parse().ok());
         let Some(number) = number else {
-            return Err(Refusal::blocked("no Jenkins build is recorded").into());
+            let task = stage_testing::StageTesting::new(context.clone(), None, false).only_following(true);
+            let plan = task.plan(self.state).await?;
+            return Ok((unrecorded(plan.job())?, path.to_string()));
         };
         let jenkins = self.clients.jenkins()?;
         let Some(build) = jenkins.build(&path, number).await? else {
@@ -350,5 +359,14 @@ impl<'a> Looker<'a> {
         let report = is_shipped(self.context().await?).await?;
         let view = ShippedView { shipped: report.shipped, details: report.details };
         Ok((view, "Errata Tool and GitLab".to_owned()))
+    }
+}
+
+/// The job that a task without a record would follow.
+fn unrecorded(plan: &JobPlan) -> Result<JobView, Refusal> {
+    match &plan.step {
+        JobStep::Follow { observed } => Ok(JobView::Found(describe(&observed.job))),
+        JobStep::Start { .. } | JobStep::Passed => Ok(JobView::Absent),
+        JobStep::Unseen { why, .. } => Err(Refusal::new(ErrorClass::Unavailable, why.clone())),
     }
 }

@@ -11,6 +11,7 @@ use crate::clients::Clients;
 use crate::clock::stamp;
 use crate::config::{DrivePolicy, Flow};
 use crate::error::ErrorClass;
+use crate::flow::holder;
 use crate::flow::nodes::{Node, ROWS, Who};
 use crate::flow::outcome::Refusal;
 use crate::statebox::State;
@@ -102,15 +103,17 @@ pub struct FactUnknown {
     pub nodes: Vec<Node>,
 }
 
-/// The plan of `release` from its state and from the services: only what is needed now is read.
+/// The plan of `release` from its state and from the services, with the facts that it rests on: only what is needed now is
+/// read.
 pub async fn plan(
     clients: &Clients,
     release: &ReleaseVersion,
     state: Option<&State>,
     location: &str,
     policy: &DrivePolicy,
-) -> DrivePlan {
+) -> (DrivePlan, Facts) {
     let looker = Looker::new(clients, release, state);
+    let ended = |process: &str| holder::has_ended(process) == Some(true);
     let mut facts = Facts::default();
     // Whatever is read of a release needs its build data, and each round needs at least one fact more.
     let mut keys = vec![FactKey::BuildData];
@@ -120,16 +123,29 @@ pub async fn plan(
         }
         looker.look(keys.into_iter().collect(), &mut facts).await;
         let now = clients.clock().now();
-        keys = lacking(&evaluate(Input { release, state, location, facts: &facts, policy, now }), &facts);
+        keys =
+            lacking(&evaluate(Input { release, state, location, facts: &facts, policy, now, ended }), &facts);
     }
     let now = clients.clock().now();
-    assemble(Input { release, state, location, facts: &facts, policy, now }, false)
+    let plan = assemble(Input { release, state, location, facts: &facts, policy, now, ended }, false);
+    (plan, facts)
 }
 
 /// The plan of `release` from its state alone.
 pub fn offline(release: &ReleaseVersion, state: &State, location: &str, now: Timestamp) -> DrivePlan {
     let (facts, policy) = (Facts::default(), DrivePolicy::default());
-    assemble(Input { release, state: Some(state), location, facts: &facts, policy: &policy, now }, true)
+    assemble(
+        Input {
+            release,
+            state: Some(state),
+            location,
+            facts: &facts,
+            policy: &policy,
+            now,
+            ended: |_| false,
+        },
+        true,
+    )
 }
 
 /// Refuses a policy with names that are no nodes.

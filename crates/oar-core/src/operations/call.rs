@@ -179,6 +179,22 @@ impl Call {
         Ok(Self { permit: None, consent, asks_only: true, ..part })
     }
 
+    /// A call that is a part of this one, with the same rights, whose critical plans are put to `consent`.
+    ///
+    /// # Errors
+    ///
+    /// The call has no release.
+    pub(super) fn part_that_consents(&self, consent: Arc<dyn Consent>) -> Result<Self, TaskError> {
+        let part = self.part_about(self.release()?)?;
+        Ok(Self { consent, ..part })
+    }
+
+    /// The caller's permission to write, for a consent that must write itself.
+    pub(super) fn shared_permit(&self) -> Result<Arc<WritePermit>, Refusal> {
+        self.permit()?;
+        self.permit.clone().ok_or_else(|| Refusal::blocked("this caller may only read; nothing was changed"))
+    }
+
     pub(super) fn asks_only(&self) -> bool {
         self.asks_only
     }

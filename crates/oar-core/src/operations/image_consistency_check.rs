@@ -45,6 +45,9 @@ text_schema!(JobId, "JobId", "The id of a Prow job", ["0b8e7c1a-1111-4222-8333-9
 pub struct ImageConsistencyCheck {
     /// Id of the Prow job to follow, instead of the one in the StateBox
     pub job_id: Option<JobId>,
+    /// Follow a job that is there, and start none; only callers within the program ask for that
+    #[serde(skip)]
+    pub follow: bool,
     /// Stay, and check again every five minutes until the task has ended
     pub wait: bool,
     /// How to make changes
@@ -67,6 +70,6 @@ impl TaskRow for ImageConsistencyCheck {
     }
 
     fn task(self, on: &Prepared<'_>) -> Result<Work, TaskError> {
-        Ok(Work::new(on.services.clone(), self.job_id.map(|id| id.0)))
+        Ok(Work::new(on.services.clone(), self.job_id.map(|id| id.0)).only_following(self.follow))
     }
 }

@@ -5,6 +5,7 @@
 //! checked against, [`TABLE`]. An operation runs with its own [`Call`] and without process-wide state.
 
 pub mod add_qe_approval;
+pub mod advance;
 mod call;
 pub mod change_advisory_status;
 pub mod check_cve_tracker_bug;

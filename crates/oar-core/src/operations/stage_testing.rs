@@ -19,6 +19,9 @@ pub struct StageTesting {
     pub build_number: Option<NonZeroU64>,
     /// Start a build although ART's own stage test of this payload passed or is running
     pub again: bool,
+    /// Follow a job that is there, and start none; only callers within the program ask for that
+    #[serde(skip)]
+    pub follow: bool,
     /// Stay, and check again every five minutes until the task has ended
     pub wait: bool,
     /// How to make changes
@@ -46,6 +49,6 @@ impl TaskRow for StageTesting {
 
     fn task(self, on: &Prepared<'_>) -> Result<Work, TaskError> {
         let number = self.build_number.map(NonZeroU64::get);
-        Ok(Work::new(on.services.clone(), number, self.again))
+        Ok(Work::new(on.services.clone(), number, self.again).only_following(self.follow))
     }
 }

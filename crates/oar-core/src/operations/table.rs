@@ -43,6 +43,7 @@ pub const TABLE: &[Row] = &[
     Row::of::<issue::IssueAdd>(),
     Row::of::<issue::IssueResolve>(),
     Row::of::<issue::IssueList>(),
+    Row::of::<oarctl::drive::DriveReleases>(),
     Row::of::<tick::Tick>(),
     Row::of::<jira_notificator::JiraNotificator>(),
     Row::of::<oarctl::start_release_detector::StartReleaseDetector>(),

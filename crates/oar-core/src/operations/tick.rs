@@ -107,7 +107,8 @@ impl Operation for Tick {
     type Answer = Answer;
 
     async fn run(self, call: &Call) -> Result<Answer, TaskError> {
-        let policy = WaitPolicy::of(call.settings().environment())?;
+        // A wrong setting is told before anything is read.
+        WaitPolicy::of(call.settings().environment())?;
         let mut answer = Answer::default();
         let mut releases = self.release;
         let all = releases.is_empty();
@@ -136,7 +137,7 @@ impl Operation for Tick {
                     answer.rows.push(foreseen(release, &state, call.clock().now()));
                     continue;
                 }
-                Ok(state) if waits(&state) => look(release, call, policy).await,
+                Ok(state) if waits(&state) => look(release, call).await,
                 Ok(_) if all => continue,
                 Ok(_) => Ok(Look::NoWait),
                 Err(error) => Err(error),
@@ -191,7 +192,9 @@ fn foreseen(release: &ReleaseVersion, state: &State, now: Timestamp) -> ReleaseR
     ReleaseRow { release: release.to_string(), result, detail: Some(detail) }
 }
 
-async fn look(release: &ReleaseVersion, call: &Call, policy: WaitPolicy) -> Result<Look, TaskError> {
+/// One look at the wait of a release, or at messages that could not be sent.
+pub(super) async fn look(release: &ReleaseVersion, call: &Call) -> Result<Look, TaskError> {
+    let policy = WaitPolicy::of(call.settings().environment())?;
     let call = &call.part_about(release)?;
     let services = ReleaseContext::open(call.clients().clone(), release).await?;
     let statebox = call.statebox()?;

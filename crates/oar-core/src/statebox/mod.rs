@@ -4,6 +4,7 @@
 //! any [`Store`](crate::store::Store). The file's tree is the truth, so keys that this program does not know survive; [`yaml`]
 //! writes the dialect that PyYAML reads and writes, because the Python reference works on the same files.
 
+mod asked;
 mod bugs;
 pub mod check;
 mod claims;
@@ -33,6 +34,7 @@ mod waits;
 #[cfg(test)]
 mod tests;
 
+pub use asked::{Asked, Claimed, Thread};
 pub use bugs::BugList;
 pub use claims::{ClaimView, TaskClaim};
 pub use consents::{CONSENT_LIFETIME, CONSENT_LIMIT, ConsentStanding, ConsentView, NewConsent, Withdrawal};

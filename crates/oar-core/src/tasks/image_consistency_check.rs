@@ -44,6 +44,8 @@ const TRIGGERED: &str = crate::statebox::CONSISTENCY_TRIGGERED;
 pub struct ImageConsistencyCheck {
     services: ReleaseContext,
     job_id: Option<String>,
+    /// Whether no job is started.
+    follows: bool,
 }
 
 /// The result of the job and of the images' health.
@@ -69,7 +71,13 @@ impl From<JobDone> for Done {
 impl ImageConsistencyCheck {
     /// The task; `job_id` is the Prow job to follow instead of the one in the StateBox.
     pub fn new(services: ReleaseContext, job_id: Option<String>) -> Self {
-        Self { services, job_id }
+        Self { services, job_id, follows: false }
+    }
+
+    /// The same task; with `follows` it starts no job.
+    #[must_use]
+    pub fn only_following(self, follows: bool) -> Self {
+        Self { follows, ..self }
     }
 
     fn payload(&self) -> ExpectedPayload {
@@ -320,6 +328,7 @@ impl Task for ImageConsistencyCheck {
             Known::Nothing { seen, notes } => {
                 let mut plan = self.begin(&jobs, seen, state).await?;
                 plan.notes.splice(0..0, notes);
+                plan.start_nothing_if(self.follows);
                 Ok(plan)
             }
         }

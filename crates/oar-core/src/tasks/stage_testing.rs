@@ -40,6 +40,8 @@ pub struct StageTesting {
     build: Option<u64>,
     /// Whether a build is started although ART has tested this payload.
     again: bool,
+    /// Whether no build is started.
+    follows: bool,
 }
 
 /// The plan for the build.
@@ -48,6 +50,13 @@ pub struct StagePlan {
     job: JobPlan,
     /// Whether the job is known to define the parameters.
     checked: bool,
+}
+
+impl StagePlan {
+    /// What is done about the job.
+    pub fn job(&self) -> &JobPlan {
+        &self.job
+    }
 }
 
 impl From<JobPlan> for StagePlan {
@@ -70,7 +79,13 @@ impl StageTesting {
     /// The task; `build` is the Jenkins build to follow instead of the one in the StateBox. With `again` a
     /// build is started although ART has tested, or is testing, this payload.
     pub fn new(services: ReleaseContext, build: Option<u64>, again: bool) -> Self {
-        Self { services, build, again }
+        Self { services, build, again, follows: false }
+    }
+
+    /// The same task; with `follows` it starts no build.
+    #[must_use]
+    pub fn only_following(self, follows: bool) -> Self {
+        Self { follows, ..self }
     }
 
     fn jobs(&self, checked: bool) -> Result<JenkinsJobs, TaskError> {
@@ -223,6 +238,7 @@ impl Task for StageTesting {
             Known::Nothing { seen, notes } => {
                 let mut plan = self.begin(&jobs, seen, state).await?;
                 plan.job.notes.splice(0..0, notes);
+                plan.job.start_nothing_if(self.follows);
                 Ok(plan)
             }
         }

@@ -3,7 +3,9 @@ use std::path::PathBuf;
 use cli_support::{CliError, ExitCode, TextStyle, cut, exit_code, files};
 use oar_core::drive::plan::{DrivePlan, FactUnknown, Request};
 use oar_core::drive::verdict::{NodePlan, ToDo, Verdict};
-use oar_core::operations::drive::Drive;
+use oar_core::error::ErrorClass;
+use oar_core::operations::advance::{Advanced, RunResult};
+use oar_core::operations::drive::{Answer, Drive};
 use oar_core::operations::files::{Content, File};
 use unicode_width::UnicodeWidthStr;
 
@@ -16,16 +18,24 @@ const INDENT: usize = 4;
 /// How many lines the words of a node may have.
 const LINES: usize = 3;
 
-/// Show what stands where in the release, what would be done now, what waits, and who must act
+/// Show what stands where in the release and what comes next; with --once, do what can be done now
 ///
-/// Nothing is changed. Only the facts are read that a step needs which could go on now. What cannot be read is
-/// unknown, and never counts as done. Exits with 1 if a step has neither a next look nor a person, which is a
-/// defect of this program.
+/// Without --once nothing is changed. Only the facts are read that a step needs which could go on now. What cannot be
+/// read is unknown, and never counts as done. With --once the steps are run that can be done now, as far as the section
+/// `drive` of the configuration document leaves them to the engine; people are told in Slack what waits for them, each
+/// question once. Exits with 1 if a step failed, or has neither a next look nor a person, which is a defect of this
+/// program.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only show the plan; the default
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["advance", "offline"])]
     plan: bool,
+    /// Do everything that can be done now and that the policy leaves to the engine
+    #[arg(long = "once", conflicts_with = "offline")]
+    advance: bool,
+    /// Show what would be done without doing it
+    #[arg(long)]
+    dry_run: bool,
     /// Plan from this StateBox file alone, `-` for standard input: no service is asked
     #[arg(long, value_name = "FILE")]
     offline: Option<PathBuf>,
@@ -45,14 +55,56 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
             let name = path.display().to_string();
             let content = Content(files::read_bytes(&path));
             let call = session.local_call()?.about(release.version.clone())?;
-            let operation = Drive { plan: args.plan, offline: Some(File { name, content }) };
+            let operation = Drive { offline: Some(File { name, content }), ..Drive::default() };
             session.perform(operation, &call).await?
         }
-        None => release.perform(Drive { plan: args.plan, offline: None }).await?,
+        None => {
+            let Args { plan, advance, dry_run, .. } = args;
+            release.perform(Drive { plan, advance, dry_run, offline: None }).await?
+        }
     };
     session.ui.json(&answer);
-    session.ui.text(render(&answer.0));
+    if let Answer::Advanced(advanced) = &answer {
+        session.ui.text(done(advanced));
+    }
+    session.ui.text(render(answer.plan()));
+    if let Answer::Advanced(advanced) = &answer {
+        for run in advanced.runs.iter().filter(|run| run.failed()) {
+            let words = run.detail.as_deref().unwrap_or(run.result.text());
+            let class = run.class.unwrap_or(ErrorClass::Failed);
+            session.ui.explain(&CliError::new(class, format!("{}: {words}", run.node)));
+        }
+    }
     Ok(exit_code(&answer))
+}
+
+/// What a pass did.
+fn done(advanced: &Advanced) -> String {
+    let mut lines = vec![TextStyle::Strong.paint("Done now")];
+    for run in &advanced.runs {
+        let tone = match run.result {
+            RunResult::Done => TextStyle::Good,
+            RunResult::Failed => TextStyle::Bad,
+            RunResult::Running | RunResult::Blocked | RunResult::Unknown => TextStyle::Attention,
+            RunResult::Nothing | RunResult::Held => TextStyle::Faint,
+        };
+        lines.push(format!("    {}: {}", run.node, tone.paint(run.result.text())));
+        for text in [&run.detail, &run.allowed_by].into_iter().flatten() {
+            wrap(text, INDENT + 2, LINES, &mut lines);
+        }
+    }
+    if advanced.runs.is_empty() {
+        lines.push("    nothing".to_owned());
+    }
+    if advanced.told > 0 {
+        let noun = if advanced.told == 1 { "question" } else { "questions" };
+        lines.push(format!("    people were told of {} {noun}", advanced.told));
+    }
+    for warning in &advanced.warnings {
+        wrap(warning, INDENT, LINES, &mut lines);
+    }
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 fn render(plan: &DrivePlan) -> String {

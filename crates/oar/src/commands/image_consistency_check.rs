@@ -18,5 +18,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { job_id, wait, change } = args;
-    release.run(ImageConsistencyCheck { job_id, wait: wait.wait, change: change.into() }, false).await
+    release
+        .run(ImageConsistencyCheck { job_id, follow: false, wait: wait.wait, change: change.into() }, false)
+        .await
 }

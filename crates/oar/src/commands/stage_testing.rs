@@ -23,5 +23,10 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let Args { build_number, again, wait, change } = args;
-    release.run(StageTesting { build_number, again, wait: wait.wait, change: change.into() }, false).await
+    release
+        .run(
+            StageTesting { build_number, again, follow: false, wait: wait.wait, change: change.into() },
+            false,
+        )
+        .await
 }

@@ -4,6 +4,7 @@ mod agents;
 mod check_test_results;
 mod config;
 mod doctor;
+mod drive;
 mod image_consistency_check;
 mod jira_notificator;
 mod lead_time;
@@ -27,6 +28,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Statebox(statebox::Command),
     ImageConsistencyCheck(image_consistency_check::Args),
+    Drive(drive::Args),
     Tick(tick::Args),
     JiraNotificator(jira_notificator::Args),
     StartReleaseDetector(start_release_detector::Args),
@@ -45,6 +47,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode,
         Command::Config(command) => config::run(command, session).await,
         Command::Statebox(command) => statebox::run(command, session).await,
         Command::ImageConsistencyCheck(args) => image_consistency_check::run(args, session).await,
+        Command::Drive(args) => drive::run(args, session).await,
         Command::Tick(args) => tick::run(args, session).await,
         Command::JiraNotificator(args) => jira_notificator::run(args, session).await,
         Command::SlackBot(args) => slack_bot::run(args, session).await,

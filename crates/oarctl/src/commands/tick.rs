@@ -70,7 +70,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
 }
 
 /// What distinguishes this agent from others: a Lease's name is limited, so many releases stand in it as a hash.
-fn scope(releases: &[ReleaseVersion]) -> String {
+pub(super) fn scope(releases: &[ReleaseVersion]) -> String {
     let mut names: Vec<String> = releases.iter().map(ToString::to_string).collect();
     names.sort();
     names.dedup();

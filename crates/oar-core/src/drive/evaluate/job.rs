@@ -1,8 +1,10 @@
 //! Tasks whose work is a job of another system.
 
+use jiff::Timestamp;
+
 use super::judgement::Judgement;
 use super::{Evaluation, Judged, later, time};
-use crate::drive::facts::{FactKey, JobView};
+use crate::drive::facts::{Fact, FactKey, JobView};
 use crate::drive::verdict::Verdict;
 use crate::flow::nodes::Row;
 use crate::statebox::{CONSISTENCY_TRIGGERED, STAGE_TRIGGERED, TaskName, TaskView};
@@ -20,6 +22,40 @@ enum Handle {
 }
 
 impl Evaluation<'_> {
+    fn job_fact(&self, task: TaskName) -> (FactKey, &Fact<JobView>) {
+        if task == TaskName::StageTesting {
+            (FactKey::StageJob, &self.input.facts.stage_job)
+        } else {
+            (FactKey::ConsistencyJob, &self.input.facts.consistency_job)
+        }
+    }
+
+    /// A task in progress whose job nobody has recorded: one that is found in the other system is followed; otherwise a
+    /// person is asked, because a second one must not be started (spec 05 §8.8, 11).
+    fn unrecorded(&self, task: TaskName, view: &TaskView, row: &Row, started: Option<Timestamp>) -> Judged {
+        let (key, fact) = self.job_fact(task);
+        let seen = self.need(row, key, fact)?;
+        let due = later(seen.at, row.poll);
+        if let JobView::Found(job) = &seen.value {
+            return Ok(Judgement::new(Verdict::Ready)
+                .only_looking()
+                .noting(format!("{job} is there and not recorded: it can be followed"))
+                .since(started)
+                .on(self.read(seen, "job", job.clone())));
+        }
+        let question = format!(
+            "{task} is In Progress, no job is recorded, and none is running with its parameters: which one was it? A second one \
+             must not be started"
+        );
+        let option = if task == TaskName::StageTesting { "-n BUILD" } else { "-i JOB_ID" };
+        Ok(Judgement::asks(question, &["name the job", "start a new one"])
+            .by_command(format!("oar -r {} {task} {option}", self.input.release))
+            .since(started)
+            .due(due)
+            .on(self.status_of(view))
+            .on(self.read(seen, "job", "absent")))
+    }
+
     /// A task with a job under way.
     pub(super) fn job(&self, task: TaskName, view: &TaskView, row: &Row) -> Judged {
         let started = view.job.as_ref().and_then(|job| time(job.triggered_at.as_ref()));
@@ -30,17 +66,7 @@ impl Evaluation<'_> {
             None => judgement,
         };
         match handle(task, view) {
-            Handle::None => {
-                let question = format!(
-                    "{task} is In Progress and no job is recorded: look for a job of this release; a second one must not be \
-                     started"
-                );
-                let option = if task == TaskName::StageTesting { "-n BUILD" } else { "-i JOB_ID" };
-                Ok(Judgement::asks(question, &["name the job", "start a new one"])
-                    .by_command(format!("oar -r {} {task} {option}", self.input.release))
-                    .since(started)
-                    .on(self.status_of(view)))
-            }
+            Handle::None => self.unrecorded(task, view, row, started),
             Handle::Intended(at) => Ok(blocked(
                 Judgement::new(Verdict::Ready)
                     .noting("a job was about to be started; the next run looks for it before it starts one")
@@ -54,11 +80,7 @@ impl Evaluation<'_> {
                 .until(until)
                 .on(self.status_of(view))),
             Handle::Id => {
-                let (key, fact) = if task == TaskName::StageTesting {
-                    (FactKey::StageJob, &self.input.facts.stage_job)
-                } else {
-                    (FactKey::ConsistencyJob, &self.input.facts.consistency_job)
-                };
+                let (key, fact) = self.job_fact(task);
                 let seen = self.need(row, key, fact)?;
                 let ended = |words: &str| {
                     let evidence = self.read(seen, "state", words);
@@ -71,6 +93,12 @@ impl Evaluation<'_> {
                         .due(later(seen.at, row.poll))
                         .until(until)
                         .on(self.read(seen, "state", state.clone())),
+                    JobView::Found(job) => Judgement::running(format!("{job} is there"))
+                        .only_looking()
+                        .since(started)
+                        .due(later(seen.at, row.poll))
+                        .until(until)
+                        .on(self.read(seen, "job", job.clone())),
                     JobView::Succeeded => {
                         blocked(ended("success").noting("the job has succeeded: its result can be evaluated"))
                     }

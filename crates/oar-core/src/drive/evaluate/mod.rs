@@ -50,6 +50,8 @@ pub struct Input<'a> {
     pub policy: &'a DrivePolicy,
     /// The time.
     pub now: Timestamp,
+    /// Whether a process that has claimed a task is certain to have ended.
+    pub ended: fn(&str) -> bool,
 }
 
 /// What is said of every node, in the order of the table.

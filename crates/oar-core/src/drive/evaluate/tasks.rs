@@ -65,8 +65,9 @@ impl Evaluation<'_> {
         if self.approved {
             return Ok(Judgement::not_applicable("the release is approved without it"));
         }
-        if let Some(claim) =
-            view.and_then(|view| view.claim.as_ref()).filter(|claim| claim.holds_at(self.now(), |_| false))
+        if let Some(claim) = view
+            .and_then(|view| view.claim.as_ref())
+            .filter(|claim| claim.holds_at(self.now(), self.input.ended))
         {
             let lease = claim.lease_until.parse().unwrap_or(self.input.now);
             return Ok(Judgement::running(format!("{} runs it", claim.by))

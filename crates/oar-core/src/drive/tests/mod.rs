@@ -173,6 +173,7 @@ impl World {
             RunOutcome::Pass => Some(TaskStatus::Pass),
             RunOutcome::Fail => Some(TaskStatus::Fail),
             RunOutcome::InProgress => Some(TaskStatus::InProgress),
+            RunOutcome::NotStarted => Some(TaskStatus::NotStarted),
             _ => None,
         };
         let end = RunEnd {
@@ -235,7 +236,15 @@ impl World {
 
     fn input<'a>(&'a self, release: &'a ReleaseVersion) -> Input<'a> {
         let Self { state, facts, policy, now } = self;
-        Input { release, state: state.as_ref(), location: "4.19.1.yaml", facts, policy, now: *now }
+        Input {
+            release,
+            state: state.as_ref(),
+            location: "4.19.1.yaml",
+            facts,
+            policy,
+            now: *now,
+            ended: |process| process == "ended",
+        }
     }
 
     fn plans(&self) -> BTreeMap<Node, NodePlan> {

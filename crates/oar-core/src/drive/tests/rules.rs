@@ -118,6 +118,11 @@ fn rule_11_a_job_without_a_handle_is_asked_about_and_never_started_again() {
         let plan = world.of(task);
         assert_eq!(plan.verdict.name(), "asks", "{plan:?}");
         assert!(matches!(plan.to_do, ToDo::Answer { .. }));
+        // One that is found there is followed, by a run that starts none.
+        let found = seen(JobView::Found("the job 7".to_owned()), world.now);
+        (world.facts.consistency_job, world.facts.stage_job) = (found.clone(), found);
+        let plan = world.of(task);
+        assert!(matches!(plan.to_do, ToDo::Run { only_looks: true, .. }), "{plan:?}");
     }
 }
 

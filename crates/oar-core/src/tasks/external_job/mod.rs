@@ -179,6 +179,16 @@ impl JobPlan {
         plan
     }
 
+    /// Refuses to start a job, when `follows`: one that is there is followed all the same.
+    pub(super) fn start_nothing_if(&mut self, follows: bool) {
+        if follows && self.gate.is_none() && matches!(self.step, JobStep::Start { .. }) {
+            self.gate = Some(
+                Refusal::blocked("there is no job to follow, and this run starts none")
+                    .with_hint("Run the command by hand when a job is to be started."),
+            );
+        }
+    }
+
     /// Records the intent ([`crate::flow::task::Task::intend`]).
     pub fn intend(&self, state: &mut State) -> Result<Change, StateError> {
         match &self.step {

@@ -1,0 +1,289 @@
+//! What the engine told people of a release: the Slack thread, and each question once.
+//!
+//! It stands under the key `drive` of the file, beside the tasks. A question is claimed before it is told, so that of two
+//! engines one tells it; one whose telling was cut off is told by the next, which looks for it in Slack first.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::state::State;
+use super::yaml::{Mapping, Node};
+use crate::clock::stamp;
+use crate::store::Change;
+
+const DRIVE: &str = "drive";
+const THREAD: &str = "thread";
+const ASKED: &str = "asked";
+/// How many questions the file keeps; the oldest go first.
+const LIMIT: usize = 60;
+/// How long a question belongs to who claimed it and has not told it.
+const LEASE: SignedDuration = SignedDuration::from_mins(5);
+
+/// A question that was told, or is being told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Asked {
+    /// Identifies the question.
+    pub key: String,
+    /// When it was claimed first, `YYYY-MM-DDTHH:MM:SSZ`.
+    pub since: String,
+    /// When it was claimed last; absent when its telling has failed.
+    pub at: Option<String>,
+    /// Which process claimed it, where that can be seen.
+    pub process: Option<String>,
+    /// When it arrived; absent while that is not certain.
+    pub told: Option<String>,
+}
+
+/// The Slack thread of a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Thread {
+    /// The channel's id.
+    pub channel: String,
+    /// The `ts` of its first message.
+    pub ts: String,
+}
+
+/// A question that this process tells now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// Which one.
+    pub key: String,
+    /// When somebody may have told it already.
+    pub perhaps_since: Option<Timestamp>,
+}
+
+fn time(text: Option<&str>) -> Option<Timestamp> {
+    text?.parse().ok()
+}
+
+impl State {
+    fn drive(&self) -> Option<&Mapping> {
+        self.root.get(DRIVE).and_then(Node::as_mapping)
+    }
+
+    fn drive_mut(&mut self) -> Option<&mut Mapping> {
+        if self.drive().is_none() {
+            self.root.set(DRIVE, Node::mapping(Mapping::new()));
+        }
+        self.root.get_mut(DRIVE).and_then(Node::as_mapping_mut)
+    }
+
+    /// The Slack thread in which the engine tells people.
+    pub fn drive_thread(&self) -> Option<Thread> {
+        let thread = self.drive()?.get(THREAD)?.as_mapping()?;
+        Some(Thread { channel: thread.text("channel")?.to_owned(), ts: thread.text("ts")?.to_owned() })
+    }
+
+    /// Records the Slack thread, unless there is one.
+    pub fn set_drive_thread(&mut self, thread: &Thread) -> Change {
+        if self.drive_thread().is_some() {
+            return Change::Unchanged;
+        }
+        let record = self.record([("channel", Some(&thread.channel)), ("ts", Some(&thread.ts))]);
+        match self.drive_mut() {
+            Some(drive) => {
+                drive.set(THREAD, Node::mapping(record));
+                Change::Changed
+            }
+            None => Change::Unchanged,
+        }
+    }
+
+    /// What people were asked, the oldest first.
+    pub fn asked(&self) -> Vec<Asked> {
+        let list = self.drive().and_then(|drive| drive.get(ASKED)).and_then(Node::as_sequence);
+        let entries = list.unwrap_or_default().iter().filter_map(Node::as_mapping);
+        entries
+            .filter_map(|entry| {
+                Some(Asked {
+                    key: entry.text("key")?.to_owned(),
+                    since: entry.text("since").unwrap_or_default().to_owned(),
+                    at: entry.text("at").map(str::to_owned),
+                    process: entry.text("process").map(str::to_owned),
+                    told: entry.text("told").map(str::to_owned),
+                })
+            })
+            .collect()
+    }
+
+    /// The questions of `keys` that nobody has told, and that nobody is telling at `now`. A process that has `ended` tells
+    /// nothing more.
+    pub fn untold<'k>(&self, keys: &'k [String], now: Timestamp, ended: fn(&str) -> bool) -> Vec<&'k String> {
+        let asked = self.asked();
+        let is_free = |key: &&String| match asked.iter().find(|known| known.key == **key) {
+            None => true,
+            Some(Asked { told: Some(_), .. }) => false,
+            Some(known) => {
+                let until = time(known.at.as_deref()).and_then(|at| at.checked_add(LEASE).ok());
+                until.is_none_or(|until| until <= now) || known.process.as_deref().is_some_and(ended)
+            }
+        };
+        keys.iter().filter(is_free).collect()
+    }
+
+    /// Claims those of `keys` that are free ([`State::untold`]) for `process`; they are put into `claimed`.
+    pub fn claim_questions(
+        &mut self,
+        keys: &[String],
+        now: Timestamp,
+        (process, ended): (Option<&str>, fn(&str) -> bool),
+        claimed: &mut Vec<Claimed>,
+    ) -> Change {
+        let free: Vec<String> = self.untold(keys, now, ended).into_iter().cloned().collect();
+        let known = self.asked();
+        claimed.clear();
+        let entries: Vec<Mapping> = free
+            .iter()
+            .map(|key| {
+                let before = known.iter().find(|asked| asked.key == *key);
+                let since = before.map(|asked| asked.since.clone());
+                let perhaps_since =
+                    since.as_deref().map(|since| time(Some(since)).unwrap_or(Timestamp::UNIX_EPOCH));
+                claimed.push(Claimed { key: key.clone(), perhaps_since });
+                let mut entry = Mapping::from([
+                    ("key", Node::text(key)),
+                    ("since", Node::text(since.unwrap_or_else(|| stamp(now)))),
+                    ("at", Node::text(stamp(now))),
+                ]);
+                if let Some(process) = process {
+                    entry.set("process", Node::text(process));
+                }
+                entry
+            })
+            .collect();
+        self.change_asked(|list| {
+            list.retain(|node| {
+                let key = node.as_mapping().and_then(|entry| entry.text("key"));
+                !free.iter().any(|free| key == Some(free.as_str()))
+            });
+            list.extend(entries.into_iter().map(Node::mapping));
+            let surplus = list.len().saturating_sub(LIMIT);
+            list.drain(..surplus);
+        })
+    }
+
+    /// Gives up the claims of questions whose telling has failed. Whoever claims them next looks for them first.
+    pub fn not_told(&mut self, keys: &[String]) -> Change {
+        self.change_asked(|list| {
+            for entry in list.iter_mut().filter_map(Node::as_mapping_mut) {
+                let is_ours = entry.text("key").is_some_and(|key| keys.iter().any(|ours| ours == key));
+                if is_ours && entry.text("told").is_none() {
+                    entry.remove("at");
+                    entry.remove("process");
+                }
+            }
+        })
+    }
+
+    /// Records that the questions of `keys` arrived.
+    pub fn told(&mut self, keys: &[String], now: Timestamp) -> Change {
+        self.change_asked(|list| {
+            for entry in list.iter_mut().filter_map(Node::as_mapping_mut) {
+                let is_ours = entry.text("key").is_some_and(|key| keys.iter().any(|told| told == key));
+                if is_ours && entry.text("told").is_none() {
+                    entry.set("told", Node::text(stamp(now)));
+                    entry.remove("process");
+                }
+            }
+        })
+    }
+
+    fn change_asked(&mut self, change: impl FnOnce(&mut Vec<Node>)) -> Change {
+        let before = self.drive().and_then(|drive| drive.get(ASKED)).cloned();
+        let mut list = before.as_ref().and_then(Node::as_sequence).unwrap_or_default().to_vec();
+        change(&mut list);
+        let after = Node::sequence(list);
+        if before.as_ref() == Some(&after)
+            || (before.is_none() && after.as_sequence().is_some_and(<[_]>::is_empty))
+        {
+            return Change::Unchanged;
+        }
+        match self.drive_mut() {
+            Some(drive) => {
+                drive.set(ASKED, after);
+                Change::Changed
+            }
+            None => Change::Unchanged,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statebox::Metadata;
+
+    fn at(minute: i64) -> Timestamp {
+        "2026-07-01T10:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minute)
+    }
+
+    fn claim(state: &mut State, keys: &[String], minute: i64) -> Vec<Claimed> {
+        let mut claimed = Vec::new();
+        let ended = |process: &str| process == "ended";
+        let _ = state.claim_questions(keys, at(minute), (Some("here"), ended), &mut claimed);
+        claimed
+    }
+
+    fn read(state: &State) -> State {
+        State::parse(&state.to_yaml()).unwrap()
+    }
+
+    #[test]
+    fn a_question_is_told_by_one_and_told_once() {
+        let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), at(0));
+        let keys = ["push".to_owned(), "approve".to_owned()];
+        let new = |key: &String| Claimed { key: key.clone(), perhaps_since: None };
+        assert_eq!(claim(&mut state, &keys[..1], 0), [new(&keys[0])]);
+        let mut state = read(&state);
+        // Somebody else comes while it is being told, and gets the other one only.
+        assert_eq!(claim(&mut state, &keys, 1), [new(&keys[1])]);
+        assert_eq!(state.told(&keys[..1], at(1)), Change::Changed);
+        assert_eq!(state.told(&keys[..1], at(2)), Change::Unchanged);
+        let mut state = read(&state);
+        // Whoever told the other one never said how it ended: it is looked for.
+        assert_eq!(
+            claim(&mut state, &keys, 7),
+            [Claimed { key: keys[1].clone(), perhaps_since: Some(at(1)) }]
+        );
+        assert_eq!(
+            claim(&mut state, &keys, 20),
+            [Claimed { key: keys[1].clone(), perhaps_since: Some(at(1)) }],
+            "from the first time on"
+        );
+        let _ = state.told(&keys, at(20));
+        assert_eq!(claim(&mut state, &keys, 60), []);
+        assert_eq!(state.asked().len(), 2);
+    }
+
+    #[test]
+    fn what_was_not_told_is_free_at_once_and_looked_for() {
+        let key = ["push".to_owned()];
+        let again = [Claimed { key: key[0].clone(), perhaps_since: Some(at(0)) }];
+        let ended = |process: &str| process == "ended";
+        let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), at(0));
+        let mut claimed = Vec::new();
+        let _ = state.claim_questions(&key, at(0), (Some("ended"), ended), &mut claimed);
+        assert_eq!(claim(&mut read(&state), &key, 0), again, "its process has ended");
+        let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), at(0));
+        let _ = claim(&mut state, &key, 0);
+        assert_eq!(claim(&mut state, &key, 1), []);
+        assert_eq!(state.not_told(&key), Change::Changed);
+        assert_eq!(claim(&mut read(&state), &key, 1), again, "its telling has failed");
+    }
+
+    #[test]
+    fn the_oldest_questions_go_and_the_first_thread_stays() {
+        let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), at(0));
+        assert_eq!(state.drive_thread(), None);
+        let thread = Thread { channel: "C0AAA".to_owned(), ts: "1.5".to_owned() };
+        assert_eq!(state.set_drive_thread(&thread), Change::Changed);
+        let other = Thread { ts: "2.5".to_owned(), ..thread.clone() };
+        assert_eq!(state.set_drive_thread(&other), Change::Unchanged);
+        assert_eq!(read(&state).drive_thread(), Some(thread));
+        for number in 0..LIMIT + 5 {
+            let _ = claim(&mut state, &[number.to_string()], 0);
+        }
+        let asked = state.asked();
+        assert_eq!((asked.len(), asked[0].key.as_str()), (LIMIT, "5"));
+    }
+}

@@ -1,0 +1,110 @@
+//! `oarctl drive`: takes every active release on.
+
+use agent::{Agent, Pass, Schedule};
+use cli_support::{CliError, ExitCode, Session, Ui, complete, counted};
+use oar_core::config::Credential;
+use oar_core::operations::oarctl::drive::{Answer, DriveReleases, ReleaseRow};
+use oar_core::operations::perform;
+use oar_core::version::ReleaseVersion;
+
+use super::tick;
+
+/// Take every active release on as far as the policy says; meant for a timer
+///
+/// Each step that can be done now is run, when the section `drive` of the configuration document leaves it to the engine
+/// or a person has consented to its plan with `oar consent`. People are told in Slack what waits for them, each question
+/// once. Waits of approvals are continued as by `oarctl tick`. A problem with one release does not stop the others.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Take on only this release; may be repeated
+    #[arg(short, long = "release", value_name = "VERSION", add = complete::releases())]
+    releases: Vec<ReleaseVersion>,
+    /// Print what would be done without doing it
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    schedule: Schedule,
+}
+
+pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliError> {
+    let Args { releases, dry_run, schedule } = args;
+    let clients = session.clients()?;
+    if schedule.is_check_only() {
+        clients.settings().credentials().require(Credential::GithubToken)?;
+    }
+    let scope = tick::scope(&releases);
+    let agent = Agent {
+        program: "oarctl",
+        role: "drive",
+        scope: &scope,
+        about: "",
+        parts: &[],
+        dry_run,
+        // Who is at a task stands in the StateBox.
+        one_at_a_time: false,
+        leases: &clients,
+        activity: clients.http().activity(),
+    };
+    let ui = &session.ui;
+    schedule
+        .run(session, agent, || async {
+            let call = session.call_with(clients.clone(), false);
+            let mut pass = Pass::default();
+            match perform(DriveReleases { release: releases.clone(), dry_run }, &call).await {
+                Ok(answer) => {
+                    show(ui, &answer, dry_run);
+                    for (text, class, _) in answer.failures.iter() {
+                        pass.add_problem(text, class);
+                    }
+                }
+                Err(error) => {
+                    ui.fail(&CliError::of_task(&error));
+                    pass.add_problem(error.inner().to_string(), error.inner().class());
+                }
+            }
+            pass
+        })
+        .await
+}
+
+fn show(ui: &Ui, answer: &Answer, dry_run: bool) {
+    for row in &answer.rows {
+        ui.text(line(row, dry_run));
+        for run in &row.runs {
+            let detail = run.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+            ui.text(format!("  {}: {}{detail}", run.node, run.result.text()));
+            if let Some(allowed) = &run.allowed_by {
+                ui.text(format!("    allowed by {allowed}"));
+            }
+        }
+        if dry_run {
+            row.now.iter().for_each(|command| ui.text(format!("  would run {command}")));
+        }
+    }
+    if answer.rows.is_empty() {
+        ui.text("no release is active");
+    }
+    ui.json(answer);
+    ui.explain_failures("", &answer.failures);
+}
+
+fn line(row: &ReleaseRow, dry_run: bool) -> String {
+    let mut parts = Vec::new();
+    if !row.problems.is_empty() && row.runs.is_empty() && row.now.is_empty() && row.next_look.is_none() {
+        parts.push(row.problems.join("; "));
+    } else if !dry_run {
+        parts.push(match row.runs.len() {
+            0 => "nothing to do now".to_owned(),
+            count => format!("{} run", counted(count, "step")),
+        });
+    }
+    if row.questions > 0 {
+        let told = if row.told > 0 { format!(" ({} told now)", row.told) } else { String::new() };
+        parts.push(format!("{} for people{told}", counted(row.questions, "question")));
+    }
+    if row.unknown > 0 {
+        parts.push(format!("{} unknown", counted(row.unknown, "fact")));
+    }
+    parts.extend(row.next_look.as_ref().map(|next| format!("next look {next}")));
+    format!("{}: {}", row.release, parts.join(", "))
+}
