@@ -154,7 +154,7 @@ impl Finding {
             1..=SOON => FindingVerdict::Warning,
             _ => return self,
         };
-        if matches!((self.verdict, verdict), (FindingVerdict::Ok, _) | (FindingVerdict::Warning, _)) {
+        if matches!(self.verdict, FindingVerdict::Ok | FindingVerdict::Warning) {
             self.verdict = verdict;
             self.next = Some(next.to_owned());
         }
