@@ -331,7 +331,7 @@ fn as_argument(parameter: &Parameter, value: Option<&str>) -> String {
 /// The name of an option, without its hyphens, and its value where that is written with it.
 fn option(word: &str) -> Option<(&str, Option<&str>)> {
     if let Some(long) = word.strip_prefix("--") {
-        let end = long.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
+        let end = long.find(|letter: char| !letter.is_ascii_alphanumeric() && !matches!(letter, '-' | '_'));
         let (name, rest) = long.split_at(end.unwrap_or(long.len()));
         let value = rest.strip_prefix(['=', ' ']).filter(|value| !value.is_empty());
         let is_name = name.starts_with(|letter: char| letter.is_ascii_lowercase());
@@ -454,6 +454,7 @@ mod tests {
                 "`change-advisory-status --accept-metadata`",
             ),
             ("oar_stage_testing", "nobody is checking: run stage-testing --wait", "`--wait`"),
+            ("job_run", "Use --upgrade_from for it.", "`--upgrade_from`"),
             ("jobctl_promote_test_results", "Look at the build first: `jobctl show`.", "`jobctl show`"),
             ("oar_get_issues", "Run `oarctl config check` to see every problem.", "`oarctl config check`"),
         ] {
