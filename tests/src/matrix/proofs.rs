@@ -204,7 +204,10 @@ pub fn held(scenario: &Scenario, moments: u64) {
     pool::each(scenario, cases, |world, after: u64| {
         let sandbox = &world.harness.sandbox;
         sandbox.faults().add(Fault::anywhere(FaultKind::Slow { ms: LONGER_THAN_A_LOOK }).skip(after));
-        let mut child = world.command(&[], &[]).spawn().unwrap();
+        let mut command = world.command(&[], &[]);
+        // A request that waits so long is no request without an answer.
+        command.env("OAR_HTTP_TIMEOUT", "20");
+        let mut child = command.spawn().unwrap();
         let started = Instant::now();
         let waits = || sandbox.requests().iter().any(|request| request.fault.is_some());
         while !waits() && child.try_wait().unwrap().is_none() {

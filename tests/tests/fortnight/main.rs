@@ -96,6 +96,7 @@ async fn whatever_ends_the_process_everything_is_done_once_and_in_time() {
         }
         harness.sandbox.clear_requests();
         if step % STEPS_A_DAY == 0 {
+            releases.note_commits(&harness);
             trim(world);
             if step == days * STEPS_A_DAY / 2 {
                 half = Some(resident());

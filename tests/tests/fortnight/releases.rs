@@ -1,6 +1,6 @@
 //! Releases that ART announces, builds that are rejected and accepted, and what the agents make of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use end_to_end::Harness;
 use end_to_end::matrix::sample::Numbers;
@@ -14,6 +14,8 @@ use sandbox::services::slack::state::Message;
 pub(crate) const STREAMS: [&str; 2] = ["4.19", "4.14"];
 /// The release of each that is announced and accepted from the start.
 const NEWEST: [u64; 2] = [1, 60];
+/// How the commit that makes a StateBox begins.
+const MADE: &str = "Initialize StateBox for release ";
 /// The folder with the results of builds that the result checker looks at.
 pub(crate) const RESULTS: &str = "_results";
 
@@ -38,6 +40,8 @@ pub(crate) struct Releases {
     builds: BTreeMap<String, Build>,
     /// Prow jobs by the key of their intent.
     jobs: BTreeMap<String, String>,
+    /// The first lines of the commits that made something, with their names: the sandbox forgets old ones.
+    commits: BTreeSet<(String, String)>,
 }
 
 impl Releases {
@@ -154,13 +158,23 @@ impl Releases {
         }
     }
 
+    /// Keeps the commits that made a StateBox, before the sandbox forgets them.
+    pub(crate) fn note_commits(&mut self, harness: &Harness) {
+        for commit in harness.sandbox.world().github.lock().commits(STATE_REPOSITORY, STATE_BRANCH) {
+            let title = commit.message.lines().next().unwrap_or_default();
+            if title.starts_with(MADE) {
+                self.commits.insert((commit.sha.clone(), title.to_owned()));
+            }
+        }
+    }
+
     /// What is true at the end: each release's StateBox was made once, and its channel was told of it once.
-    pub(crate) fn finish(&self, harness: &Harness) -> String {
-        let commits = harness.sandbox.world().github.lock().commits(STATE_REPOSITORY, STATE_BRANCH);
+    pub(crate) fn finish(&mut self, harness: &Harness) -> String {
+        self.note_commits(harness);
         let slack = harness.sandbox.world().slack.lock();
         for release in self.announced.keys() {
-            let title = format!("Initialize StateBox for release {release}");
-            let made = commits.iter().filter(|commit| commit.message.lines().next() == Some(&title)).count();
+            let title = format!("{MADE}{release}");
+            let made = self.commits.iter().filter(|(_, made)| *made == title).count();
             assert_eq!(made, 1, "{title}");
             let file = format!("/{release}.yaml");
             let told = slack.messages.iter().filter(|message| message.text.contains(&file)).count();

@@ -77,6 +77,7 @@ pub fn router() -> Router<Shared> {
         .nest("/registry", registry::router())
         .nest("/access", access::router())
         .nest("/brewhub", brew::hub_router())
+        .route("/brewhub/", brew::hub())
         .nest("/brewroot", brew::root_router())
         .nest("/google-oauth", google_oauth::router())
         .nest("/sheets", sheets::router())

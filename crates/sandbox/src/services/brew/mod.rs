@@ -8,4 +8,4 @@ mod xmlrpc;
 
 pub use model::{BrewBuild, State};
 pub use root::router as root_router;
-pub use xmlrpc::router as hub_router;
+pub use xmlrpc::{hub, router as hub_router};

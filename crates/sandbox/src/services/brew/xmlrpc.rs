@@ -6,7 +6,7 @@ use axum::{
     extract::State as AxumState,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::post,
+    routing::{MethodRouter, post},
 };
 use quick_xml::{Reader, escape::escape, events::Event};
 use serde_json::{Map, Value};
@@ -17,10 +17,15 @@ use crate::{
     world::Shared,
 };
 
+/// The hub; Apache gives it its address with a slash at the end as well.
+pub fn hub() -> MethodRouter<Shared> {
+    post(call).get(only_posts)
+}
+
 /// Its routes, without the prefix.
 pub fn router() -> Router<Shared> {
     Router::new()
-        .route("/", post(call).get(only_posts))
+        .route("/", hub())
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_route)
 }
