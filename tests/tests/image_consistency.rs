@@ -38,7 +38,7 @@ fn a_job_is_started_within_the_budget_followed_and_its_images_decide() {
     let harness = Harness::on_staging(KONFLUX);
     let run = check(&harness, KONFLUX).expect(0);
     let count = harness.sandbox.requests().len();
-    assert!(count <= 11, "image-consistency-check made {count} requests:\n{}", harness.request_lines());
+    assert!(count <= 12, "image-consistency-check made {count} requests:\n{}", harness.request_lines());
     let id = harness.sandbox.world().prow.lock().jobs[0].id.clone();
     assert!(run.stderr.contains(&format!("Triggered image consistency check Prow job: {id}\n")), "{run:?}");
     let job = harness.sandbox.world().prow.lock().jobs[0].clone();

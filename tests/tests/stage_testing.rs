@@ -53,7 +53,7 @@ fn a_build_is_started_followed_and_its_success_recorded() {
         let harness = Harness::on_staging(release);
         let run = stage(&harness, release).expect(0);
         let count = harness.sandbox.requests().len();
-        assert!(count <= 14, "stage-testing made {count} requests:\n{}", harness.request_lines());
+        assert!(count <= 15, "stage-testing made {count} requests:\n{}", harness.request_lines());
         assert!(run.stdout.contains("In Progress"), "{run:?}");
         assert!(
             !run.stderr.contains("triggered stage pipeline job:"),

@@ -7,7 +7,7 @@ use end_to_end::{ERRATA, Harness, KONFLUX, LEAD, SECOND_LEAD};
 fn a_konflux_release_is_announced_and_owned_within_its_budgets() {
     let harness = Harness::announced(KONFLUX);
     let count = harness.sandbox.requests().len();
-    assert!(count <= 6, "create-test-report made {count} requests:\n{}", harness.request_lines());
+    assert!(count <= 7, "create-test-report made {count} requests:\n{}", harness.request_lines());
 
     harness.sandbox.clear_requests();
     let run = harness.oar(KONFLUX, &["take-ownership", "-e", LEAD]).expect(0);

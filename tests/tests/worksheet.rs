@@ -118,7 +118,7 @@ fn where_no_worksheet_can_be_seen_status_says_so_and_what_comes_first() {
 
 #[test]
 fn a_release_without_one_gets_its_statebox_within_the_budget() {
-    for (release, budget) in [(KONFLUX, 6), (ERRATA, 8)] {
+    for (release, budget) in [(KONFLUX, 7), (ERRATA, 9)] {
         let harness = Harness::announced(release);
         let count = harness.sandbox.requests().len();
         assert!(count <= budget, "{count} requests:\n{}", harness.request_lines());

@@ -264,10 +264,15 @@ pub fn runs(scenario: &Scenario) {
 
     world.reset();
     let expected = world.undisturbed();
-    let count = harness.sandbox.requests().len();
+    let requests = harness.sandbox.requests();
+    let count = requests.len();
+    println!("{}: {count} requests of {}", scenario.name, scenario.requests);
     assert!(count <= scenario.requests, "{count} requests:\n{}", harness.request_lines());
     if let Some(reference) = scenario.reference.filter(|reference| *reference > 20) {
-        assert!(scenario.requests * 3 <= reference, "{} is more than a third", scenario.requests);
+        // The reference has no holds, so the one request that looks for them is not compared.
+        let looks = requests.iter().any(|request| request.path.ends_with("/_releases/holds.yaml"));
+        let compared = scenario.requests - usize::from(looks);
+        assert!(compared * 3 <= reference, "{compared} is more than a third");
     }
 
     let state = harness.statebox(scenario.release);
