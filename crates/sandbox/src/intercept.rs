@@ -18,7 +18,7 @@ use crate::{
     faults::FaultKind,
     requests::{BODY_EXCERPT, RecordedRequest},
     services,
-    unexpected::{Unexpected, UnexpectedRequest},
+    unexpected::{Meant, Unexpected, UnexpectedRequest},
     world::{Shared, World},
 };
 
@@ -197,7 +197,8 @@ fn remember_unexpected(
     path: &str,
     response: Response,
 ) -> Response {
-    let response = if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+    let is_meant = response.extensions().get::<Meant>().is_some();
+    let response = if response.status() == StatusCode::METHOD_NOT_ALLOWED && !is_meant {
         Unexpected::new(format!("{method} on {path}")).into_response()
     } else {
         response

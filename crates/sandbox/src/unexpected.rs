@@ -33,6 +33,10 @@ impl IntoResponse for Unexpected {
     }
 }
 
+/// Marks an answer with 405 as that of the real service: without it, a known path with an unknown method is not simulated.
+#[derive(Clone, Copy, Debug)]
+pub struct Meant;
+
 /// The answer for a route that no service has.
 pub async fn unknown_route(method: Method, OriginalUri(uri): OriginalUri) -> Unexpected {
     Unexpected(format!("{method} {uri}"))

@@ -42,8 +42,7 @@ impl ReleaseContext {
 
     /// The shipment merge request at the configured GitLab; `None` in the Errata flow.
     ///
-    /// The host in the build data is ignored (spec 03 §3.1). A GitLab below a path has that path before the
-    /// project in its web addresses, but not in its API.
+    /// The host in the build data is ignored (spec 03 §3.1).
     ///
     /// # Errors
     ///
@@ -55,14 +54,7 @@ impl ReleaseContext {
         }
         let Some(url) = config.shipment_mr() else { return Ok(None) };
         let base = config.settings().endpoints().base(Service::Gitlab);
-        let prefix = base.path().trim_matches('/');
-        let project = url
-            .project()
-            .strip_prefix(prefix)
-            .and_then(|rest| rest.strip_prefix('/'))
-            .filter(|_| !prefix.is_empty())
-            .unwrap_or(url.project());
-        Ok(Some(MergeRequestRef { project: project.to_owned(), iid: url.iid() }))
+        Ok(Some(MergeRequestRef { project: url.project_at(base).to_owned(), iid: url.iid() }))
     }
 
     fn not_there_yet(&self, pending: &Pending) -> Refusal {

@@ -126,6 +126,14 @@ impl ShipmentUrl {
         &self.project
     }
 
+    /// The path of the project at the GitLab at `base`: one below a path has that path before the project in its web addresses, but
+    /// not in its API.
+    pub fn project_at(&self, base: &Url) -> &str {
+        let prefix = base.path().trim_matches('/');
+        let below = self.project.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/'));
+        below.filter(|_| !prefix.is_empty()).unwrap_or(&self.project)
+    }
+
     /// The number of the merge request within its project.
     pub fn iid(&self) -> u64 {
         self.iid

@@ -1,11 +1,13 @@
 //! GitLab: the token, the project with the shipments, and whether an approval of the token's account counts.
 
 use jiff::tz::TimeZone;
+use url::Url;
 
 use super::{Examination, Finding, Subject};
 use crate::clients::gitlab::{ApprovalRule, GitlabClient, MergeRequestRef, Project, TokenFacts, User};
 use crate::config::ShipmentUrl;
 use crate::error::ServiceError;
+use crate::service::Service;
 
 pub(super) const TOKEN: &str = "gitlab-token";
 pub(super) const PROJECT: &str = "gitlab-project";
@@ -100,7 +102,10 @@ async fn approval(at: &Examination<'_>, gitlab: &GitlabClient, path: &str, user:
             return Finding::unknown(APPROVAL, "the build data with the merge request could not be read", "");
         };
         return match config.shipment_mr() {
-            Some(shipment) => of_merge_request(gitlab, shipment, user).await,
+            Some(shipment) => {
+                let base = config.settings().endpoints().base(Service::Gitlab);
+                of_merge_request(gitlab, shipment, base, user).await
+            }
             None => Finding::untold(APPROVAL, "the build data names no merge request yet", "").optional(),
         };
     }
@@ -134,8 +139,8 @@ fn by_rules(rules: &[ApprovalRule], user: &User) -> Finding {
     )
 }
 
-async fn of_merge_request(gitlab: &GitlabClient, shipment: &ShipmentUrl, user: &User) -> Finding {
-    let Some(reference) = MergeRequestRef::new(shipment.project(), shipment.iid()) else {
+async fn of_merge_request(gitlab: &GitlabClient, shipment: &ShipmentUrl, base: &Url, user: &User) -> Finding {
+    let Some(reference) = MergeRequestRef::new(shipment.project_at(base), shipment.iid()) else {
         return Finding::missing(APPROVAL, "the build data names no merge request", "Ask ART to correct it.");
     };
     let approvals = match gitlab.approvals(&reference).await {

@@ -1,7 +1,7 @@
 //! The hub's XML-RPC: `listTags`, with Koji's way of naming arguments and without it.
 
 use axum::{
-    Router,
+    Extension, Router,
     body::Bytes,
     extract::State as AxumState,
     http::{HeaderMap, StatusCode, header},
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::model::State;
 use crate::{
-    unexpected::{Unexpected, unknown_route},
+    unexpected::{Meant, Unexpected, unknown_route},
     world::Shared,
 };
 
@@ -24,16 +24,13 @@ pub fn hub() -> MethodRouter<Shared> {
 
 /// Its routes, without the prefix.
 pub fn router() -> Router<Shared> {
-    Router::new()
-        .route("/", hub())
-        .fallback(unknown_route)
-        .method_not_allowed_fallback(unknown_route)
+    Router::new().route("/", hub()).fallback(unknown_route).method_not_allowed_fallback(unknown_route)
 }
 
 /// The hub's answer to a browser.
 async fn only_posts() -> Response {
     let text = "Method Not Allowed\nThis is an XML-RPC server. Only POST requests are accepted.\n";
-    (StatusCode::METHOD_NOT_ALLOWED, text).into_response()
+    (StatusCode::METHOD_NOT_ALLOWED, Extension(Meant), text).into_response()
 }
 
 async fn call(AxumState(world): AxumState<Shared>, headers: HeaderMap, body: Bytes) -> Response {
