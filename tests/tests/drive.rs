@@ -265,6 +265,49 @@ fn what_verdicts_are_about_is_recorded_once() {
 }
 
 #[test]
+fn what_people_decide_about_a_build_is_recorded_once_by_a_pass() {
+    let harness = Harness::announced(KONFLUX);
+    for task in ["take-ownership", "check-cve-tracker-bug"] {
+        harness.pass(KONFLUX, task);
+    }
+    let decide = |verdict: &str| {
+        let arguments = ["decide", "analyze-promoted-build", verdict, "--reason", "seen", "--evidence"];
+        harness.oar(KONFLUX, &[&arguments[..], &["https://prow.example.com/view/1"]].concat()).expect(0);
+    };
+    let result = || {
+        let status = harness.oar(KONFLUX, &["status", "--output", "json"]).expect(0).json();
+        let rows = status["tasks"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["name"] == "analyze-promoted-build").unwrap();
+        row["status"].as_str().unwrap().to_owned()
+    };
+    decide("wait");
+    let waiting = once(&harness, KONFLUX);
+    assert_eq!(state(&waiting["plan"], "analyze-promoted-build"), "waiting", "{waiting:#}");
+    for (verdict, status) in [("reject", "Fail"), ("accept", "Pass"), ("reject", "Fail")] {
+        decide(verdict);
+        let now = plan(&harness, KONFLUX);
+        assert_eq!(state(&now, "analyze-promoted-build"), "ready", "{now:#}");
+        let pass = once(&harness, KONFLUX);
+        assert!(runs(&pass).contains(&("analyze-promoted-build", "done")), "{pass:#}");
+        assert_eq!(result(), status);
+        let text = harness.statebox(KONFLUX).unwrap();
+        assert!(
+            text.contains(&format!("{verdict} by tester: seen (https://prow.example.com/view/1)")),
+            "{text}"
+        );
+        let again = once(&harness, KONFLUX);
+        assert!(!runs(&again).iter().any(|(node, _)| *node == "analyze-promoted-build"), "{again:#}");
+        assert_eq!(result(), status);
+    }
+    // A waiver needs no result.
+    harness.oar(KONFLUX, &["waive", "analyze-promoted-build", "--reason", "a hurried fix"]).expect(0);
+    let now = plan(&harness, KONFLUX);
+    assert_eq!(state(&now, "analyze-promoted-build"), "not_applicable", "{now:#}");
+    assert_eq!(node(&now, "analyze-promoted-build")["evidence"][0]["field"], "decisions");
+    assert_eq!(result(), "Fail");
+}
+
+#[test]
 fn a_recorded_consent_lets_one_run_through() {
     let harness = Harness::announced(ERRATA);
     for task in ["take-ownership", "check-cve-tracker-bug"] {
@@ -334,4 +377,7 @@ fn a_dry_run_of_all_releases_changes_nothing() {
     assert!(run.stdout.contains(&format!("would run oar -r {KONFLUX} take-ownership")), "{run:?}");
     assert!(harness.sandbox.writes().is_empty());
     assert_eq!(harness.statebox(KONFLUX), before);
+    // Without a name it is every unfinished release, also long after its date.
+    let all = harness.run("oarctl", ["drive", "--dry-run"]).expect(0);
+    assert!(all.stdout.contains(&format!("would run oar -r {KONFLUX} take-ownership")), "{all:?}");
 }

@@ -118,10 +118,23 @@ pub enum Act {
     Command,
     /// It records that the task has passed, for this reason.
     Pass(String),
+    /// It records the verdict of a person about the task.
+    Decided(Decided),
     /// It records an issue that answers for the task.
     Issue(String),
     /// It looks at what the task waits for, and goes on when that is there.
     CarryOn,
+}
+
+/// The verdict of a person that the engine records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// Whether the task is accepted.
+    pub accepted: bool,
+    /// Who decided it and why, in words.
+    pub reason: String,
+    /// The id of the decision.
+    pub id: String,
 }
 
 /// What a verdict rests on.

@@ -100,7 +100,7 @@ impl Operation for Decide {
         Effect::Writes,
     )
     .for_people()
-    .hints(&["It records the decision and changes no status: `task set` does that."]);
+    .hints(&["`oar drive --once` records accept and reject of a build as the result of its task."]);
     type Answer = Answer;
 
     async fn run(self, call: &Call) -> Result<Answer, TaskError> {

@@ -45,7 +45,7 @@ impl Operation for Releases {
     async fn run(self, call: &Call) -> Result<Answer, TaskError> {
         let files = StateBoxFiles::new(call.clients().clone());
         let (active, held) =
-            futures::future::join(files.active_states(), reasons_for_all(call.clients())).await;
+            futures::future::join(files.unfinished_states(), reasons_for_all(call.clients())).await;
         let now = call.clock().now();
         let mut releases: Vec<ReleaseRow> = active?
             .into_iter()

@@ -26,7 +26,7 @@ const NEWEST: usize = 8;
 /// For how many days after its date an approved release stays active: it is shipped then.
 const DAYS_KEPT: i64 = 1;
 /// For how many days after its date a release that is not approved stays active: it is late, and the dates of
-/// StateBox files are not always moved. An older one was given up.
+/// StateBox files are not always moved. An older one was given up, or overtaken by a newer one of its y-stream.
 const DAYS_LATE: i64 = 14;
 
 /// The StateBox files by release.
@@ -63,6 +63,15 @@ struct Listed {
     etag: Option<String>,
     sha: Option<String>,
     files: Arc<Listing>,
+}
+
+/// How long a release that is not approved counts as active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Late {
+    /// Some days after its date.
+    SomeDays,
+    /// Until it is approved, while no newer release of its y-stream overtakes it; one that is overtaken, some days.
+    UntilOvertaken,
 }
 
 /// What decides whether a release is active.
@@ -114,8 +123,18 @@ impl StateBoxFiles {
         Ok(Arc::clone(&listed.files))
     }
 
-    /// Which releases are active now. Only files that were not read before are read.
+    /// Which releases are active now: around their dates. Only files that were not read before are read.
     pub async fn active(&self) -> Result<Active, TaskError> {
+        self.found(Late::SomeDays).await
+    }
+
+    /// The active releases and, however old its date is, the newest of each y-stream that is not approved: those that
+    /// somebody still has to bring to their end.
+    pub async fn unfinished(&self) -> Result<Active, TaskError> {
+        self.found(Late::UntilOvertaken).await
+    }
+
+    async fn found(&self, late: Late) -> Result<Active, TaskError> {
         let listing = self.list().await?;
         let candidates = candidates(&listing);
         let mut active = Active::default();
@@ -142,7 +161,7 @@ impl StateBoxFiles {
             listing.keys().map(|release| (release.y_stream(), release)).collect();
         for release in candidates {
             let is_newest = newest.get(&release.y_stream()) == Some(&release);
-            if facts.get(release).is_some_and(|facts| facts.is_active(is_newest, today)) {
+            if facts.get(release).is_some_and(|facts| facts.is_active(is_newest, today, late)) {
                 active.releases.push(release.clone());
             }
         }
@@ -161,9 +180,9 @@ impl StateBoxFiles {
         self.texts(&listing, newest).await
     }
 
-    /// The active releases with their states, and those of which it is not known whether they are active, with why. A file
-    /// that was read before is in the cache of this machine.
-    pub async fn active_states(&self) -> Result<Vec<(ReleaseVersion, Result<State, String>)>, TaskError> {
+    /// The [unfinished](Self::unfinished) releases with their states, and those of which it is not known whether they are
+    /// active, with why. A file that was read before is in the cache of this machine.
+    pub async fn unfinished_states(&self) -> Result<Vec<(ReleaseVersion, Result<State, String>)>, TaskError> {
         let listing = self.list().await?;
         let candidates = candidates(&listing);
         let newest: HashMap<YStream, &ReleaseVersion> =
@@ -175,7 +194,7 @@ impl StateBoxFiles {
             let state = text.and_then(|text| State::parse(&text).map_err(|_| "it is damaged".to_owned()));
             // Of one that cannot be read it is not known.
             let is_active = match &state {
-                Ok(state) => Facts::of(state).is_active(is_newest, today),
+                Ok(state) => Facts::of(state).is_active(is_newest, today, Late::UntilOvertaken),
                 Err(_) => true,
             };
             if is_active {
@@ -271,14 +290,14 @@ impl Facts {
 
     /// Whether the release is active: the newest of its y-stream and those that are not approved, around their dates.
     /// One without a date is active when it is the newest and not approved.
-    fn is_active(self, is_newest: bool, today: Date) -> bool {
+    fn is_active(self, is_newest: bool, today: Date, late: Late) -> bool {
         let until = |days: i64| {
             let end = self.date.and_then(|date| date.checked_add(Span::new().days(days)).ok());
             end.is_some_and(|end| today <= end)
         };
         match (self.is_approved, self.date) {
             (true, _) => is_newest && until(DAYS_KEPT),
-            (false, Some(_)) => until(DAYS_LATE),
+            (false, Some(_)) => until(DAYS_LATE) || (is_newest && late == Late::UntilOvertaken),
             (false, None) => is_newest,
         }
     }
@@ -341,7 +360,11 @@ mod tests {
             (None, true, true, false),
         ] {
             let facts = Facts { date, is_approved };
-            assert_eq!(facts.is_active(is_newest, today), expected, "{facts:?} newest: {is_newest}");
+            let active = |late| facts.is_active(is_newest, today, late);
+            assert_eq!(active(Late::SomeDays), expected, "{facts:?} newest: {is_newest}");
+            // One that is not approved and that nothing has overtaken is never forgotten.
+            let unfinished = expected || (is_newest && !is_approved);
+            assert_eq!(active(Late::UntilOvertaken), unfinished, "{facts:?} newest: {is_newest}");
         }
     }
 
@@ -367,6 +390,14 @@ mod tests {
         let names: Vec<String> =
             files.active().await.unwrap().releases.iter().map(ToString::to_string).collect();
         assert_eq!(names, ["4.9.9", "4.9.10"], "a changed file is read again");
+        write(folder.path(), "4.21.1", in_days(-150), false);
+        write(folder.path(), "4.21.2", in_days(-120), false);
+        let names = |active: Active| active.releases.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(names(files.active().await.unwrap()), ["4.9.9", "4.9.10"]);
+        assert_eq!(names(files.unfinished().await.unwrap()), ["4.9.9", "4.9.10", "4.21.2"]);
+        let states = files.unfinished_states().await.unwrap();
+        let states: Vec<String> = states.iter().map(|(release, _)| release.to_string()).collect();
+        assert_eq!(states, ["4.9.9", "4.9.10", "4.9.11", "4.21.2"]);
     }
 
     #[tokio::test]

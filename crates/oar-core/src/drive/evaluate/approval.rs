@@ -52,8 +52,11 @@ impl Evaluation<'_> {
         if let Some(issue) = self.standing_blocker() {
             return Ok(self.blocked_by(issue, row));
         }
-        if from > self.now() {
-            // A hurried fix skips the tests of its build by waiver, and its date does not hold it back.
+        // A hurried fix skips the tests of its builds by waiver, and its date does not hold it back.
+        let hurried = [TaskName::AnalyzeCandidateBuild, TaskName::AnalyzePromotedBuild]
+            .into_iter()
+            .all(|task| self.is_waived(task));
+        if from > self.now() && !hurried {
             if self.is_waived(TaskName::AnalyzePromotedBuild) {
                 let question = format!(
                     "the tests are waived and the release ships on {date}: approve it before its day?"

@@ -55,8 +55,7 @@ impl Evaluation<'_> {
     }
 
     pub(super) fn is_waived(&self, task: TaskName) -> bool {
-        let waiver = self.tasks.get(&task).and_then(|view| view.waiver.as_ref());
-        waiver.is_some_and(|waiver| waiver.counts_at(self.now()))
+        self.input.state.is_some_and(|state| state.is_waived(task, self.now()))
     }
 
     /// What the StateBox says.

@@ -10,7 +10,7 @@ use crate::drive::facts::{Alerts, BuildData, FactKey, Promotion, StageView, Test
 use crate::drive::verdict::Verdict;
 use crate::flow::nodes::{Node, Row, Who};
 use crate::operators::shipment::ReleaseState;
-use crate::statebox::{Metadata, TaskName, TaskStatus};
+use crate::statebox::{Metadata, TaskName};
 
 /// ART's own wait for the acceptance: an image is accepted at the latest this long after it was made.
 const ACCEPTED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
@@ -155,9 +155,11 @@ impl Evaluation<'_> {
                 let evidence = self.read(seen, "verdict", verdict);
                 if seen.value.are_good() {
                     done.noting(verdict.to_owned()).on(evidence)
-                } else if self.status(TaskName::AnalyzePromotedBuild) == TaskStatus::Pass {
+                } else if self.accepted_by_person(TaskName::AnalyzePromotedBuild) {
                     Judgement::not_applicable("a person has accepted the build in analyze-promoted-build")
                         .on(evidence)
+                } else if let Some(looking) = self.looked_at_further(TaskName::AnalyzePromotedBuild) {
+                    looking.due(due).on(evidence)
                 } else {
                     Judgement::blocked(
                         format!("the tests are {verdict}; analyze-promoted-build decides"),

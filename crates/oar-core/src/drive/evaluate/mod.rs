@@ -11,6 +11,7 @@
 mod approval;
 mod basis;
 mod checkpoints;
+mod decided;
 mod job;
 mod judgement;
 mod stale;
@@ -120,7 +121,7 @@ impl<'a> Evaluation<'a> {
             Node::Task(task) => self.task(task, row).map(|judgement| self.paced(task, row, judgement)),
             node => self.checkpoint(node, row),
         };
-        self.overdue(row, judgement.unwrap_or_else(|early| early))
+        self.noted(row, self.overdue(row, judgement.unwrap_or_else(|early| early)))
     }
 
     /// A verdict whose time is over asks, and goes on looking.

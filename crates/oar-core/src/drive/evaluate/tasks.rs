@@ -6,7 +6,7 @@ use crate::drive::facts::{BuildData, FactKey, Seen, Tests};
 use crate::drive::verdict::{Act, Verdict};
 use crate::flow::gates::not_available;
 use crate::flow::nodes::{Action, Cost, Node, Row, Who, only_informs};
-use crate::statebox::{TaskName, TaskStatus, TaskView};
+use crate::statebox::{TaskName, TaskStatus, TaskView, Verdict as Decision};
 
 /// What is decided about the tests of a build.
 pub(super) const JUDGE: [&str; 3] = ["accept", "reject", "wait"];
@@ -36,18 +36,16 @@ impl Evaluation<'_> {
         }
         let view = self.tasks.get(&task);
         let status = self.status(task);
+        if !self.approved && !self.is_waived(task) {
+            if let Some(judgement) = self.decided(task, row) {
+                return Ok(judgement);
+            }
+        }
         if let Some(view) = view.filter(|_| status == TaskStatus::Pass) {
             return Ok(self.passed(task, view, row));
         }
-        if let Some(waiver) = view.and_then(|view| view.waiver.as_ref()).filter(|_| self.is_waived(task)) {
-            let evidence = self.stated(
-                format!("tasks.{task}.waiver"),
-                format!("{}: {}", waiver.by, waiver.reason),
-                Some(&waiver.at),
-            );
-            return Ok(
-                Judgement::not_applicable(format!("waived by {}: {}", waiver.by, waiver.reason)).on(evidence)
-            );
+        if let Some(judgement) = self.waived(task) {
+            return Ok(judgement);
         }
         if only_informs(task) {
             if let Some(issue) = self.input.state.and_then(|state| not_available(state, task)) {
@@ -106,17 +104,23 @@ impl Evaluation<'_> {
     /// While the promoted build is rejected nothing new starts; what runs may end.
     fn rejected(&self) -> Option<Judgement> {
         let task = TaskName::AnalyzePromotedBuild;
-        let view = self.tasks.get(&task).filter(|view| view.status == TaskStatus::Fail)?;
         if self.is_waived(task) {
             return None;
         }
         let words =
             format!("the promoted build is rejected: nothing new starts until {task} is Pass or waived");
-        Some(
-            Judgement::blocked(words, Node::Task(task).row().who)
-                .since(time(view.completed_at.as_ref()))
-                .on(self.status_of(view)),
-        )
+        let rejected = Judgement::blocked(words, Node::Task(task).row().who);
+        if let Some(decision) = self.decision(task) {
+            match decision.verdict {
+                Some(Decision::Accept) => return None,
+                Some(Decision::Reject) => {
+                    return Some(rejected.since(time(Some(&decision.at))).on(self.of_decision(&decision)));
+                }
+                Some(Decision::Wait) | None => {}
+            }
+        }
+        let view = self.tasks.get(&task).filter(|view| view.status == TaskStatus::Fail)?;
+        Some(rejected.since(time(view.completed_at.as_ref())).on(self.status_of(view)))
     }
 
     /// The verdict of a task that can begin as far as the others go.
@@ -225,9 +229,7 @@ impl Evaluation<'_> {
             }
             tests => {
                 Judgement::asks(format!("the tests of {build} are {}: accept them?", tests.verdict()), &JUDGE)
-                    .by_command(format!(
-                        "oar -r {release} task set analyze-candidate-build Pass --reason TEXT"
-                    ))
+                    .by_command(self.decide_command(TaskName::AnalyzeCandidateBuild))
                     .due(later(seen.at, row.poll))
                     .on(evidence)
             }
@@ -245,7 +247,7 @@ impl Evaluation<'_> {
         }
         let question = format!("the tests of {release} are {}: accept them?", seen.value.verdict());
         Ok(Judgement::asks(question, &JUDGE)
-            .by_command(format!("oar -r {release} task set analyze-promoted-build Pass --reason TEXT"))
+            .by_command(self.decide_command(TaskName::AnalyzePromotedBuild))
             .due(later(seen.at, row.poll))
             .on(evidence))
     }

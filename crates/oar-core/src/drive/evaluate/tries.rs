@@ -62,7 +62,7 @@ impl Evaluation<'_> {
         if row.action == Action::Verdict {
             return Judgement::asks(format!("{task} is Fail: the build is rejected"), &JUDGE)
                 .since(time(view.completed_at.as_ref()))
-                .by_command(format!("oar -r {} task set {task} Pass --reason TEXT", self.input.release))
+                .by_command(self.decide_command(task))
                 .on(self.status_of(view));
         }
         let resolved = self.resolved(task);

@@ -34,8 +34,8 @@ use crate::error::ErrorClass;
 use crate::flow::nodes::{Node, ROWS};
 use crate::operators::shipment::ReleaseState;
 use crate::statebox::{
-    Job, JobSystem, ManualStatus, Metadata, NewIssue, ReasonClass, RunEnd, RunOutcome, RunStart, State,
-    TaskName as T, TaskStatus, Waiver,
+    Job, JobSystem, ManualStatus, Metadata, NewDecision, NewIssue, NodeName, ReasonClass, RunEnd, RunOutcome,
+    RunStart, State, Subject, TaskName as T, TaskStatus, Verdict as Decision, Waiver,
 };
 use crate::version::ReleaseVersion;
 
@@ -219,6 +219,23 @@ impl World {
             expires: None,
         };
         let _ = self.state().set_waiver(task, Some(&waiver));
+    }
+
+    /// Records a waiver or a verdict as `oar waive` and `oar decide` do, an hour ago.
+    fn decide(&mut self, subject: Subject) {
+        let decision = NewDecision {
+            id: format!("decision-{subject:?}-{}", self.now),
+            subject,
+            by: "lead".to_owned(),
+            at: self.now - hours(1),
+            reason: "two known flakes".to_owned(),
+        };
+        assert!(self.state().decide(&decision).is_changed());
+    }
+
+    fn verdict(&mut self, task: T, verdict: Decision) {
+        let evidence = Some("https://prow.example.test/view/1".to_owned());
+        self.decide(Subject::Verdict { node: NodeName::Task(task), verdict, evidence });
     }
 
     fn job(&mut self, task: T, change: impl FnOnce(&mut Job)) {

@@ -1,11 +1,15 @@
 //! The contradictions of spec 05 §8.8, by their numbers.
 
-use super::{approvable, at, first, fresh, hours, record, seen, staged};
+use super::{approvable, at, first, fresh, hours, record, seen, staged, words};
+use crate::config::Leave;
 use crate::drive::facts::{Alerts, JobView, Promotion, Tests};
-use crate::drive::verdict::{ToDo, Verdict};
+use crate::drive::verdict::{Act, Decided, ToDo, Verdict};
 use crate::flow::nodes::{Node, Who};
 use crate::operators::shipment::ReleaseState;
-use crate::statebox::{NewWait, ReasonClass, RunOutcome, TaskName as T, TaskStatus};
+use crate::statebox::{
+    DecisionKind, NewWait, NodeName, ReasonClass, RunEnd, RunOutcome, RunStart, Subject, TaskName as T,
+    TaskStatus, Verdict as Decision,
+};
 
 #[test]
 fn rule_1_missed_trackers_stop_only_the_approval() {
@@ -187,16 +191,160 @@ fn rule_15_a_general_blocker_stops_what_has_not_begun_and_that_of_a_task_its_tas
 }
 
 #[test]
-fn a_hurried_fix_goes_on_by_waiver_and_its_date_asks() {
+fn a_hurried_fix_goes_on_by_waiver_and_its_date_does_not_hold_it_back() {
     let mut world = staged().passed(&[T::ImageConsistencyCheck, T::StageTesting, T::ImageSignedCheck]);
-    world.waive(T::AnalyzeCandidateBuild);
-    world.waive(T::AnalyzePromotedBuild);
     world.facts.tests = seen(Tests::Absent, world.now);
+    world.waive(T::AnalyzePromotedBuild);
+    let mut one = world.clone();
+    world.waive(T::AnalyzeCandidateBuild);
     assert_eq!(world.of(T::ChangeAdvisoryStatus).verdict, Verdict::Ready);
     assert_eq!(world.plan(Node::Aggregated).verdict.name(), "not_applicable");
-    world.now = at("2026-07-03T12:00:00Z");
-    let plan = world.of(T::ChangeAdvisoryStatus);
+    world.now = at("2026-07-05T12:00:00Z");
+    assert_eq!(world.of(T::ChangeAdvisoryStatus).verdict, Verdict::Ready);
+    // With only one of them waived, a person decides about the date.
+    one.pass(T::AnalyzeCandidateBuild);
+    one.now = world.now;
+    let plan = one.of(T::ChangeAdvisoryStatus);
     assert_eq!((plan.verdict.name(), plan.person), ("asks", Some(Who::Leads)));
+}
+
+#[test]
+fn a_recorded_waiver_counts_like_a_written_one_until_it_is_over_or_taken_back() {
+    let mut world = approvable();
+    for task in [T::AnalyzePromotedBuild, T::StageTesting] {
+        world.set(task, TaskStatus::NotStarted);
+    }
+    world.facts.tests = seen(record(true, Some(false), false), world.now);
+    world.issue("stage is down", true, &[T::StageTesting]);
+    assert_eq!(world.of(T::ChangeAdvisoryStatus).verdict.name(), "blocked");
+    let until = Some("2026-07-06".parse().unwrap());
+    world.decide(Subject::Waiver { task: T::AnalyzePromotedBuild, until });
+    world.decide(Subject::Waiver { task: T::StageTesting, until: None });
+    for task in [T::AnalyzePromotedBuild, T::StageTesting] {
+        let plan = world.of(task);
+        let why = "waived by lead: two known flakes".to_owned();
+        assert_eq!(plan.verdict, Verdict::NotApplicable { why });
+        assert_eq!((plan.evidence[0].field.as_str(), plan.evidence.len()), ("decisions", 1), "{plan:#?}");
+        assert_eq!(plan.evidence[0].at.as_deref(), Some("2026-07-06T11:00:00Z"));
+    }
+    assert_eq!(world.plan(Node::Accepted).verdict.name(), "not_applicable");
+    assert_eq!(world.of(T::ChangeAdvisoryStatus).verdict, Verdict::Ready);
+    world.now = at("2026-07-07T00:00:00Z");
+    assert_eq!(world.of(T::AnalyzePromotedBuild).verdict.name(), "asks", "its time is over");
+    let now = world.now;
+    let task = Some(NodeName::Task(T::StageTesting));
+    let _ = world.state().withdraw_decisions(DecisionKind::Waiver, task, "lead", now);
+    assert_eq!(world.of(T::StageTesting).verdict.name(), "blocked", "it is taken back");
+}
+
+#[test]
+fn a_build_that_a_person_accepts_or_rejects_is_recorded_so() {
+    for task in [T::AnalyzePromotedBuild, T::AnalyzeCandidateBuild] {
+        for (verdict, accepted, word) in
+            [(Decision::Accept, true, "accept"), (Decision::Reject, false, "reject")]
+        {
+            let mut world = staged();
+            // Whatever the record says, and whatever stands in the way of a run.
+            let bad = seen(record(true, Some(!accepted), false), world.now);
+            (world.facts.tests, world.facts.candidate_tests) = (bad.clone(), bad);
+            world.issue("everything stops", true, &[]);
+            world.policy.0.insert(task.id().to_owned(), Leave::Ask);
+            world.verdict(task, verdict);
+            let plan = world.of(task);
+            assert_eq!(plan.verdict, Verdict::Ready);
+            assert!(matches!(plan.to_do, ToDo::Run { only_looks: true, .. }), "{plan:#?}");
+            let Act::Decided(decided) = &plan.act else { panic!("{plan:#?}") };
+            let reason = format!("{word} by lead: two known flakes (https://prow.example.test/view/1)");
+            assert_eq!((decided.accepted, &decided.reason), (accepted, &reason));
+            assert_eq!((plan.evidence[0].field.as_str(), &plan.evidence[0].value), ("decisions", &reason));
+        }
+    }
+}
+
+#[test]
+fn a_rejection_stops_what_is_new_at_once_and_an_acceptance_lets_it_go_on() {
+    let mut world = staged();
+    world.verdict(T::AnalyzePromotedBuild, Decision::Reject);
+    assert_eq!(world.of(T::StageTesting).verdict.name(), "blocked");
+    world.set(T::AnalyzePromotedBuild, TaskStatus::Fail);
+    world.now = world.now + hours(1);
+    world.facts.tests = seen(record(true, Some(false), false), world.now);
+    assert_eq!(world.plan(Node::Accepted).verdict.name(), "blocked");
+    world.verdict(T::AnalyzePromotedBuild, Decision::Accept);
+    assert_eq!(world.of(T::StageTesting).verdict, Verdict::Ready);
+    assert_eq!(world.plan(Node::Accepted).verdict.name(), "not_applicable");
+    assert!(matches!(world.of(T::AnalyzePromotedBuild).act, Act::Decided(Decided { accepted: true, .. })));
+    // Once it is recorded it is done, and what a person sets later counts.
+    let id = world.state().verdict(NodeName::Task(T::AnalyzePromotedBuild)).unwrap().id;
+    let run = RunStart {
+        id,
+        started: world.now - hours(2),
+        by: "engine".to_owned(),
+        command: "drive".to_owned(),
+        force: false,
+    };
+    let end = RunEnd {
+        finished: run.started,
+        run,
+        outcome: RunOutcome::Pass,
+        status: Some(TaskStatus::Pass),
+        class: None,
+        reason: None,
+        result: None,
+        notifications: Vec::new(),
+        links: Vec::new(),
+        done: Vec::new(),
+    };
+    let _ = world.state().finish_run(T::AnalyzePromotedBuild, &end);
+    let plan = world.of(T::AnalyzePromotedBuild);
+    assert_eq!(plan.verdict, Verdict::Done, "also when the clock of the engine is slow: {plan:#?}");
+    world.now = world.now + hours(1);
+    world.set(T::AnalyzePromotedBuild, TaskStatus::Fail);
+    assert_eq!(world.of(T::AnalyzePromotedBuild).verdict.name(), "asks");
+}
+
+#[test]
+fn who_looks_further_is_asked_again_after_a_day() {
+    let mut world = staged();
+    world.facts.tests = seen(record(true, Some(false), false), world.now);
+    world.verdict(T::AnalyzePromotedBuild, Decision::Wait);
+    for node in [Node::Task(T::AnalyzePromotedBuild), Node::Accepted] {
+        let plan = world.plan(node);
+        assert_eq!((plan.verdict.name(), plan.person), ("waiting", None), "{plan:#?}");
+        assert!(plan.next_look.is_some(), "{plan:#?}");
+    }
+    // A person has said that it is not clear, so a record that is good by now decides nothing.
+    let mut good = world.clone();
+    good.facts.tests = seen(record(true, Some(true), false), world.now);
+    assert_eq!(good.of(T::AnalyzePromotedBuild).verdict.name(), "waiting");
+    world.now = world.now + hours(23);
+    let plan = world.of(T::AnalyzePromotedBuild);
+    assert_eq!((plan.verdict.name(), plan.person), ("asks", Some(Who::Leads)), "{plan:#?}");
+    assert!(words(&plan).contains("by lead: two known flakes"), "{plan:#?}");
+    let ToDo::Answer { command: Some(command) } = &plan.to_do else { panic!("{plan:#?}") };
+    assert_eq!(command, "oar -r 4.19.1 decide analyze-promoted-build VERDICT --reason TEXT");
+}
+
+#[test]
+fn a_build_that_has_changed_since_can_be_accepted_again() {
+    let mut world = staged();
+    world.pass(T::AnalyzePromotedBuild);
+    world.judge(T::AnalyzePromotedBuild, "tests", "accepted");
+    world.facts.tests = seen(record(true, Some(false), false), world.now);
+    assert_eq!(world.of(T::AnalyzePromotedBuild).verdict.name(), "asks");
+    world.now = world.now + hours(2);
+    world.verdict(T::AnalyzePromotedBuild, Decision::Accept);
+    assert!(matches!(world.of(T::AnalyzePromotedBuild).act, Act::Decided(Decided { accepted: true, .. })));
+}
+
+#[test]
+fn a_decision_about_another_step_is_noted_and_changes_nothing() {
+    let mut world = staged();
+    let before = world.of(T::StageTesting);
+    world.verdict(T::StageTesting, Decision::Accept);
+    let plan = world.of(T::StageTesting);
+    assert_eq!((&plan.verdict, &plan.to_do), (&before.verdict, &before.to_do));
+    assert_eq!(plan.note.as_deref(), Some("accept by lead: two known flakes"));
 }
 
 #[test]

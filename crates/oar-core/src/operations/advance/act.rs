@@ -10,7 +10,7 @@ use crate::config::{DrivePolicy, Leave};
 use crate::drive::evaluate::{policy_of, subjects};
 use crate::drive::facts::Facts;
 use crate::drive::plan::PlannedRun;
-use crate::drive::verdict::Act;
+use crate::drive::verdict::{Act, Decided};
 use crate::error::ErrorClass;
 use crate::flow::nodes::Cost;
 use crate::flow::outcome::{Refusal, TaskError};
@@ -30,7 +30,9 @@ use crate::operations::take_ownership::TakeOwnership;
 use crate::operations::task_run::Change as HowToChange;
 use crate::operations::update_bug_list::UpdateBugList;
 use crate::operations::{perform, tick};
-use crate::statebox::{Change, RunEnd, RunOutcome, RunStart, TaskName, TaskStatus};
+use crate::statebox::{
+    Change, NodeName, ReasonClass, RunEnd, RunOutcome, RunStart, State, TaskName, TaskStatus,
+};
 use crate::tasks::approval_wait::Look;
 
 /// The command in the history of a task whose verdict the engine records.
@@ -96,7 +98,8 @@ async fn step(
         return Err(Refusal::blocked(format!("{} is no task: nothing is run for it", run.node)).into());
     };
     match &run.act {
-        Act::Pass(reason) => pass(call, task, reason, facts, ran).await,
+        Act::Pass(reason) => judge(call, task, reason, None, facts, ran).await,
+        Act::Decided(decided) => judge(call, task, &decided.reason, Some(decided), facts, ran).await,
         Act::Issue(text) => {
             let issue = IssueAdd { text: text.clone(), task: vec![task], no_blocker: true, dry_run: false };
             let part = call.part_about(call.release()?)?;
@@ -110,29 +113,39 @@ async fn step(
     }
 }
 
-/// Records that a task has passed, with what its verdict is about, in one write.
-async fn pass(
+/// Records the result of a task that nobody runs, with what it is about, in one write: that it has passed, or what a
+/// person has decided.
+async fn judge(
     call: &Call,
     task: TaskName,
     reason: &str,
+    decided: Option<&Decided>,
     facts: &Facts,
     ran: &mut Ran,
 ) -> Result<(), TaskError> {
     let now = call.clock().now();
     let of = subjects(task, facts).into_iter().map(|(subject, value)| (subject.to_owned(), value)).collect();
     let start = RunStart {
-        id: new_id(),
+        // A decision is recorded once, whoever records it.
+        id: decided.map_or_else(new_id, |decided| decided.id.clone()),
         started: now,
         by: call.user().to_owned(),
         command: RECORDED_BY.to_owned(),
-        force: false,
+        // What a person has decided replaces what stands there.
+        force: decided.is_some(),
+    };
+    let is_pass = decided.is_none_or(|decided| decided.accepted);
+    let (outcome, status, class) = if is_pass {
+        (RunOutcome::Pass, TaskStatus::Pass, None)
+    } else {
+        (RunOutcome::Fail, TaskStatus::Fail, Some(ReasonClass::Product))
     };
     let end = RunEnd {
         run: start,
         finished: now,
-        outcome: RunOutcome::Pass,
-        status: Some(TaskStatus::Pass),
-        class: None,
+        outcome,
+        status: Some(status),
+        class,
         reason: Some(reason.to_owned()),
         result: Some(reason.to_owned()),
         notifications: Vec::new(),
@@ -143,21 +156,36 @@ async fn pass(
     let updated = call
         .statebox()?
         .update(call.permit()?, &message, |state| {
-            // Whoever judged it meanwhile has judged it.
-            let is_open = state.task(task).is_none_or(|view| {
-                !matches!(view.status, TaskStatus::Pass | TaskStatus::Fail)
-                    || view.history.iter().any(|run| run.id == end.run.id)
-            });
+            let is_open = match decided {
+                // Whoever judged it meanwhile has judged it.
+                None => state.task(task).is_none_or(|view| {
+                    !matches!(view.status, TaskStatus::Pass | TaskStatus::Fail)
+                        || view.history.iter().any(|run| run.id == end.run.id)
+                }),
+                Some(decided) => still_decided(state, task, decided),
+            };
             if !is_open {
                 return Ok(Change::Unchanged);
             }
             let finished = state.finish_run(task, &end);
-            Ok(finished.or(state.set_judged(task, Some(&of), now)))
+            let judged = is_pass.then(|| state.set_judged(task, Some(&of), now));
+            Ok(finished.or(judged.unwrap_or(Change::Unchanged)))
         })
         .await?;
     ran.result = if updated.change.is_changed() { RunResult::Done } else { RunResult::Nothing };
     ran.detail = Some(reason.to_owned());
     Ok(())
+}
+
+/// Whether the decision stands, and nobody has recorded a result of the task since.
+fn still_decided(state: &State, task: TaskName, decided: &Decided) -> bool {
+    let Some(decision) = state.verdict(NodeName::Task(task)).filter(|decision| decision.id == decided.id)
+    else {
+        return false;
+    };
+    let judged = state.task(task).filter(|view| matches!(view.status, TaskStatus::Pass | TaskStatus::Fail));
+    // The times of a file have one form, so their order is that of their texts.
+    judged.and_then(|view| view.completed_at).is_none_or(|completed| completed <= decision.at)
 }
 
 /// Looks at the wait of the approval.

@@ -120,7 +120,7 @@ impl Operation for DriveReleases {
         let mut answer = Answer::default();
         let mut releases = self.release;
         if releases.is_empty() {
-            let active = StateBoxFiles::new(call.clients().clone()).active().await?;
+            let active = StateBoxFiles::new(call.clients().clone()).unfinished().await?;
             for (release, why) in active.unknown {
                 let why = format!("it is not known whether it is active: {why}");
                 answer.failures.add_words(&why, ErrorClass::Unavailable, None);
