@@ -233,10 +233,7 @@ impl SlackClient {
         let (mut refusal, mut listed) = (None, false);
         for kind in ["public_channel", "private_channel"] {
             match self.own_channel(channel, name, kind).await {
-                Ok(Some(id)) => {
-                    locked(&self.inner.channel_ids).insert(name.to_owned(), id.clone());
-                    return Ok(id);
-                }
+                Ok(Some(id)) => return Ok(id),
                 Ok(None) => listed = true,
                 Err(error) => refusal = refusal.or(Some((kind, error))),
             }
@@ -271,9 +268,16 @@ impl SlackClient {
         for _ in 0..PAGES {
             let connector = self.connector("list the bot's channels", format!("channel {channel}"));
             let page: Channels = self.get(connector, "users.conversations", &parameters).await?;
-            if let Some(found) = page.channels.into_iter().find(|found| found.name.as_deref() == Some(name)) {
-                return Ok(Some(found.id));
+            // Others of the page may be looked for next.
+            let mut known = locked(&self.inner.channel_ids);
+            for Channel { id, name } in page.channels {
+                let Some(name) = name else { continue };
+                known.entry(name).or_insert(id);
             }
+            if let Some(id) = known.get(name) {
+                return Ok(Some(id.clone()));
+            }
+            drop(known);
             let Some(cursor) = next_cursor(page.response_metadata) else { return Ok(None) };
             parameters.retain(|(name, _)| *name != "cursor");
             parameters.push(("cursor", cursor));

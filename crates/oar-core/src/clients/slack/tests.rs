@@ -279,8 +279,11 @@ async fn a_message_is_found_by_its_key_on_a_later_page() {
         .expect(1)
         .mount(&server)
         .await;
-    let lookup = client(&server, Some("t0ken")).find(wanted("#demo", None)).await;
+    let slack = client(&server, Some("t0ken"));
+    let lookup = slack.find(wanted("#demo", None)).await;
     assert_eq!(lookup, Lookup::Found(Posted { channel: "C0AAA".into(), ts: "2.2".into() }));
+    // The channels are listed once for all of them.
+    assert!(slack.channel_id("#demo-more").await.is_ok_and(|id| id == "C0BBB"));
 }
 
 #[tokio::test]
