@@ -6,7 +6,7 @@ use crate::drive::facts::{BuildData, FactKey, Seen, Tests};
 use crate::drive::verdict::{Act, Verdict};
 use crate::flow::gates::not_available;
 use crate::flow::nodes::{Action, Cost, Node, Row, Who, only_informs};
-use crate::statebox::{TaskName, TaskStatus, TaskView, Verdict as Decision};
+use crate::statebox::{RunOutcome, RunView, TaskName, TaskStatus, TaskView, Verdict as Decision};
 
 /// What is decided about the tests of a build.
 pub(super) const JUDGE: [&str; 3] = ["accept", "reject", "wait"];
@@ -36,10 +36,9 @@ impl Evaluation<'_> {
         }
         let view = self.tasks.get(&task);
         let status = self.status(task);
-        if !self.approved && !self.is_waived(task) {
-            if let Some(judgement) = self.decided(task, row) {
-                return Ok(judgement);
-            }
+        let counts = !self.approved && !self.is_waived(task);
+        if let Some(judgement) = counts.then(|| self.decided(task, row)).flatten() {
+            return Ok(judgement);
         }
         if let Some(view) = view.filter(|_| status == TaskStatus::Pass) {
             return Ok(self.passed(task, view, row));
@@ -185,7 +184,11 @@ impl Evaluation<'_> {
     }
 
     pub(super) fn bug_list(&self, view: Option<&TaskView>, row: &Row, ready: Judgement) -> Judgement {
-        let last = view.and_then(|view| view.history.last());
+        // A run that a service or a kill ended before it had looked at the bugs is none.
+        let has_looked = |run: &&RunView| {
+            matches!(run.outcome, Some(RunOutcome::Pass | RunOutcome::InProgress | RunOutcome::Fail))
+        };
+        let last = view.and_then(|view| view.history.iter().rev().find(has_looked));
         let last = last.and_then(|run| time(run.finished.as_ref().or(run.started.as_ref())));
         match last.map(|last| later(last, row.poll)).filter(|due| *due > self.now()) {
             Some(due) => Judgement::waiting("the next day: it is repeated once a day").due(due),
