@@ -20,7 +20,7 @@ fn effects(harness: &Harness) -> Vec<String> {
     writes
         .iter()
         .filter(|write| !others.contains(&write.service.as_str()))
-        .map(|write| write.line())
+        .map(end_to_end::RecordedRequest::line)
         .collect()
 }
 

@@ -158,17 +158,14 @@ impl<'a> Vocabulary<'a> {
         let (mut puts, mut by_person) = (Vec::new(), Vec::<String>::new());
         let mut at = 0;
         while let Some(token) = tokens.get(at) {
-            let found = match self.mention(text, &tokens, at) {
-                Some((found, until)) => {
-                    at = until;
-                    found
-                }
-                None => {
-                    at += 1;
-                    match option(token.bare) {
-                        Some((name, value)) => self.bare_option(text, token, name, value),
-                        None => continue,
-                    }
+            let found = if let Some((found, until)) = self.mention(text, &tokens, at) {
+                at = until;
+                found
+            } else {
+                at += 1;
+                match option(token.bare) {
+                    Some((name, value)) => self.bare_option(text, token, name, value),
+                    None => continue,
                 }
             };
             match found {
@@ -229,12 +226,11 @@ impl<'a> Vocabulary<'a> {
             }
             next += 1;
             if matches!(name, "r" | "release") {
-                release = match value {
-                    Some(value) => Some(value),
-                    None => {
-                        next += 1;
-                        Some(tokens.get(next - 1).filter(|token| !token.is_last)?.bare)
-                    }
+                release = if let Some(value) = value {
+                    Some(value)
+                } else {
+                    next += 1;
+                    Some(tokens.get(next - 1).filter(|token| !token.is_last)?.bare)
                 };
             }
         }

@@ -67,7 +67,7 @@ impl Drop for Group {
 pub(super) async fn all(stream: Option<impl AsyncRead + Unpin>, limit: usize) -> io::Result<Option<Vec<u8>>> {
     let Some(mut stream) = stream else { return Ok(Some(Vec::new())) };
     let mut kept = Vec::new();
-    let mut buffer = [0_u8; 8192];
+    let mut buffer = vec![0_u8; 8192];
     let mut is_too_much = false;
     loop {
         let count = stream.read(&mut buffer).await?;

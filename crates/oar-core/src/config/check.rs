@@ -217,12 +217,11 @@ fn freezes(document: &Document, problems: &mut Problems) {
             Ok(freeze) if ends_before_it_begins(&freeze) => {
                 problems.error(&keys::FREEZE_UNTIL.named(&[name]), "is before `from`".to_owned());
             }
-            Ok(_) => {}
             Err(error @ ConfigError::MissingKey { .. }) => {
                 problems.error(&path, format!("is not complete: {error}"));
             }
             // A value of the wrong form is reported elsewhere.
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
     }
 }

@@ -213,7 +213,7 @@ fn passed(state: &State, task: TaskName, now: Timestamp) -> Result<Passed, Probl
         format!("oar -r {release} {task}")
     };
     let must = if informs { "have a verdict" } else { "be Pass" };
-    let expired = if !waivers.is_empty() { ": its waiver has expired" } else { "" };
+    let expired = if waivers.is_empty() { "" } else { ": its waiver has expired" };
     Err(Problem::blocked(format!("{task} is {status}, and must {must}{expired}")).then(next))
 }
 

@@ -241,8 +241,8 @@ impl Edge {
     }
 }
 
-const fn deadline(hours: i64, since: &'static str, then: &'static str) -> Option<Deadline> {
-    Some(Deadline { after: SignedDuration::from_hours(hours), since, then })
+const fn deadline(hours: i64, since: &'static str, then: &'static str) -> Deadline {
+    Deadline { after: SignedDuration::from_hours(hours), since, then }
 }
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -311,12 +311,12 @@ pub static ROWS: [Row; 20] = [
         ..task(T::UpdateBugList, &[both(T::TakeOwnership)])
     },
     Row {
-        deadline: deadline(
+        deadline: Some(deadline(
             5 * 24,
             "the StateBox was made",
             "the record of a nightly is removed after some days: judge the candidate build, or record that its result is \
              not available",
-        ),
+        )),
         ready: "the candidate build's record says that all tests have ended; without a build or a record it is recorded that \
                 the result is not available",
         action: Action::Verdict,
@@ -342,11 +342,11 @@ pub static ROWS: [Row; 20] = [
         ready: "every advisory can be pushed or is pushed",
         cost: Cost::Critical,
         complete: "every advisory is on staging",
-        deadline: deadline(
+        deadline: Some(deadline(
             48,
             "the first push was started",
             "a push that takes this long is stuck: look at Errata Tool",
-        ),
+        )),
         ..task(
             T::PushToCdnStaging,
             &[
@@ -358,11 +358,11 @@ pub static ROWS: [Row; 20] = [
     },
     Row {
         ready: "the first checks are done",
-        deadline: deadline(
+        deadline: Some(deadline(
             24,
             "the release was announced",
             "ART's own wait for the promotion has ended: ask ART what holds it",
-        ),
+        )),
         ..checkpoint(
             Node::Promotion,
             &[engine(Node::Task(T::CheckCveTrackerBug)).judged(), engine(Node::SecurityAlerts)],
@@ -385,7 +385,7 @@ pub static ROWS: [Row; 20] = [
         cost: Cost::Paid,
         ready: "no job is recorded, or the recorded one has ended by infrastructure",
         complete: "the job has succeeded and no image is unhealthy",
-        deadline: deadline(6, "the job was started", "the job takes far longer than usual: look at it"),
+        deadline: Some(deadline(6, "the job was started", "the job takes far longer than usual: look at it")),
         ..task(T::ImageConsistencyCheck, ON_STAGE)
     },
     Row {
@@ -393,7 +393,11 @@ pub static ROWS: [Row; 20] = [
         cost: Cost::Paid,
         ready: "no build is recorded or queued, or the recorded one has ended by infrastructure",
         complete: "the build is SUCCESS",
-        deadline: deadline(12, "the build was started", "the build takes far longer than usual: look at it"),
+        deadline: Some(deadline(
+            12,
+            "the build was started",
+            "the build takes far longer than usual: look at it",
+        )),
         ..task(T::StageTesting, ON_STAGE)
     },
     Row {
@@ -406,19 +410,19 @@ pub static ROWS: [Row; 20] = [
         )
     },
     Row {
-        deadline: deadline(
+        deadline: Some(deadline(
             3,
             "the release was accepted, at the latest a day after its image was made",
             "no record of the tests appears: look at the job controller",
-        ),
+        )),
         ..checkpoint(Node::ResultFile, &[engine(Node::Promotion)], "the record of the promoted build exists")
     },
     Row {
-        deadline: deadline(
+        deadline: Some(deadline(
             12,
             "the first test was started",
             "the tests have not been aggregated: look at the job controller and the aggregator",
-        ),
+        )),
         ..checkpoint(
             Node::Aggregated,
             &[engine(Node::ResultFile)],
@@ -471,11 +475,11 @@ pub static ROWS: [Row; 20] = [
         who: Who::Leads,
         ready: "the day before the release date has come, no issue blocks, no security alert blocks",
         complete: "the shipment is approved and the advisories have left QE",
-        deadline: deadline(
+        deadline: Some(deadline(
             48,
             "the approval was started, and not before the end of the day after the release date",
             "the page that the payload names is still not up: ask ART, or wait further by running the command again",
-        ),
+        )),
         ..task(
             T::ChangeAdvisoryStatus,
             &[

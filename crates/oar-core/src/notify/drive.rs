@@ -63,10 +63,10 @@ impl OpenQuestions<'_> {
             let question: String = question.chars().take(LONGEST).collect();
             let mut line = format!("{who} *{}*: {}", escape(&steps.join(", ")), escape(&question));
             if !choices.is_empty() {
-                line.push_str(&format!(" ({})", escape(&choices.join(" / "))));
+                line += &format!(" ({})", escape(&choices.join(" / ")));
             }
             if let Some(command) = command {
-                line.push_str(&format!("\n`{}`", escape(command)));
+                line += &format!("\n`{}`", escape(command));
             }
             lines.push(line);
         }

@@ -209,7 +209,7 @@ impl Reading {
             let until = self.time(run.finished.as_deref(), &format!("the end of {what}"));
             match until {
                 Some(until) => self.add(Share::Tools, &task.name, from, until),
-                None if run.outcome.is_none() && self.is_last(task, &run.id) => {
+                None if run.outcome.is_none() && is_last(task, &run.id) => {
                     self.add(Share::Tools, &task.name, from, self.now);
                 }
                 None => self.unknown(format!("when {what} ended: its end was never recorded")),
@@ -227,10 +227,6 @@ impl Reading {
         {
             self.add(share, &task.name, since, self.now);
         }
-    }
-
-    fn is_last(&self, task: &TaskView, id: &str) -> bool {
-        task.history.last().is_some_and(|last| last.id == id)
     }
 
     /// A task of which only the last state is kept.
@@ -373,6 +369,11 @@ fn parsed(text: &str) -> Result<i64, jiff::Error> {
 
 fn text(second: i64) -> String {
     Timestamp::from_second(second).map(stamp).unwrap_or_default()
+}
+
+/// Whether the run with this id is the last one of the task.
+fn is_last(task: &TaskView, id: &str) -> bool {
+    task.history.last().is_some_and(|last| last.id == id)
 }
 
 #[cfg(test)]

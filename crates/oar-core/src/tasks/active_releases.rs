@@ -280,14 +280,14 @@ mod tests {
     #[test]
     fn a_hold_is_named_first_and_blocks_nothing_by_itself() {
         let mut held = state(None, &[(TaskName::TakeOwnership, TaskStatus::Pass)]);
-        let hold = NewDecision {
+        let decision = NewDecision {
             id: "h".to_owned(),
             subject: Subject::Hold { until: None },
             by: "lead".to_owned(),
             at: now(),
             reason: "wait".to_owned(),
         };
-        let _ = held.decide(&hold);
+        let _ = held.decide(&decision);
         let row = row("4.19.1", &held);
         assert_eq!((row.status, row.concerns[0].kind), (Standing::InProgress, Concern::Held));
     }

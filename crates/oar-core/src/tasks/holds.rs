@@ -61,12 +61,11 @@ impl Holds {
 
     /// What is recorded of every release, at most [`LOOK_AGE`] old (one request, conditional when it is repeated).
     pub async fn freezes(&self) -> Result<Freezes, Closed> {
-        let file = match self.file.get() {
-            Some(file) => file,
-            None => {
-                let opened = freeze_file(&self.clients).map_err(|error| self.unknown(&error))?;
-                self.file.get_or_init(|| opened)
-            }
+        let file = if let Some(file) = self.file.get() {
+            file
+        } else {
+            let opened = freeze_file(&self.clients).map_err(|error| self.unknown(&error))?;
+            self.file.get_or_init(|| opened)
         };
         let clock = self.clients.clock();
         let mut seen = self.frozen.lock().await;

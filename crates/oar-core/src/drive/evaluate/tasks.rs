@@ -230,7 +230,7 @@ impl Evaluation<'_> {
                     )
                     .on(evidence)
             }
-            tests => {
+            tests @ Tests::Record { .. } => {
                 Judgement::asks(format!("the tests of {build} are {}: accept them?", tests.verdict()), &JUDGE)
                     .by_command(self.decide_command(TaskName::AnalyzeCandidateBuild))
                     .due(later(seen.at, row.poll))

@@ -99,8 +99,8 @@ pub(super) fn early() -> Vec<Case> {
             "X without a build is recorded",
             node(T::AnalyzeCandidateBuild),
             with(fresh(), |w| {
-                let none = Metadata { candidate_builds: IndexMap::new(), ..metadata(true) };
-                w.state = Some(State::new(&release(), &none, w.now));
+                let without = Metadata { candidate_builds: IndexMap::new(), ..metadata(true) };
+                w.state = Some(State::new(&release(), &without, w.now));
             }),
             "ready",
             "no candidate build",
@@ -211,7 +211,7 @@ pub(super) fn early() -> Vec<Case> {
             "E can be recorded",
             node(T::PushToCdnStaging),
             with(first(), |w| {
-                w.facts.pushes = seen(Pushes { total: 2, complete: 2, ..Pushes::default() }, w.now)
+                w.facts.pushes = seen(Pushes { total: 2, complete: 2, ..Pushes::default() }, w.now);
             }),
             "ready",
             "2 of 2",

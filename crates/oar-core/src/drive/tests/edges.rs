@@ -55,7 +55,7 @@ fn put_fact(world: &mut World, node: Node, condition: Condition) {
         Condition::Stale => match key {
             // A look of an hour ago that failed since.
             FactKey::Alerts => {
-                world.facts.set_unknown(key, Unknown { at: now - hours(1), ..unavailable(world) })
+                world.facts.set_unknown(key, Unknown { at: now - hours(1), ..unavailable(world) });
             }
             FactKey::Promotion => {
                 let phase = Some(Phase::Rejected);

@@ -71,11 +71,11 @@ pub(super) fn late() -> Vec<Case> {
             "W without a date asks",
             node(T::ChangeAdvisoryStatus),
             with(approvable(), |w| {
-                let none = Metadata { release_date: None, ..metadata(true) };
+                let undated = Metadata { release_date: None, ..metadata(true) };
                 let mut world = World::new(true);
-                world.state = Some(State::new(&release(), &none, world.now));
+                world.state = Some(State::new(&release(), &undated, world.now));
                 world.facts.build_data =
-                    seen(BuildData::Present { metadata: Box::new(none), has_owner: true }, world.now);
+                    seen(BuildData::Present { metadata: Box::new(undated), has_owner: true }, world.now);
                 for task in T::WORKFLOW.into_iter().filter(|task| *task != T::ChangeAdvisoryStatus) {
                     world.pass(task);
                 }
@@ -116,7 +116,7 @@ pub(super) fn late() -> Vec<Case> {
             "W asks about a payload without an address",
             node(T::ChangeAdvisoryStatus),
             with(approvable(), |w| {
-                w.facts.payload = seen(PayloadView::Bad("no metadata URL".to_owned()), w.now)
+                w.facts.payload = seen(PayloadView::Bad("no metadata URL".to_owned()), w.now);
             }),
             "asks",
             "no metadata URL",

@@ -156,7 +156,9 @@ impl World {
     }
 
     fn passed(mut self, tasks: &[T]) -> Self {
-        tasks.iter().for_each(|task| self.pass(*task));
+        for task in tasks {
+            self.pass(*task);
+        }
         self
     }
 

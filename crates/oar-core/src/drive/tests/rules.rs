@@ -267,7 +267,7 @@ fn a_rejection_stops_what_is_new_at_once_and_an_acceptance_lets_it_go_on() {
     world.verdict(T::AnalyzePromotedBuild, Decision::Reject);
     assert_eq!(world.of(T::StageTesting).verdict.name(), "blocked");
     world.set(T::AnalyzePromotedBuild, TaskStatus::Fail);
-    world.now = world.now + hours(1);
+    world.now += hours(1);
     world.facts.tests = seen(record(true, Some(false), false), world.now);
     assert_eq!(world.plan(Node::Accepted).verdict.name(), "blocked");
     world.verdict(T::AnalyzePromotedBuild, Decision::Accept);
@@ -298,7 +298,7 @@ fn a_rejection_stops_what_is_new_at_once_and_an_acceptance_lets_it_go_on() {
     let _ = world.state().finish_run(T::AnalyzePromotedBuild, &end);
     let plan = world.of(T::AnalyzePromotedBuild);
     assert_eq!(plan.verdict, Verdict::Done, "also when the clock of the engine is slow: {plan:#?}");
-    world.now = world.now + hours(1);
+    world.now += hours(1);
     world.set(T::AnalyzePromotedBuild, TaskStatus::Fail);
     assert_eq!(world.of(T::AnalyzePromotedBuild).verdict.name(), "asks");
 }
@@ -317,7 +317,7 @@ fn who_looks_further_is_asked_again_after_a_day() {
     let mut good = world.clone();
     good.facts.tests = seen(record(true, Some(true), false), world.now);
     assert_eq!(good.of(T::AnalyzePromotedBuild).verdict.name(), "waiting");
-    world.now = world.now + hours(23);
+    world.now += hours(23);
     let plan = world.of(T::AnalyzePromotedBuild);
     assert_eq!((plan.verdict.name(), plan.person), ("asks", Some(Who::Leads)), "{plan:#?}");
     assert!(words(&plan).contains("by lead: two known flakes"), "{plan:#?}");
@@ -332,7 +332,7 @@ fn a_build_that_has_changed_since_can_be_accepted_again() {
     world.judge(T::AnalyzePromotedBuild, "tests", "accepted");
     world.facts.tests = seen(record(true, Some(false), false), world.now);
     assert_eq!(world.of(T::AnalyzePromotedBuild).verdict.name(), "asks");
-    world.now = world.now + hours(2);
+    world.now += hours(2);
     world.verdict(T::AnalyzePromotedBuild, Decision::Accept);
     assert!(matches!(world.of(T::AnalyzePromotedBuild).act, Act::Decided(Decided { accepted: true, .. })));
 }

@@ -181,19 +181,21 @@ pub(super) async fn advance(call: &Call, policy: &DrivePolicy) -> Result<Advance
         now = planned(call, policy).await?;
     }
     advanced.signal = call.interrupt().signal();
-    if advanced.signal.is_none() {
-        if let Some(state) = &now.state {
-            if !state.kept_messages().is_empty() && state.wait(TaskName::ChangeAdvisoryStatus).is_none() {
-                let sent = tick::look(call.release()?, call).await;
-                advanced.warnings.extend(sent.err().map(|error| {
+    if advanced.signal.is_none()
+        && let Some(state) = &now.state
+    {
+        if !state.kept_messages().is_empty() && state.wait(TaskName::ChangeAdvisoryStatus).is_none() {
+            let sent = tick::look(call.release()?, call).await;
+            advanced.warnings.extend(
+                sent.err().map(|error| {
                     format!("messages that could not be sent before are kept: {}", error.inner())
-                }));
-            }
-            advanced.warnings.extend(judged::record(call, state, &now).await);
-            match tell::tell(call, state, &now.plan).await {
-                Ok(told) => advanced.told = told,
-                Err(error) => advanced.warnings.push(format!("people could not be told: {}", error.inner())),
-            }
+                }),
+            );
+        }
+        advanced.warnings.extend(judged::record(call, state, &now).await);
+        match tell::tell(call, state, &now.plan).await {
+            Ok(told) => advanced.told = told,
+            Err(error) => advanced.warnings.push(format!("people could not be told: {}", error.inner())),
         }
     }
     advanced.plan = now.plan;

@@ -136,7 +136,7 @@ impl Operation for DriveReleases {
                 Ok((row, class)) => {
                     if let Some(class) = class {
                         let words = row.problems.first().map_or("a step failed", String::as_str);
-                        answer.failures.add_words(&format!("{release}: {words}"), class, None);
+                        answer.failures.add_words(format!("{release}: {words}"), class, None);
                     }
                     answer.rows.push(row);
                 }

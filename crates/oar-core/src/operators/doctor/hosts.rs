@@ -40,19 +40,17 @@ pub(super) async fn build_data(at: &Examination<'_>) -> Vec<Finding> {
 /// The hosts that `subject` needs, by their service.
 async fn wanted(at: &Examination<'_>) -> Vec<Service> {
     let mut wanted = vec![Service::ReleaseController];
-    match at.subject {
-        Subject::Builds => wanted.push(Service::Prow),
-        _ => {
-            wanted.extend([Service::Prow, Service::Mirror, Service::Access, Service::Brewhub]);
-            let by_build = [Service::Pyxis, Service::Brewroot];
-            let is_errata = at.is_errata_flow().await;
-            if matches!(at.subject, Subject::Releases) || !is_errata {
-                wanted.push(Service::CatalogStage);
-            }
-            if is_errata {
-                wanted.extend(by_build);
-            }
-        }
+    wanted.push(Service::Prow);
+    if matches!(at.subject, Subject::Builds) {
+        return wanted;
+    }
+    wanted.extend([Service::Mirror, Service::Access, Service::Brewhub]);
+    let is_errata = at.is_errata_flow().await;
+    if matches!(at.subject, Subject::Releases) || !is_errata {
+        wanted.push(Service::CatalogStage);
+    }
+    if is_errata {
+        wanted.extend([Service::Pyxis, Service::Brewroot]);
     }
     wanted
 }
@@ -116,7 +114,7 @@ fn of_clock(mut differences: Vec<SignedDuration>) -> Finding {
 
 /// Whether the registry with the payloads can be read: the release's own payload, when it is there.
 pub(super) async fn registry(at: &Examination<'_>) -> Vec<Finding> {
-    let repository = match at.clients.settings().document().and_then(|document| document.jobs()) {
+    let repository = match at.clients.settings().document().and_then(crate::config::Document::jobs) {
         Ok(jobs) => jobs.payload_repository,
         Err(error) => return vec![Finding::of_error(REGISTRY, &error)],
     };

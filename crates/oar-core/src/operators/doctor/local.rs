@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(7);
 const SHORT_TICKET: i64 = 60 * 60;
 
 /// The key, and the document that it opens. The production jobs of builds have neither.
-pub(super) async fn document(at: &Examination<'_>) -> Vec<Finding> {
+pub(super) fn document(at: &Examination<'_>) -> Vec<Finding> {
     let settings = at.clients.settings();
     let needed = !at.is_about_builds();
     let closed = || Finding::unknown(DOCUMENT, "not read without its key", "").needed_if(needed);
@@ -49,7 +49,7 @@ pub(super) async fn document(at: &Examination<'_>) -> Vec<Finding> {
 }
 
 /// Everything that the programs read from their environment.
-pub(super) async fn environment(at: &Examination<'_>) -> Vec<Finding> {
+pub(super) fn environment(at: &Examination<'_>) -> Vec<Finding> {
     let problems = check_environment(at.clients.settings().environment());
     vec![judged(ENVIRONMENT, "the environment variables", &problems)]
 }

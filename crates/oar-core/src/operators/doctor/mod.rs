@@ -112,8 +112,8 @@ pub async fn examine(clients: &Clients, subject: &Subject) -> Result<Diagnosis, 
     let hurried = clients.hurried(REQUEST_LIMIT)?;
     let at = Examination { clients: &hurried, subject, config: OnceCell::new() };
     let mut checks: Vec<Check<'_>> = vec![
-        (&[local::KEY, local::DOCUMENT], local::document(&at).boxed()),
-        (&[local::ENVIRONMENT], local::environment(&at).boxed()),
+        (&[local::KEY, local::DOCUMENT], std::future::ready(local::document(&at)).boxed()),
+        (&[local::ENVIRONMENT], std::future::ready(local::environment(&at)).boxed()),
         (&[github::TOKEN, github::REPOSITORY], github::check(&at).boxed()),
     ];
     if at.is_about_builds() {
@@ -134,7 +134,7 @@ pub async fn examine(clients: &Clients, subject: &Subject) -> Result<Diagnosis, 
         checks.push((&[jobs::SPREADSHEET], jobs::spreadsheet(&at).boxed()));
         checks.push((&[hosts::REGISTRY], hosts::registry(&at).boxed()));
         if *subject == Subject::Releases {
-            checks.push((&[slack::APP_TOKEN], slack::app_token(&at).boxed()));
+            checks.push((&[slack::APP_TOKEN], std::future::ready(slack::app_token(&at)).boxed()));
             checks.push((&[hosts::DIRECTORY], hosts::directory(&at).boxed()));
         }
     }

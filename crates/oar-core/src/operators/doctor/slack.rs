@@ -97,14 +97,12 @@ fn of_token(scopes: Option<&[String]>, has_private: bool) -> Finding {
     };
     let private = PRIVATE_SCOPES.iter().filter(|_| has_private);
     let lacking = lacking(scopes, SCOPES.iter().chain(private));
-    match lacking.first() {
-        None => Finding::ok(TOKEN, "accepted, with the scopes that messages need; Slack tells no expiry"),
-        Some(_) => {
-            let names = lacking.iter().map(|(scope, _)| format!("`{scope}`")).collect::<Vec<_>>().join(", ");
-            let next = format!("Give the Slack app these scopes and install it again: {names}");
-            Finding::missing(TOKEN, format!("accepted, but it lacks the scopes {names}"), next)
-        }
+    if lacking.is_empty() {
+        return Finding::ok(TOKEN, "accepted, with the scopes that messages need; Slack tells no expiry");
     }
+    let names = lacking.iter().map(|(scope, _)| format!("`{scope}`")).collect::<Vec<_>>().join(", ");
+    let next = format!("Give the Slack app these scopes and install it again: {names}");
+    Finding::missing(TOKEN, format!("accepted, but it lacks the scopes {names}"), next)
 }
 
 /// Whether the bot may write in each channel of the document; whether one of them is private.
@@ -140,12 +138,11 @@ async fn channels(slack: &SlackClient, document: &Document) -> (Finding, bool) {
 /// Whether the groups that messages mention exist.
 async fn groups(at: &Examination<'_>, slack: &SlackClient, document: &Document) -> Finding {
     let mut handles = vec![document.art_group(), document.doc_approvers()];
-    match at.subject {
-        Subject::Release(release) => handles.push(document.release_leads(release.y_stream())),
-        _ => {
-            let streams = at.clients.settings().versions().streams();
-            handles.extend(streams.iter().map(|stream| document.release_leads(*stream)));
-        }
+    if let Subject::Release(release) = at.subject {
+        handles.push(document.release_leads(release.y_stream()));
+    } else {
+        let streams = at.clients.settings().versions().streams();
+        handles.extend(streams.iter().map(|stream| document.release_leads(*stream)));
     }
     let (mut count, mut worst) = (0, None::<Finding>);
     for handle in handles {
@@ -168,7 +165,7 @@ async fn groups(at: &Examination<'_>, slack: &SlackClient, document: &Document) 
 }
 
 /// The token of the sockets. It can be tried only by opening one, which would take events away from a bot that works.
-pub(super) async fn app_token(at: &Examination<'_>) -> Vec<Finding> {
+pub(super) fn app_token(at: &Examination<'_>) -> Vec<Finding> {
     let token = at.clients.settings().credentials().require(Credential::SlackAppToken);
     vec![
         match token {

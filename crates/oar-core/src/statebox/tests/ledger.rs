@@ -413,20 +413,20 @@ async fn a_decision_that_another_program_wrote_over_is_put_back_and_stays_taken_
         reason: "a defect".into(),
     };
     bench.update(|state| state.decide(&hold)).await;
-    let held = bench.text();
+    let with_hold = bench.text();
     // A merge keeps it; the whole file as it was read before loses it.
     bench.merge(&before);
     assert_eq!(bench.load().await.holds(at("12:00:00")).len(), 1);
     bench.store.replace(&before);
     let state = bench.load().await;
     assert_eq!(state.holds(at("12:00:00")).len(), 1);
-    let told = "another program had written over a decision: restored: held by lead at 2026-07-02T11:00:00Z: a defect";
+    let told = "another program had written over a decision: restored: with_hold by lead at 2026-07-02T11:00:00Z: a defect";
     assert_eq!(state.losses().iter().map(ToString::to_string).collect::<Vec<_>>(), [told]);
     bench.put_back().await;
     let withdraw =
         |state: &mut State| state.withdraw_decisions(DecisionKind::Hold, None, "lead", at("13:00:00"));
     bench.update(withdraw).await;
-    bench.store.replace(&held);
+    bench.store.replace(&with_hold);
     let state = bench.load().await;
     assert_eq!(state.holds(at("14:00:00")).len(), 0, "what was taken back does not count again");
     assert_eq!(state.losses().len(), 1, "{:?}", state.losses());

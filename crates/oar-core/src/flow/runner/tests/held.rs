@@ -32,12 +32,11 @@ impl ClosesAfter {
 impl Gate for ClosesAfter {
     async fn open(&self) -> Result<(), Closed> {
         let take = |left: usize| left.checked_sub(1);
-        match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take) {
-            Ok(_) => Ok(()),
-            Err(_) => {
-                self.refused.fetch_add(1, Ordering::SeqCst);
-                Err(self.with.clone())
-            }
+        if let Ok(_) = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take) {
+            Ok(())
+        } else {
+            self.refused.fetch_add(1, Ordering::SeqCst);
+            Err(self.with.clone())
         }
     }
 }
