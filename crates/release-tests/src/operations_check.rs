@@ -37,9 +37,10 @@ const OF_THE_CALLER: &[&str] =
 /// Options that select the default, for scripts that set it explicitly.
 const SAYS_THE_DEFAULT: &[&str] = &["nightly", "skip_existing", "no_poll"];
 
-/// Options that name a file, and the arguments that get its content: the command line reads files, operations
-/// do not.
-const READ_BY_THE_CALLER: &[(&str, &str, &[&str])] = &[
+/// Options with other names than their arguments. Most name a file, whose content the arguments get: the command line reads
+/// files, operations do not. `--once` elsewhere only says how often an agent works.
+const OTHER_NAMES: &[(&str, &str, &[&str])] = &[
+    ("oar drive", "once", &["advance"]),
     ("job run_required", "file", &["jobs"]),
     ("jobctl show", "build", &["build", "record"]),
     ("oarctl check-test-results", "notified_file_path", &["notified"]),
@@ -129,12 +130,14 @@ fn the_options_of_a_command_are_the_arguments_of_its_row() {
             .map(name_of)
             // The release is an option of every command of `oar`.
             .filter(|id| !(program == Program::Oar && id == "release"))
-            .filter(|id| !OF_THE_CALLER.contains(&id.as_str()) && !SAYS_THE_DEFAULT.contains(&id.as_str()))
-            .flat_map(|id| {
-                match READ_BY_THE_CALLER.iter().find(|(of, file, _)| *of == whole && *file == id) {
-                    Some((.., arguments)) => arguments.iter().map(|&name| name.to_owned()).collect(),
-                    None => vec![id],
-                }
+            .filter(|id| {
+                let has_arguments = OTHER_NAMES.iter().any(|(of, option, _)| *of == whole && *option == id);
+                let is_none = OF_THE_CALLER.contains(&id.as_str()) || SAYS_THE_DEFAULT.contains(&id.as_str());
+                has_arguments || !is_none
+            })
+            .flat_map(|id| match OTHER_NAMES.iter().find(|(of, file, _)| *of == whole && *file == id) {
+                Some((.., arguments)) => arguments.iter().map(|&name| name.to_owned()).collect(),
+                None => vec![id],
             })
             .collect();
         assert_eq!(options, properties(row).into_keys().collect(), "{whole}");

@@ -101,7 +101,7 @@ mod tests {
             .to_vec(),
         };
         let held = vec![oar_core::tasks::status::HeldRow { reason: long, next: None }];
-        let text = render(&Answer { held, releases: vec![row] });
+        let text = cli_support::plain(&render(&Answer { held, releases: vec![row] }));
         assert_eq!(text.lines().count(), 7);
         for line in text.lines() {
             assert!(line.width() <= WIDTH, "{}: {line}", line.width());

@@ -177,7 +177,7 @@ mod tests {
             let found = standing("ghp_a", &[], body).await.unwrap();
             assert_eq!((found.account_may_push, found.is_private, found.is_archived), (None, false, false));
         }
-        let error = standing("ghp_a", &[], json!([])).await.unwrap_err();
+        let error = standing("ghp_a", &[], json!("no repository")).await.unwrap_err();
         assert_eq!(error.kind, ServiceErrorKind::Malformed);
     }
 }

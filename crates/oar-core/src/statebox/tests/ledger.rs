@@ -420,7 +420,7 @@ async fn a_decision_that_another_program_wrote_over_is_put_back_and_stays_taken_
     bench.store.replace(&before);
     let state = bench.load().await;
     assert_eq!(state.holds(at("12:00:00")).len(), 1);
-    let told = "another program had written over a decision: restored: with_hold by lead at 2026-07-02T11:00:00Z: a defect";
+    let told = "another program had written over a decision: restored: held by lead at 2026-07-02T11:00:00Z: a defect";
     assert_eq!(state.losses().iter().map(ToString::to_string).collect::<Vec<_>>(), [told]);
     bench.put_back().await;
     let withdraw =
