@@ -1,5 +1,4 @@
 //! What people decide about a release (`oar decide`, `oar waive`), and the overview of all active ones (`oar releases`).
-#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use end_to_end::approval::ready;
 use end_to_end::{ERRATA, Harness, KONFLUX};

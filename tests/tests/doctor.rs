@@ -48,6 +48,9 @@ fn of_release(harness: &Harness, check: &str) -> (String, Option<i32>, Value) {
     (found["verdict"].as_str().unwrap().to_owned(), run.code, found)
 }
 
+/// A change of the configuration document.
+type Change = fn(&mut Value);
+
 #[test]
 fn when_all_is_there_nothing_is_missing_and_nothing_is_written() {
     let harness = harness();
@@ -253,7 +256,7 @@ fn a_clock_that_is_wrong_is_found() {
 #[test]
 fn what_the_document_names_must_exist() {
     let changed = |change: fn(&mut Value)| elliott::install(Harness::new().with_document(change)).0;
-    let cases: [(fn(&mut Value), &str); 5] = [
+    let cases: [(Change, &str); 5] = [
         (|document| document["contacts"]["slack"]["art"]["channel"] = "#absent".into(), "slack-channels"),
         (|document| document["contacts"]["slack"]["art"]["id"] = "absent-group".into(), "slack-groups"),
         (|document| document["shipment"]["project"] = "group/absent".into(), "gitlab-project"),

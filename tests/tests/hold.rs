@@ -1,6 +1,5 @@
 //! `oar hold`: nothing begins for a release, or for any, until it is withdrawn. Whatever cannot be found out of that counts
 //! as held.
-#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use end_to_end::matrix::{proofs, scenario};
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, LEAD, Run};

@@ -266,8 +266,7 @@ pub fn runs(scenario: &Scenario) {
     let expected = world.undisturbed();
     let requests = harness.sandbox.requests();
     let count = requests.len();
-    println!("{}: {count} of {} requests:\n{}", scenario.name, scenario.requests, harness.request_lines());
-    assert!(count <= scenario.requests, "{count} requests");
+    assert!(count <= scenario.requests, "{count} requests:\n{}", harness.request_lines());
     if let Some(reference) = scenario.reference.filter(|reference| *reference > 20) {
         // The reference has no holds, so the one request that looks for them is not compared.
         let looks = requests.iter().any(|request| request.path.ends_with("/_releases/holds.yaml"));

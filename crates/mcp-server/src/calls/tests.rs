@@ -163,7 +163,7 @@ async fn a_document_that_is_late_is_no_success_without_its_keys() {
 #[tokio::test(start_paused = true)]
 async fn what_an_answer_leaves_out_can_be_had_by_its_caller() {
     let world = World::new();
-    let text: String = (0..9000).map(|number| format!("line {number}\n")).collect();
+    let text = (0..9000).map(|number| format!("line {number}\n")).collect::<Vec<_>>().concat();
     let whole = text.clone();
     let run = world.start("ann", LIMIT, |_| async move { done(&text) });
     let answer = world.attend(&run, &context("ann")).await.text();

@@ -128,7 +128,7 @@ impl Reason {
 pub(super) struct Refusal {
     pub(super) reason: Reason,
     /// The id of the JSON-RPC request.
-    id: Value,
+    id: Box<Value>,
     retry_after: Option<Duration>,
     challenge: Option<String>,
     /// Who sent it, as far as that is known.
@@ -139,13 +139,20 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn new(reason: Reason) -> Self {
-        Self { reason, id: Value::Null, retry_after: None, challenge: None, caller: None, tool: None }
+        Self {
+            reason,
+            id: Box::new(Value::Null),
+            retry_after: None,
+            challenge: None,
+            caller: None,
+            tool: None,
+        }
     }
 
     /// The same for the request with this id.
     pub(super) fn of(mut self, id: Option<&Value>) -> Self {
         if let Some(id) = id.filter(|id| id.is_string() || id.is_number()) {
-            self.id = id.clone();
+            *self.id = id.clone();
         }
         self
     }

@@ -61,14 +61,14 @@ impl OpenQuestions<'_> {
         let mut lines = Vec::new();
         for Open { who, steps, question, choices, command } in self.open {
             let question: String = question.chars().take(LONGEST).collect();
-            let mut line = format!("{who} *{}*: {}", escape(&steps.join(", ")), escape(&question));
-            if !choices.is_empty() {
-                line += &format!(" ({})", escape(&choices.join(" / ")));
-            }
-            if let Some(command) = command {
-                line += &format!("\n`{}`", escape(command));
-            }
-            lines.push(line);
+            let choices = match choices.join(" / ") {
+                none if none.is_empty() => none,
+                choices => format!(" ({})", escape(&choices)),
+            };
+            let command =
+                command.as_ref().map(|command| format!("\n`{}`", escape(command))).unwrap_or_default();
+            let steps = escape(&steps.join(", "));
+            lines.push(format!("{who} *{steps}*: {}{choices}{command}", escape(&question)));
         }
         let text = format!("{}: waits for people\n{}", self.release, lines.join("\n"));
         Message::new(format!("{}/drive/{}", self.release, self.key), channel, text)

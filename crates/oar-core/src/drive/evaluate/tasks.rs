@@ -216,7 +216,7 @@ impl Evaluation<'_> {
         let evidence = self.read(seen, "verdict", seen.value.verdict());
         Ok(match &seen.value {
             Tests::Absent => unavailable("the candidate build has no record, or it was removed").on(evidence),
-            tests if tests.are_good() => Judgement::new(Verdict::Ready)
+            tests @ Tests::Record { .. } if tests.are_good() => Judgement::new(Verdict::Ready)
                 .noting(format!("{build} is {}: Pass can be recorded", tests.verdict()))
                 .acting(Act::Pass(reason(build, seen)))
                 .on(evidence),

@@ -295,23 +295,25 @@ async fn the_control_interface_writes_and_shows_files() {
 async fn only_the_newest_commits_are_kept_when_it_is_asked_for() {
     let sandbox = start();
     let now = sandbox.clock().now();
-    let mut github = sandbox.world().github.lock();
-    let paths = github.paths(STATE_REPOSITORY, "z-stream");
-    for number in 0..5 {
-        let text = format!("{number}\n");
-        github.put(STATE_REPOSITORY, "z-stream", "deep/down/a.txt", text, "by a test", now).unwrap();
+    {
+        let mut github = sandbox.world().github.lock();
+        let paths = github.paths(STATE_REPOSITORY, "z-stream");
+        for number in 0..5 {
+            let text = format!("{number}\n");
+            github.put(STATE_REPOSITORY, "z-stream", "deep/down/a.txt", text, "by a test", now).unwrap();
+        }
+        let versions =
+            |github: &super::State| github.versions(STATE_REPOSITORY, "z-stream", "deep/down/a.txt");
+        assert_eq!(versions(&github), ["4\n", "3\n", "2\n", "1\n", "0\n"]);
+        github.keep_newest(2);
+        assert_eq!(versions(&github), ["4\n", "3\n"]);
+        assert_eq!(github.commits(STATE_REPOSITORY, "z-stream").len(), 2);
+        for path in &paths {
+            assert!(github.text(STATE_REPOSITORY, "z-stream", path).is_some(), "{path}");
+        }
+        github.put(STATE_REPOSITORY, "z-stream", "deep/down/a.txt", "5\n", "by a test", now).unwrap();
+        assert_eq!(versions(&github), ["5\n", "4\n", "3\n"]);
     }
-    let versions = |github: &super::State| github.versions(STATE_REPOSITORY, "z-stream", "deep/down/a.txt");
-    assert_eq!(versions(&github), ["4\n", "3\n", "2\n", "1\n", "0\n"]);
-    github.keep_newest(2);
-    assert_eq!(versions(&github), ["4\n", "3\n"]);
-    assert_eq!(github.commits(STATE_REPOSITORY, "z-stream").len(), 2);
-    for path in &paths {
-        assert!(github.text(STATE_REPOSITORY, "z-stream", path).is_some(), "{path}");
-    }
-    github.put(STATE_REPOSITORY, "z-stream", "deep/down/a.txt", "5\n", "by a test", now).unwrap();
-    assert_eq!(versions(&github), ["5\n", "4\n", "3\n"]);
-    drop(github);
     // The trees are there as well.
     let path = "/github/repos/openshift/release-tests/contents/deep/down?ref=z-stream";
     let listed = ask(&sandbox, "GET", path).bearer(GITHUB_TOKEN).send().await;

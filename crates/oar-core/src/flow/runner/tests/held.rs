@@ -32,7 +32,7 @@ impl ClosesAfter {
 impl Gate for ClosesAfter {
     async fn open(&self) -> Result<(), Closed> {
         let take = |left: usize| left.checked_sub(1);
-        if let Ok(_) = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take) {
+        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok() {
             Ok(())
         } else {
             self.refused.fetch_add(1, Ordering::SeqCst);
