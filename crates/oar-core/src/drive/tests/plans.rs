@@ -50,7 +50,7 @@ fn a_plan_without_services_names_what_is_not_known() {
 }
 
 #[test]
-#[ignore = "reads the samples in OAR_SAMPLES"]
+#[ignore = "needs real files: OAR_SAMPLES=DIR cargo test -p oar-core --lib every_sample -- --ignored"]
 fn every_sample_gives_a_plan_and_shipped_ones_have_nothing_to_do() {
     let samples = std::env::var("OAR_SAMPLES").expect("OAR_SAMPLES names a directory with statebox/");
     let mut count = 0;
