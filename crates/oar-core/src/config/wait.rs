@@ -17,6 +17,9 @@ pub struct WaitPolicy {
 }
 
 impl WaitPolicy {
+    /// The usual time after which a person is asked to decide.
+    pub const LIMIT: Duration = Duration::from_hours(48);
+
     /// The policy in the environment; by default every half hour for two days (spec 02 §9.3), see the table
     /// of variables.
     pub fn of(environment: &Environment) -> Result<Self, ConfigError> {

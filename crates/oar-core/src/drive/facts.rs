@@ -1,6 +1,6 @@
 //! What was read of the services: each fact with its address and its time, or why it is not known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::clients::gitlab::MergeRequestState;
 use crate::clients::release_controller::Phase;
 use crate::error::ErrorClass;
+use crate::flow::nodes::Node;
 use crate::operators::shipment::ReleaseState;
 use crate::statebox::Metadata;
 
@@ -332,6 +333,8 @@ pub struct Facts {
     pub approvals: Fact<ApprovalsView>,
     /// [`FactKey::Shipped`].
     pub shipped: Fact<ShippedView>,
+    /// Steps whose runs were refused in this pass, and why.
+    pub refused: BTreeMap<Node, String>,
 }
 
 /// Applies `$body` to the fact of a key.

@@ -1,10 +1,13 @@
 //! The plan of a release: facts looked up as far as they are needed, and what follows from them.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::evaluate::{Input, evaluate, is_konflux, lacking};
-use super::facts::{FactKey, Facts, Standing};
+use super::evaluate::{Input, approval_opens, evaluate, is_konflux, lacking};
+use super::facts::{Fact, FactKey, Facts, Seen, Standing, Tests};
 use super::look::Looker;
 use super::verdict::{Act, NodePlan, ToDo, Verdict};
 use crate::clients::Clients;
@@ -14,7 +17,7 @@ use crate::error::ErrorClass;
 use crate::flow::holder;
 use crate::flow::nodes::{Node, ROWS, Who};
 use crate::flow::outcome::Refusal;
-use crate::statebox::State;
+use crate::statebox::{State, TaskName};
 use crate::version::ReleaseVersion;
 
 /// What stands where in a release, what can be done now, what waits, and who must act.
@@ -30,6 +33,8 @@ pub struct DrivePlan {
     pub at: String,
     /// Whether it was made from the state alone.
     pub offline: bool,
+    /// What holds the release, or why that is not known: nothing begins before it is over.
+    pub held: Vec<String>,
     /// How many of the nodes that the release needs are done, or not needed.
     pub done: usize,
     /// How many there are.
@@ -77,6 +82,8 @@ pub struct Request {
     pub choices: Vec<String>,
     /// The command that answers, if there is one.
     pub command: Option<String>,
+    /// When people are told once more: the deadline of the step, otherwise the day from which the release may be approved.
+    pub deadline: Option<String>,
 }
 
 /// A fact that was read.
@@ -103,32 +110,81 @@ pub struct FactUnknown {
     pub nodes: Vec<Node>,
 }
 
+/// What a plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Care {
+    /// It is shown.
+    Shown,
+    /// It is acted on, and people are told: what may be an old answer is read again first.
+    ActedOn,
+}
+
+/// How often an answer is read again that may be an old one, and after which pause.
+const STALE_LOOKS: usize = 2;
+const STALE_PAUSE: Duration = Duration::from_secs(1);
+
 /// The plan of `release` from its state and from the services, with the facts that it rests on: only what is needed now is
-/// read.
+/// read. Steps that were `refused` in this pass are blocked by the reason.
 pub async fn plan(
     clients: &Clients,
     release: &ReleaseVersion,
     state: Option<&State>,
     location: &str,
     policy: &DrivePolicy,
+    refused: &BTreeMap<Node, String>,
+    care: Care,
 ) -> (DrivePlan, Facts) {
     let looker = Looker::new(clients, release, state);
-    let ended = |process: &str| holder::has_ended(process) == Some(true);
-    let mut facts = Facts::default();
+    let mut facts = Facts { refused: refused.clone(), ..Facts::default() };
     // Whatever is read of a release needs its build data, and each round needs at least one fact more.
     let mut keys = vec![FactKey::BuildData];
-    for _ in 0..=FactKey::ALL.len() {
+    let mut looks_again = match care {
+        Care::Shown => 0,
+        Care::ActedOn => STALE_LOOKS,
+    };
+    for _ in 0..=FactKey::ALL.len() + STALE_LOOKS {
         if keys.is_empty() {
             break;
         }
         looker.look(keys.into_iter().collect(), &mut facts).await;
         let now = clients.clock().now();
-        keys =
-            lacking(&evaluate(Input { release, state, location, facts: &facts, policy, now, ended }), &facts);
+        let nodes = evaluate(Input { release, state, location, facts: &facts, policy, now, ended });
+        keys = lacking(&nodes, &facts);
+        if keys.is_empty() && looks_again > 0 {
+            looks_again -= 1;
+            keys = doubtful(&nodes, &facts);
+            if !keys.is_empty() {
+                clients.clock().sleep(clients.clock().jittered(STALE_PAUSE)).await;
+            }
+        }
     }
     let now = clients.clock().now();
     let plan = assemble(Input { release, state, location, facts: &facts, policy, now, ended }, false);
     (plan, facts)
+}
+
+/// The records of tests about which people would be asked, or an issue made, because one is absent or says something else
+/// than before: GitHub may have answered with an older state of its branch.
+fn doubtful(nodes: &[NodePlan], facts: &Facts) -> Vec<FactKey> {
+    let asks =
+        |plan: &NodePlan| matches!(plan.verdict, Verdict::Asks { .. }) || matches!(plan.act, Act::Issue(_));
+    let rests_on = |plan: &NodePlan, seen: &Seen<Tests>| {
+        plan.evidence.iter().any(|evidence| evidence.address == seen.address)
+    };
+    let build = Node::Task(TaskName::AnalyzePromotedBuild);
+    let is_stale = |plan: &&NodePlan| plan.node == build && plan.stale.is_some();
+    let records = [(FactKey::Tests, &facts.tests), (FactKey::CandidateTests, &facts.candidate_tests)];
+    let is_doubtful = |(key, fact): &(FactKey, &Fact<Tests>)| {
+        let Fact::Known(seen) = fact else { return false };
+        let asked = nodes.iter().any(|plan| asks(plan) && rests_on(plan, seen));
+        asked || (*key == FactKey::Tests && nodes.iter().any(|plan| is_stale(&plan)))
+    };
+    records.into_iter().filter(is_doubtful).map(|(key, _)| key).collect()
+}
+
+/// Whether a process that has claimed something is certain to have ended.
+pub fn ended(process: &str) -> bool {
+    holder::has_ended(process) == Some(true)
 }
 
 /// The plan of `release` from its state alone.
@@ -177,10 +233,11 @@ pub fn assemble(input: Input<'_>, offline: bool) -> DrivePlan {
         statebox: input.location.to_owned(),
         at: stamp(input.now),
         offline,
+        held: Vec::new(),
         done: needed().filter(|plan| plan.verdict.is_settled()).count(),
         total: needed().count(),
         now: nodes.iter().filter_map(|plan| planned_run(plan, input.now)).collect(),
-        people: requests(&nodes),
+        people: requests(&nodes, approval_opens(input)),
         next_look: nodes.iter().filter_map(|plan| plan.look_at).min().map(stamp),
         facts: facts_read(input),
         unknown: facts_unknown(input, &nodes, offline),
@@ -202,9 +259,10 @@ fn planned_run(plan: &NodePlan, now: Timestamp) -> Option<PlannedRun> {
 }
 
 /// What people are asked, each question once: a blocker stands in the way of several nodes.
-fn requests(nodes: &[NodePlan]) -> Vec<Request> {
+fn requests(nodes: &[NodePlan], approval_opens: Option<Timestamp>) -> Vec<Request> {
     let mut requests: Vec<Request> = Vec::new();
-    for request in nodes.iter().filter_map(request) {
+    for mut request in nodes.iter().filter_map(request) {
+        request.deadline = request.deadline.or_else(|| approval_opens.map(stamp));
         let same = |known: &&mut Request| {
             request.choices.is_empty()
                 && (&known.question, &known.command) == (&request.question, &request.command)
@@ -220,8 +278,12 @@ fn requests(nodes: &[NodePlan]) -> Vec<Request> {
 fn request(plan: &NodePlan) -> Option<Request> {
     let who = plan.person?;
     let (question, choices, command) = match (&plan.verdict, &plan.to_do) {
-        (Verdict::Asks { question, choices }, ToDo::Answer { command }) => {
-            (question.clone(), choices.clone(), command.clone())
+        (Verdict::Asks { question, choices }, to_do) => {
+            let command = match to_do {
+                ToDo::Answer { command } => command.clone(),
+                _ => None,
+            };
+            (question.clone(), choices.clone(), command)
         }
         (Verdict::Blocked { by, .. }, ToDo::Answer { command }) => (by.clone(), Vec::new(), command.clone()),
         (Verdict::Blocked { by, .. }, _) => (by.clone(), Vec::new(), None),
@@ -240,7 +302,7 @@ fn request(plan: &NodePlan) -> Option<Request> {
         // Whoever is asked about what comes first is asked there.
         _ => return None,
     };
-    Some(Request { who, nodes: vec![plan.node], question, choices, command })
+    Some(Request { who, nodes: vec![plan.node], question, choices, command, deadline: plan.deadline.clone() })
 }
 
 fn yes_no() -> Vec<String> {

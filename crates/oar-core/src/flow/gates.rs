@@ -9,7 +9,7 @@ use crate::failures::gravest;
 use crate::flow::nodes::{chain, only_informs, prerequisites};
 use crate::flow::outcome::{Check, Refusal, Verdict};
 use crate::flow::runner::resolve_command;
-use crate::statebox::{IssueView, State, TaskName, TaskStatus};
+use crate::statebox::{IssueView, State, TaskName, TaskStatus, Verdict as Decision};
 
 /// Something that stands in the way.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -186,10 +186,70 @@ pub fn not_available(state: &State, task: TaskName) -> Option<IssueView> {
     state.issues().into_iter().find(says_so)
 }
 
+/// What may happen to a task now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// It is Pass.
+    Done,
+    /// It runs, or waits for something outside.
+    Running,
+    /// It can be run now.
+    Ready,
+    /// An unresolved blocker stands in the way.
+    Blocked {
+        /// The blocker's text.
+        issue: String,
+    },
+    /// Other tasks come first.
+    Waits {
+        /// Those without a verdict that will do.
+        on: Vec<TaskName>,
+    },
+}
+
+/// Whether the command of `task` can be run in `state` at `now`. One answer for the command line, the MCP server and the bot.
+pub fn readiness(state: &State, task: TaskName, now: Timestamp) -> Readiness {
+    let status = |task: TaskName| state.task(task).map_or(TaskStatus::NotStarted, |view| view.status);
+    if status(task) == TaskStatus::Pass {
+        return Readiness::Done;
+    }
+    if let Some(blocker) = state.task_blocker(task) {
+        return Readiness::Blocked { issue: blocker.issue };
+    }
+    if status(task) == TaskStatus::InProgress {
+        return Readiness::Running;
+    }
+    let on: Vec<TaskName> =
+        prerequisites(task).filter(|earlier| passed(state, *earlier, now).is_err()).collect();
+    if on.is_empty() { Readiness::Ready } else { Readiness::Waits { on } }
+}
+
+/// How many days before its date a release may be approved (spec 05 §8.5, W).
+pub const DAYS_BEFORE: i64 = 1;
+/// From so many days after its date on, an approval that is waited for is late: it has the day after the date, too.
+pub const DAYS_AFTER: i64 = 2;
+
+/// Whether people let the release go on without both of its builds judged: a hurried fix, which the rule of the day does not
+/// hold back (spec 05 §8.5, W).
+pub fn is_hurried(state: &State, now: Timestamp) -> bool {
+    let builds = [TaskName::AnalyzeCandidateBuild, TaskName::AnalyzePromotedBuild];
+    builds.into_iter().all(|build| state.is_waived(build, now))
+}
+
 fn passed(state: &State, task: TaskName, now: Timestamp) -> Result<Passed, Problem> {
     let informs = only_informs(task);
     let view = state.task(task);
     let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
+    let release = state.release().unwrap_or_default();
+    if let Some(decision) = state.newer_verdict(task)
+        && decision.verdict == Some(Decision::Reject)
+        && !informs
+    {
+        let text = format!("{task} was rejected by {}: {}", decision.by, decision.reason);
+        return Err(Problem::blocked(text).then(format!(
+            "when that no longer holds: oar -r {release} decide {task} accept --reason TEXT"
+        )));
+    }
     match status {
         TaskStatus::Pass => return Ok(Passed::Pass),
         TaskStatus::Fail if informs => return Ok(Passed::Judged(status)),
@@ -202,7 +262,6 @@ fn passed(state: &State, task: TaskName, now: Timestamp) -> Result<Passed, Probl
     if informs && not_available(state, task).is_some() {
         return Ok(Passed::NotAvailable);
     }
-    let release = state.release().unwrap_or_default();
     let next = if informs || task == TaskName::AnalyzePromotedBuild {
         format!("judge the tests, then: oar -r {release} task set {task} Pass --reason TEXT")
     } else if task == TaskName::ImageConsistencyCheck && !state.metadata().is_konflux() {

@@ -8,7 +8,7 @@ use std::fmt;
 use jiff::SignedDuration;
 use serde::{Serialize, Serializer};
 
-use crate::statebox::{State, TaskName, TaskStatus};
+use crate::statebox::TaskName;
 
 /// A node: a task, or a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -535,48 +535,6 @@ pub fn refuses(task: TaskName) -> bool {
 /// Whether any verdict of `task` will do for the tasks after it (spec 05 §8.8, 3).
 pub fn only_informs(task: TaskName) -> bool {
     task == TaskName::AnalyzeCandidateBuild
-}
-
-/// What may happen to a task now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Readiness {
-    /// It is Pass.
-    Done,
-    /// It runs, or waits for something outside.
-    Running,
-    /// It can be run now.
-    Ready,
-    /// An unresolved blocker stands in the way.
-    Blocked {
-        /// The blocker's text.
-        issue: String,
-    },
-    /// Other tasks come first.
-    Waits {
-        /// Those that are not Pass yet.
-        on: Vec<TaskName>,
-    },
-}
-
-/// Whether the command of `task` can be run in `state`. One answer for the command line, the MCP server and the bot.
-pub fn readiness(state: &State, task: TaskName) -> Readiness {
-    let status = |task: TaskName| state.task(task).map_or(TaskStatus::NotStarted, |view| view.status);
-    if status(task) == TaskStatus::Pass {
-        return Readiness::Done;
-    }
-    if let Some(blocker) = state.task_blocker(task) {
-        return Readiness::Blocked { issue: blocker.issue };
-    }
-    if status(task) == TaskStatus::InProgress {
-        return Readiness::Running;
-    }
-    let done = |earlier: TaskName| match status(earlier) {
-        TaskStatus::Pass => true,
-        TaskStatus::Fail => only_informs(earlier),
-        _ => false,
-    };
-    let on: Vec<TaskName> = prerequisites(task).filter(|earlier| !done(*earlier)).collect();
-    if on.is_empty() { Readiness::Ready } else { Readiness::Waits { on } }
 }
 
 #[cfg(test)]

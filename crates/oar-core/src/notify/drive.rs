@@ -44,34 +44,75 @@ pub struct Open {
     pub command: Option<String>,
 }
 
-/// The questions that are new.
-#[derive(Debug, Clone)]
-pub struct OpenQuestions<'a> {
-    /// The release.
-    pub release: &'a ReleaseVersion,
-    /// Identifies them.
-    pub key: &'a str,
-    /// The questions.
-    pub open: &'a [Open],
+/// Why a question is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Telling {
+    /// It is new.
+    New,
+    /// Nobody has answered it in time.
+    Again,
 }
 
-impl OpenQuestions<'_> {
+/// A question to people.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The release.
+    pub release: &'a ReleaseVersion,
+    /// Identifies it.
+    pub key: &'a str,
+    /// Why it is told.
+    pub telling: Telling,
+    /// The question.
+    pub open: &'a Open,
+}
+
+impl Question<'_> {
     /// The message.
     pub fn message(&self, channel: &str) -> Message {
-        let mut lines = Vec::new();
-        for Open { who, steps, question, choices, command } in self.open {
-            let question: String = question.chars().take(LONGEST).collect();
-            let choices = match choices.join(" / ") {
-                none if none.is_empty() => none,
-                choices => format!(" ({})", escape(&choices)),
-            };
-            let command =
-                command.as_ref().map(|command| format!("\n`{}`", escape(command))).unwrap_or_default();
-            let steps = escape(&steps.join(", "));
-            lines.push(format!("{who} *{steps}*: {}{choices}{command}", escape(&question)));
-        }
-        let text = format!("{}: waits for people\n{}", self.release, lines.join("\n"));
+        let begin = match self.telling {
+            Telling::New => "waits for people",
+            Telling::Again => "still waits for people, and its time is over",
+        };
+        let text = format!("{}: {begin}\n{}", self.release, self.open.line());
         Message::new(format!("{}/drive/{}", self.release, self.key), channel, text)
+    }
+}
+
+/// What stands open in a release, said on the morning of a working day.
+#[derive(Debug, Clone, Copy)]
+pub struct MorningSummary<'a> {
+    /// The release.
+    pub release: &'a ReleaseVersion,
+    /// Identifies it.
+    pub key: &'a str,
+    /// What waits for people.
+    pub open: &'a [Open],
+    /// The tasks that have passed since the last summary was due.
+    pub passed: &'a [String],
+}
+
+impl MorningSummary<'_> {
+    /// The message.
+    pub fn message(&self, channel: &str) -> Message {
+        let mut lines = vec![format!("{}: still waits for people", self.release)];
+        lines.extend(self.open.iter().map(Open::line));
+        if !self.passed.is_empty() {
+            lines.push(format!("Passed since the last working morning: {}", escape(&self.passed.join(", "))));
+        }
+        Message::new(format!("{}/drive/{}", self.release, self.key), channel, lines.join("\n"))
+    }
+}
+
+impl Open {
+    fn line(&self) -> String {
+        let Self { who, steps, question, choices, command } = self;
+        let question: String = question.chars().take(LONGEST).collect();
+        let choices = match choices.join(" / ") {
+            none if none.is_empty() => none,
+            choices => format!(" ({})", escape(&choices)),
+        };
+        let command = command.as_ref().map(|command| format!("\n`{}`", escape(command))).unwrap_or_default();
+        format!("{who} *{}*: {}{choices}{command}", escape(&steps.join(", ")), escape(&question))
     }
 }
 
@@ -79,10 +120,8 @@ impl OpenQuestions<'_> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_question_names_who_what_and_the_command() {
-        let release = "4.19.1".parse().unwrap();
-        let open = [
+    fn open() -> [Open; 2] {
+        [
             Open {
                 who: "<!subteam^S0AAA>".to_owned(),
                 steps: vec!["stage-testing".to_owned(), "image-consistency-check".to_owned()],
@@ -97,17 +136,47 @@ mod tests {
                 choices: Vec::new(),
                 command: None,
             },
-        ];
-        let message = OpenQuestions { release: &release, key: "ab12", open: &open }.message("#x");
+        ]
+    }
+
+    #[test]
+    fn a_question_names_who_what_and_the_command() {
+        let release = "4.19.1".parse().unwrap();
+        let [first, second] = open();
+        let question = Question { release: &release, key: "ab12", telling: Telling::New, open: &first };
+        let message = question.message("#x");
         assert_eq!(message.key, "4.19.1/drive/ab12");
         insta::assert_snapshot!(message.text, @r"
         4.19.1: waits for people
         <!subteam^S0AAA> *stage-testing, image-consistency-check*: it can be run now: run it? &lt;b&gt; (yes / not yet)
         `oar -r 4.19.1 stage-testing`
+        ");
+        let again = Question { telling: Telling::Again, open: &second, ..question }.message("#x");
+        insta::assert_snapshot!(again.text, @r"
+        4.19.1: still waits for people, and its time is over
         ART *promotion*: the release is Rejected
         ");
         let thread = DriveThread { release: &release }.message("#x");
         assert_eq!(thread.key, "4.19.1/drive/thread");
         assert!(thread.text.contains("`oar -r 4.19.1 drive`"), "{}", thread.text);
+    }
+
+    #[test]
+    fn a_summary_keeps_what_people_must_do_and_what_is_done_apart() {
+        let release = "4.19.1".parse().unwrap();
+        let (open, passed) = (open(), ["take-ownership".to_owned(), "push-to-cdn-staging".to_owned()]);
+        let summary =
+            MorningSummary { release: &release, key: "summary-2026-07-02", open: &open, passed: &passed };
+        let message = summary.message("#x");
+        assert_eq!(message.key, "4.19.1/drive/summary-2026-07-02");
+        insta::assert_snapshot!(message.text, @r"
+        4.19.1: still waits for people
+        <!subteam^S0AAA> *stage-testing, image-consistency-check*: it can be run now: run it? &lt;b&gt; (yes / not yet)
+        `oar -r 4.19.1 stage-testing`
+        ART *promotion*: the release is Rejected
+        Passed since the last working morning: take-ownership, push-to-cdn-staging
+        ");
+        let summary = MorningSummary { passed: &[], ..summary };
+        assert!(!summary.message("#x").text.contains("Passed"), "nothing was done");
     }
 }

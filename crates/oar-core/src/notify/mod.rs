@@ -38,7 +38,7 @@ pub use bugs::{BugForPerson, BugsDropped, BugsToVerify, ConfirmDroppable, Unveri
 pub use cve::{MissingCveTrackers, MissingTrackers};
 pub use cvp::{CvpFailure, CvpIssueCreated, cvp_issue_description, cvp_issue_summary};
 pub use detector::{AnnouncementMissing, ReleaseNotBegun};
-pub use drive::{DriveThread, Open, OpenQuestions};
+pub use drive::{DriveThread, MorningSummary, Open, Question, Telling};
 pub use health::{UnhealthyAdvisories, UnhealthyAdvisory, UnhealthyBuild, UnhealthyImage, UnhealthyImages};
 pub use image_health_note::{ImageHealthNote, ImageRow, NOTE_LIMIT, VulnerabilityRow, is_image_health_note};
 pub use jobs::{ConsistencyCheckTriggered, StageTesting, StageTestingJob};

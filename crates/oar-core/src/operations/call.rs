@@ -20,7 +20,7 @@ use crate::permit::WritePermit;
 use crate::redact::Redactor;
 use crate::statebox::{State, StateBox, StateBoxError};
 use crate::tasks::ReleaseContext;
-use crate::tasks::holds::Holds;
+use crate::tasks::holds::{FrozenAll, Holds};
 use crate::version::ReleaseVersion;
 
 /// Receives progress while an operation runs. Results and errors are returned instead.
@@ -76,6 +76,8 @@ pub struct Call {
     release: Option<ReleaseVersion>,
     /// Whether the release is held.
     holds: Option<Arc<Holds>>,
+    /// What the parts of a call know of the holds of every release.
+    frozen: Arc<FrozenAll>,
     /// The release's configuration, when the caller knows it.
     config: Option<ConfigStore>,
     user: String,
@@ -104,6 +106,7 @@ impl Call {
             clients,
             release: None,
             holds: None,
+            frozen: Arc::default(),
             config: None,
             user,
             permit: None,
@@ -127,7 +130,8 @@ impl Call {
     /// The release's y-stream is not supported.
     pub fn about(mut self, release: ReleaseVersion) -> Result<Self, ConfigError> {
         self.settings().versions().check(&release)?;
-        self.holds = Some(Arc::new(Holds::new(self.clients.clone(), release.clone())));
+        self.holds =
+            Some(Arc::new(Holds::new(self.clients.clone(), release.clone(), Arc::clone(&self.frozen))));
         self.release = Some(release);
         Ok(self.behind_holds())
     }
@@ -163,6 +167,7 @@ impl Call {
             consent: Arc::clone(&self.consent),
             observer: Arc::clone(&self.observer),
             thread: self.thread.clone(),
+            frozen: Arc::clone(&self.frozen),
             ..Self::new(self.clients.clone(), self.interrupt.clone())
         };
         part.about(release.clone())

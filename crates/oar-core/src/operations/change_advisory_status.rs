@@ -185,6 +185,7 @@ async fn watch(prepared: &Prepared<'_>, accept_bug: Vec<IssueKey>) -> Result<Ans
         who: prepared.who.clone(),
         policy: WaitPolicy::of(prepared.call.settings().environment())?,
         accepted: accept_bug.into_iter().collect(),
+        stays: true,
     };
     match watcher.watch(prepared.call.permit()?).await? {
         Look::Finished(report) => Ok(Answer::Ran(report)),

@@ -7,7 +7,7 @@ use super::advance::{self, Advanced};
 use super::call::Call;
 use super::files::{Content, File};
 use super::row::{About, Conclusion, Effect, Operation};
-use crate::drive::plan::{self, DrivePlan};
+use crate::drive::plan::{self, Care, DrivePlan};
 use crate::error::ErrorClass;
 use crate::flow::interrupt::Signal;
 use crate::flow::outcome::{Refusal, TaskError};
@@ -102,7 +102,7 @@ impl Operation for Drive {
         if self.advance && !self.dry_run {
             return Ok(Answer::Advanced(Box::new(advance::advance(call, &policy).await?)));
         }
-        Ok(Answer::Plan(Box::new(advance::planned(call, &policy).await?.plan)))
+        Ok(Answer::Plan(Box::new(advance::planned(call, &policy, None, Care::Shown).await?.plan)))
     }
 }
 

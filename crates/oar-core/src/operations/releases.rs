@@ -49,8 +49,8 @@ impl Operation for Releases {
         let now = call.clock().now();
         let mut releases: Vec<ReleaseRow> = active?
             .into_iter()
-            .map(|(release, state)| match state {
-                Ok(state) => ReleaseRow::of(&release, &state, now),
+            .map(|(release, read)| match read {
+                Ok(read) => ReleaseRow::of(&release, &read.state, now),
                 Err(why) => ReleaseRow::unknown(&release, &why),
             })
             .collect();

@@ -211,6 +211,7 @@ pub(super) async fn look(release: &ReleaseVersion, call: &Call) -> Result<Look, 
         who: format!("{}/tick-{}", call.user(), std::process::id()),
         policy,
         accepted: BTreeSet::new(),
+        stays: false,
     };
     watcher.look(call.permit()?).await
 }

@@ -24,6 +24,8 @@ const LEASE: SignedDuration = SignedDuration::from_mins(5);
 pub struct Asked {
     /// Identifies the question.
     pub key: String,
+    /// The step that waits for the answer.
+    pub node: Option<String>,
     /// When it was claimed first, `YYYY-MM-DDTHH:MM:SSZ`.
     pub since: String,
     /// When it was claimed last; absent when its telling has failed.
@@ -41,6 +43,15 @@ pub struct Thread {
     pub channel: String,
     /// The `ts` of its first message.
     pub ts: String,
+}
+
+/// Something that people are to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Telling {
+    /// Identifies it.
+    pub key: String,
+    /// The step that waits for the answer, if it is a question.
+    pub node: Option<String>,
 }
 
 /// A question that this process tells now.
@@ -97,6 +108,7 @@ impl State {
             .filter_map(|entry| {
                 Some(Asked {
                     key: entry.text("key")?.to_owned(),
+                    node: entry.text("node").map(str::to_owned),
                     since: entry.text("since").unwrap_or_default().to_owned(),
                     at: entry.text("at").map(str::to_owned),
                     process: entry.text("process").map(str::to_owned),
@@ -106,11 +118,16 @@ impl State {
             .collect()
     }
 
-    /// The questions of `keys` that nobody has told, and that nobody is telling at `now`. A process that has `ended` tells
+    /// Those of `tellings` that nobody has told, and that nobody is telling at `now`. A process that has `ended` tells
     /// nothing more.
-    pub fn untold<'k>(&self, keys: &'k [String], now: Timestamp, ended: fn(&str) -> bool) -> Vec<&'k String> {
+    pub fn untold<'t>(
+        &self,
+        tellings: &'t [Telling],
+        now: Timestamp,
+        ended: fn(&str) -> bool,
+    ) -> Vec<&'t Telling> {
         let asked = self.asked();
-        let is_free = |key: &&String| match asked.iter().find(|known| known.key == **key) {
+        let is_free = |telling: &&Telling| match asked.iter().find(|known| known.key == telling.key) {
             None => true,
             Some(Asked { told: Some(_), .. }) => false,
             Some(known) => {
@@ -118,23 +135,23 @@ impl State {
                 until.is_none_or(|until| until <= now) || known.process.as_deref().is_some_and(ended)
             }
         };
-        keys.iter().filter(is_free).collect()
+        tellings.iter().filter(is_free).collect()
     }
 
-    /// Claims those of `keys` that are free ([`State::untold`]) for `process`; they are put into `claimed`.
+    /// Claims those of `tellings` that are free ([`State::untold`]) for `process`; they are put into `claimed`.
     pub fn claim_questions(
         &mut self,
-        keys: &[String],
+        tellings: &[Telling],
         now: Timestamp,
         (process, ended): (Option<&str>, fn(&str) -> bool),
         claimed: &mut Vec<Claimed>,
     ) -> Change {
-        let free: Vec<String> = self.untold(keys, now, ended).into_iter().cloned().collect();
+        let free: Vec<Telling> = self.untold(tellings, now, ended).into_iter().cloned().collect();
         let known = self.asked();
         claimed.clear();
         let entries: Vec<Mapping> = free
             .iter()
-            .map(|key| {
+            .map(|Telling { key, node }| {
                 let before = known.iter().find(|asked| asked.key == *key);
                 let since = before.map(|asked| asked.since.clone());
                 let perhaps_since =
@@ -145,8 +162,9 @@ impl State {
                     ("since", Node::text(since.unwrap_or_else(|| stamp(now)))),
                     ("at", Node::text(stamp(now))),
                 ]);
-                if let Some(process) = process {
-                    entry.set("process", Node::text(process));
+                let more = [("node", node.as_deref()), ("process", process)];
+                for (name, value) in more.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+                    entry.set(name, Node::text(value));
                 }
                 entry
             })
@@ -154,7 +172,7 @@ impl State {
         self.change_asked(|list| {
             list.retain(|node| {
                 let key = node.as_mapping().and_then(|entry| entry.text("key"));
-                !free.iter().any(|free| key == Some(free.as_str()))
+                !free.iter().any(|free| key == Some(free.key.as_str()))
             });
             list.extend(entries.into_iter().map(Node::mapping));
             let surplus = list.len().saturating_sub(LIMIT);
@@ -162,16 +180,29 @@ impl State {
         })
     }
 
-    /// Gives up the claims of questions whose telling has failed. Whoever claims them next looks for them first.
+    /// Gives up the claims of questions whose telling has failed. After the lease whoever claims them next looks for them first.
     pub fn not_told(&mut self, keys: &[String]) -> Change {
         self.change_asked(|list| {
             for entry in list.iter_mut().filter_map(Node::as_mapping_mut) {
                 let is_ours = entry.text("key").is_some_and(|key| keys.iter().any(|ours| ours == key));
                 if is_ours && entry.text("told").is_none() {
-                    entry.remove("at");
                     entry.remove("process");
                 }
             }
+        })
+    }
+
+    /// Forgets the questions that `is_answered` says are answered: when the same is asked again, people are told again.
+    pub fn forget_answered(&mut self, is_answered: impl Fn(&Asked) -> bool) -> Change {
+        let gone: Vec<String> = self.asked().into_iter().filter(is_answered).map(|asked| asked.key).collect();
+        if gone.is_empty() {
+            return Change::Unchanged;
+        }
+        self.change_asked(|list| {
+            list.retain(|node| {
+                let key = node.as_mapping().and_then(|entry| entry.text("key"));
+                !gone.iter().any(|gone| key == Some(gone.as_str()))
+            });
         })
     }
 
@@ -217,10 +248,14 @@ mod tests {
         "2026-07-01T10:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minute)
     }
 
+    fn tellings(keys: &[String]) -> Vec<Telling> {
+        keys.iter().map(|key| Telling { key: key.clone(), node: Some("stage-testing".to_owned()) }).collect()
+    }
+
     fn claim(state: &mut State, keys: &[String], minute: i64) -> Vec<Claimed> {
         let mut claimed = Vec::new();
         let ended = |process: &str| process == "ended";
-        let _ = state.claim_questions(keys, at(minute), (Some("here"), ended), &mut claimed);
+        let _ = state.claim_questions(&tellings(keys), at(minute), (Some("here"), ended), &mut claimed);
         claimed
     }
 
@@ -256,19 +291,35 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_told_is_free_at_once_and_looked_for() {
+    fn what_was_not_told_is_free_after_the_lease_and_looked_for() {
         let key = ["push".to_owned()];
         let again = [Claimed { key: key[0].clone(), perhaps_since: Some(at(0)) }];
         let ended = |process: &str| process == "ended";
         let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), at(0));
         let mut claimed = Vec::new();
-        let _ = state.claim_questions(&key, at(0), (Some("ended"), ended), &mut claimed);
+        let _ = state.claim_questions(&tellings(&key), at(0), (Some("ended"), ended), &mut claimed);
         assert_eq!(claim(&mut read(&state), &key, 0), again, "its process has ended");
         let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), at(0));
         let _ = claim(&mut state, &key, 0);
         assert_eq!(claim(&mut state, &key, 1), []);
         assert_eq!(state.not_told(&key), Change::Changed);
-        assert_eq!(claim(&mut read(&state), &key, 1), again, "its telling has failed");
+        assert_eq!(state.not_told(&key), Change::Unchanged);
+        assert_eq!(claim(&mut read(&state), &key, 4), [], "not at each pass");
+        assert_eq!(claim(&mut read(&state), &key, 5), again, "its telling has failed");
+    }
+
+    #[test]
+    fn what_was_answered_is_told_again_when_it_is_asked_again() {
+        let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), at(0));
+        let keys = ["push".to_owned(), "approve".to_owned()];
+        let _ = claim(&mut state, &keys, 0);
+        let _ = state.told(&keys, at(0));
+        let mut state = read(&state);
+        assert_eq!(state.forget_answered(|asked| asked.node.is_none()), Change::Unchanged);
+        let is_push = |asked: &Asked| asked.key == "push" && asked.node.as_deref() == Some("stage-testing");
+        assert_eq!(state.forget_answered(is_push), Change::Changed);
+        let mut state = read(&state);
+        assert_eq!(claim(&mut state, &keys, 1), [Claimed { key: keys[0].clone(), perhaps_since: None }]);
     }
 
     #[test]

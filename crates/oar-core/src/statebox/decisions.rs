@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::consents::Withdrawal;
-use super::names::{NodeName, TaskName, Verdict};
+use super::names::{NodeName, TaskName, TaskStatus, Verdict};
 use super::state::State;
 use super::views::Waiver;
 use super::yaml::{Mapping, Node};
@@ -387,6 +387,21 @@ impl State {
                 && decision.node_name() == Some(node)
         };
         self.decisions().into_iter().rev().find(is_it)
+    }
+
+    /// What a person decided about the build of `task` since the task ended last.
+    pub fn newer_verdict(&self, task: TaskName) -> Option<DecisionView> {
+        let decision = self.verdict(NodeName::Task(task))?;
+        let decided: Timestamp = decision.at.parse().ok()?;
+        let view = self.task(task);
+        let view = view.as_ref();
+        // The run that records a decision has its id.
+        if view.is_some_and(|view| view.history.iter().any(|run| run.id == decision.id)) {
+            return None;
+        }
+        let judged = view.filter(|view| matches!(view.status, TaskStatus::Pass | TaskStatus::Fail));
+        let completed: Option<Timestamp> = judged.and_then(|view| view.completed_at.as_ref()?.parse().ok());
+        completed.is_none_or(|completed| completed <= decided).then_some(decision)
     }
 
     /// The waivers of `task` that were not taken back, those that are over too: what was decided, and the field of the

@@ -281,19 +281,34 @@ impl StateBox {
         state
     }
 
+    /// Takes over what somebody has just read of the file, unless this handle has read it.
+    pub async fn know(&self, stored: Stored) {
+        let mut memory = self.memory.lock().await;
+        if memory.known.is_none() {
+            memory.known = Some(Known { stored: Some(stored), at: self.clock.now() });
+        }
+    }
+
     /// The state as this handle read or wrote it less than `age` ago, otherwise as it is now.
     pub async fn recent(&self, age: Duration) -> Result<Option<State>, StateBoxError> {
-        let known = {
-            let memory = self.memory.lock().await;
-            let is_recent = |known: &&Known| {
-                Duration::try_from(self.clock.now().duration_since(known.at)).is_ok_and(|was| was < age)
-            };
-            memory.known.as_ref().filter(is_recent).map(|known| known.stored.clone())
-        };
-        match known {
+        match self.known(age).await {
             Some(stored) => stored.map(|stored| self.parse(&stored.text)).transpose(),
             None => self.find().await,
         }
+    }
+
+    /// The state as somebody read it less than `age` ago for this handle, if anybody did; reads nothing.
+    pub async fn already_read(&self, age: Duration) -> Result<Option<State>, StateBoxError> {
+        self.known(age).await.flatten().map(|stored| self.parse(&stored.text)).transpose()
+    }
+
+    /// The file as it was less than `age` ago, when that is known.
+    async fn known(&self, age: Duration) -> Option<Option<Stored>> {
+        let memory = self.memory.lock().await;
+        let is_recent = |known: &&Known| {
+            Duration::try_from(self.clock.now().duration_since(known.at)).is_ok_and(|was| was < age)
+        };
+        memory.known.as_ref().filter(is_recent).map(|known| known.stored.clone())
     }
 
     /// Looks for the results that `found`, the file at `revision`, lacks in its earlier versions; whether there is one.

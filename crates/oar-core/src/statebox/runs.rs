@@ -217,9 +217,8 @@ impl State {
             append_run(fields, entry);
             match manual.status {
                 TaskStatus::InProgress => begin(fields, manual.at),
-                TaskStatus::Pass | TaskStatus::Fail if status(fields) != manual.status => {
-                    decide(fields, manual.status, manual.at, manual.at);
-                }
+                // Who confirms a verdict judges again, so it is about what is there now.
+                TaskStatus::Pass | TaskStatus::Fail => decide(fields, manual.status, manual.at, manual.at),
                 status => fields.set("status", Node::text(status.text())),
             }
             if let Some(result) = result {

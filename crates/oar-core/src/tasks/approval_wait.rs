@@ -44,6 +44,8 @@ pub struct Watcher<'a> {
     pub policy: WaitPolicy,
     /// Unfinished bugs that the user accepted.
     pub accepted: BTreeSet<IssueKey>,
+    /// Whether this process is there for the next check, and keeps the wait until then.
+    pub stays: bool,
 }
 
 /// The result of a check.
@@ -257,7 +259,7 @@ impl Watcher<'_> {
         }
     }
 
-    /// Records a check that found nothing; this process keeps the wait until its next check.
+    /// Records a check that found nothing; a process that stays keeps the wait until its next check.
     async fn later(&self, why: &str, permit: &WritePermit) -> Result<Look, TaskError> {
         let at = self.runner.clock.now();
         let next_check = after(at, self.policy.interval);
@@ -266,7 +268,7 @@ impl Watcher<'_> {
             at,
             result: why.to_owned(),
             next_check,
-            lease_until: Some(after(next_check, self.policy.lease)),
+            lease_until: self.stays.then(|| after(next_check, self.policy.lease)),
         };
         let recorded = self
             .runner

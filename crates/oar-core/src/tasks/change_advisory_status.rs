@@ -23,7 +23,7 @@ use crate::clients::koji::KojiClient;
 use crate::config::{Impetus, ReleaseDate, RpmDelivery, SlackTeam, WaitPolicy};
 use crate::error::{Classified as _, ErrorClass};
 use crate::failures::Failures;
-use crate::flow::gates::{self, Problem, refusal};
+use crate::flow::gates::{self, DAYS_AFTER, DAYS_BEFORE, Problem, is_hurried, refusal};
 use crate::flow::outcome::{Check, Plan, PlanSummary, TaskError, TaskOutcome};
 use crate::flow::recorder::Recorder;
 use crate::flow::task::{Completion, Task};
@@ -38,9 +38,6 @@ use crate::permit::WritePermit;
 use crate::statebox::{Change, NewWait, State, StateError, TaskName, TaskStatus, WaitCheck, WaitClaim};
 
 pub(super) const TASK: TaskName = TaskName::ChangeAdvisoryStatus;
-/// How many days before its date a release may be approved.
-const DAYS_BEFORE: i64 = 1;
-
 /// The condition that `release` waits for, in the words that the StateBox records.
 pub(super) fn condition(release: &crate::version::ReleaseVersion) -> String {
     format!("the metadata URL of {}", payload_of(release))
@@ -123,6 +120,18 @@ impl ChangeAdvisoryStatus {
     pub fn resumed(mut self) -> Self {
         self.carries_on = true;
         self
+    }
+
+    /// Until when a wait that begins at `since` lasts: as long as the policy says, but not before the end of the day after
+    /// the release date, unless the user has set how long (spec 05 §8.8, 12).
+    fn deadline(&self, since: Timestamp) -> Timestamp {
+        let by_policy = after(since, self.policy.limit);
+        let date = self.services.config().release_date().filter(|_| self.policy.limit == WaitPolicy::LIMIT);
+        let by_date = date.and_then(|date| {
+            let day = date.date().saturating_add(Span::new().days(DAYS_AFTER));
+            Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp())
+        });
+        by_date.map_or(by_policy, |by_date| by_date.max(by_policy))
     }
 
     pub(super) fn clients(&self) -> Result<Clients, TaskError> {
@@ -292,13 +301,6 @@ impl StatusPlan {
 
 /// Whether the release's date is close enough for its approval; only a person may decide to approve earlier
 /// (spec 05 §8.5).
-/// Whether people let the release go on without both of its builds judged: a hurried fix, which the rule of the day does not
-/// hold back (spec 05 §8.5, W).
-fn is_hurried(state: &State, now: Timestamp) -> bool {
-    let builds = [TaskName::AnalyzeCandidateBuild, TaskName::AnalyzePromotedBuild];
-    builds.into_iter().all(|build| state.is_waived(build, now))
-}
-
 fn date_gate(date: Option<&ReleaseDate>, now: Timestamp, early: bool) -> Result<Check, Problem> {
     const ANSWER: &str = "approve before its day with --early";
     let Some(day) = date.map(ReleaseDate::date) else {
@@ -447,7 +449,7 @@ impl Task for ChangeAdvisoryStatus {
                 &NewWait {
                     condition: plan.condition.clone(),
                     since: plan.at,
-                    until: after(plan.at, self.policy.limit),
+                    until: self.deadline(plan.at),
                     next_check: after(plan.at, self.policy.interval),
                 },
             );

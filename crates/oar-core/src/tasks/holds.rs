@@ -20,6 +20,13 @@ use crate::version::ReleaseVersion;
 /// How old a look may be: after a hold was recorded nothing begins for longer than this.
 pub const LOOK_AGE: Duration = Duration::from_secs(5);
 
+/// The holds of every release, read by whoever asks first and shared by all parts of a call.
+#[derive(Debug, Default)]
+pub struct FrozenAll {
+    file: OnceLock<FreezeFile>,
+    seen: Mutex<Option<(Timestamp, Freezes)>>,
+}
+
 /// The holds of one release. It shares the release's StateBox with the run, so that a state that was just read or written
 /// is not read again.
 #[derive(Debug)]
@@ -27,15 +34,13 @@ pub struct Holds {
     clients: Clients,
     release: ReleaseVersion,
     statebox: OnceLock<Arc<StateBox>>,
-    file: OnceLock<FreezeFile>,
-    frozen: Mutex<Option<(Timestamp, Freezes)>>,
+    all: Arc<FrozenAll>,
 }
 
 impl Holds {
-    /// The holds of `release`. Makes no request.
-    pub fn new(clients: Clients, release: ReleaseVersion) -> Self {
-        let (statebox, file) = (OnceLock::new(), OnceLock::new());
-        Self { clients, release, statebox, file, frozen: Mutex::default() }
+    /// The holds of `release` and those of every release. Makes no request.
+    pub fn new(clients: Clients, release: ReleaseVersion, all: Arc<FrozenAll>) -> Self {
+        Self { clients, release, statebox: OnceLock::new(), all }
     }
 
     /// The release's StateBox.
@@ -61,14 +66,14 @@ impl Holds {
 
     /// What is recorded of every release, at most [`LOOK_AGE`] old (one request, conditional when it is repeated).
     pub async fn freezes(&self) -> Result<Freezes, Closed> {
-        let file = if let Some(file) = self.file.get() {
+        let file = if let Some(file) = self.all.file.get() {
             file
         } else {
             let opened = freeze_file(&self.clients).map_err(|error| self.unknown(&error))?;
-            self.file.get_or_init(|| opened)
+            self.all.file.get_or_init(|| opened)
         };
         let clock = self.clients.clock();
-        let mut seen = self.frozen.lock().await;
+        let mut seen = self.all.seen.lock().await;
         if let Some((at, freezes)) = seen.as_ref()
             && is_fresh(*at, clock.now())
         {

@@ -15,6 +15,7 @@ use crate::config::{ReleaseDate, StateLocation};
 use crate::flow::outcome::TaskError;
 use crate::statebox::{State, StateBox, TaskName, TaskStatus};
 use crate::store::local::LocalStore;
+use crate::store::{Revision, Stored};
 use crate::version::{ReleaseVersion, YStream};
 
 /// The folder with the files of all y-streams.
@@ -79,6 +80,17 @@ enum Late {
 struct Facts {
     date: Option<Date>,
     is_approved: bool,
+    /// Whether it waits for something, or has messages that could not be sent.
+    owes: bool,
+}
+
+/// A file that was read.
+#[derive(Debug, Clone)]
+pub struct ReadFile {
+    /// The state in it.
+    pub state: State,
+    /// The file.
+    pub stored: Stored,
 }
 
 impl StateBoxFiles {
@@ -125,16 +137,6 @@ impl StateBoxFiles {
 
     /// Which releases are active now: around their dates. Only files that were not read before are read.
     pub async fn active(&self) -> Result<Active, TaskError> {
-        self.found(Late::SomeDays).await
-    }
-
-    /// The active releases and, however old its date is, the newest of each y-stream that is not approved: those that
-    /// somebody still has to bring to their end.
-    pub async fn unfinished(&self) -> Result<Active, TaskError> {
-        self.found(Late::UntilOvertaken).await
-    }
-
-    async fn found(&self, late: Late) -> Result<Active, TaskError> {
         let listing = self.list().await?;
         let candidates = candidates(&listing);
         let mut active = Active::default();
@@ -161,7 +163,7 @@ impl StateBoxFiles {
             listing.keys().map(|release| (release.y_stream(), release)).collect();
         for release in candidates {
             let is_newest = newest.get(&release.y_stream()) == Some(&release);
-            if facts.get(release).is_some_and(|facts| facts.is_active(is_newest, today, late)) {
+            if facts.get(release).is_some_and(|facts| facts.is_active(is_newest, today, Late::SomeDays)) {
                 active.releases.push(release.clone());
             }
         }
@@ -180,9 +182,11 @@ impl StateBoxFiles {
         self.texts(&listing, newest).await
     }
 
-    /// The [unfinished](Self::unfinished) releases with their states, and those of which it is not known whether they are
-    /// active, with why. A file that was read before is in the cache of this machine.
-    pub async fn unfinished_states(&self) -> Result<Vec<(ReleaseVersion, Result<State, String>)>, TaskError> {
+    /// The active releases and, however old its date is, the newest of each y-stream that is not approved: those that
+    /// somebody still has to bring to their end, with their files; and those of which it is not known, with why. A file that was read before is in the cache of this machine.
+    pub async fn unfinished_states(
+        &self,
+    ) -> Result<Vec<(ReleaseVersion, Result<ReadFile, String>)>, TaskError> {
         let listing = self.list().await?;
         let candidates = candidates(&listing);
         let newest: HashMap<YStream, &ReleaseVersion> =
@@ -191,14 +195,18 @@ impl StateBoxFiles {
         let mut states = Vec::new();
         for (release, text) in self.texts(&listing, &candidates).await? {
             let is_newest = newest.get(&release.y_stream()) == Some(&&release);
-            let state = text.and_then(|text| State::parse(&text).map_err(|_| "it is damaged".to_owned()));
+            let revision = listing.get(&release).map(|file| file.revision.clone()).unwrap_or_default();
+            let read = text.and_then(|text| {
+                let state = State::parse(&text).map_err(|_| "it is damaged".to_owned())?;
+                Ok(ReadFile { state, stored: Stored { text, revision: Revision::new(revision) } })
+            });
             // Of one that cannot be read it is not known.
-            let is_active = match &state {
-                Ok(state) => Facts::of(state).is_active(is_newest, today, Late::UntilOvertaken),
+            let is_active = match &read {
+                Ok(read) => Facts::of(&read.state).is_active(is_newest, today, Late::UntilOvertaken),
                 Err(_) => true,
             };
             if is_active {
-                states.push((release, state));
+                states.push((release, read));
             }
         }
         Ok(states)
@@ -285,12 +293,18 @@ impl Facts {
         let date = state.metadata().release_date;
         let date = date.and_then(|date| date.parse::<ReleaseDate>().ok()).map(|date| date.date());
         let approval = state.task(TaskName::ChangeAdvisoryStatus);
-        Self { date, is_approved: approval.is_some_and(|task| task.status == TaskStatus::Pass) }
+        let is_approved = approval.is_some_and(|task| task.status == TaskStatus::Pass);
+        let owes = state.wait(TaskName::ChangeAdvisoryStatus).is_some() || !state.kept_messages().is_empty();
+        Self { date, is_approved, owes }
     }
 
     /// Whether the release is active: the newest of its y-stream and those that are not approved, around their dates.
-    /// One without a date is active when it is the newest and not approved.
+    /// One without a date is active when it is the newest and not approved. One that waits, or that owes messages, is not
+    /// finished.
     fn is_active(self, is_newest: bool, today: Date, late: Late) -> bool {
+        if self.owes && late == Late::UntilOvertaken {
+            return true;
+        }
         let until = |days: i64| {
             let end = self.date.and_then(|date| date.checked_add(Span::new().days(days)).ok());
             end.is_some_and(|end| today <= end)
@@ -359,12 +373,16 @@ mod tests {
             (None, false, false, false),
             (None, true, true, false),
         ] {
-            let facts = Facts { date, is_approved };
+            let facts = Facts { date, is_approved, owes: false };
             let active = |late| facts.is_active(is_newest, today, late);
             assert_eq!(active(Late::SomeDays), expected, "{facts:?} newest: {is_newest}");
             // One that is not approved and that nothing has overtaken is never forgotten.
             let unfinished = expected || (is_newest && !is_approved);
             assert_eq!(active(Late::UntilOvertaken), unfinished, "{facts:?} newest: {is_newest}");
+            // Nor one that waits, or that has messages to send.
+            let owes = Facts { owes: true, ..facts };
+            assert!(owes.is_active(is_newest, today, Late::UntilOvertaken), "{owes:?}");
+            assert_eq!(owes.is_active(is_newest, today, Late::SomeDays), expected, "{owes:?}");
         }
     }
 
@@ -394,7 +412,6 @@ mod tests {
         write(folder.path(), "4.21.2", in_days(-120), false);
         let names = |active: Active| active.releases.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(names(files.active().await.unwrap()), ["4.9.9", "4.9.10"]);
-        assert_eq!(names(files.unfinished().await.unwrap()), ["4.9.9", "4.9.10", "4.21.2"]);
         let states = files.unfinished_states().await.unwrap();
         let states: Vec<String> = states.iter().map(|(release, _)| release.to_string()).collect();
         assert_eq!(states, ["4.9.9", "4.9.10", "4.9.11", "4.21.2"]);

@@ -3,7 +3,8 @@
 use jiff::{SpanRound, Timestamp, Unit};
 use serde::Serialize;
 
-use crate::flow::nodes::{Readiness, readiness, refuses};
+use crate::flow::gates::{Readiness, readiness};
+use crate::flow::nodes::refuses;
 use crate::flow::runner::other_run;
 use crate::permit::Closed;
 use crate::statebox::{
@@ -138,7 +139,7 @@ impl StatusReport {
             .map(|issue| issue_row(issue, now))
             .collect();
         issues.sort_by_key(|issue| !issue.blocker);
-        let ready = |task: &TaskName| readiness(state, *task) == Readiness::Ready;
+        let ready = |task: &TaskName| readiness(state, *task, now) == Readiness::Ready;
         let next = TaskName::WORKFLOW.into_iter().filter(|task| ready(task) || goes_on(state, *task, now));
         let is_approved =
             state.task(TaskName::ChangeAdvisoryStatus).is_some_and(|view| view.status == TaskStatus::Pass);
@@ -174,7 +175,7 @@ fn goes_on(state: &State, task: TaskName, now: Timestamp) -> bool {
     let has_command = !matches!(task, TaskName::AnalyzeCandidateBuild | TaskName::AnalyzePromotedBuild);
     let is_held = other_run(state, task, now).is_some()
         || state.wait(task).is_some_and(|wait| wait.held_at(now).is_some());
-    has_command && !is_held && readiness(state, task) == Readiness::Running
+    has_command && !is_held && readiness(state, task, now) == Readiness::Running
 }
 
 fn task_row(state: &State, name: TaskName, now: Timestamp) -> StatusRow {
@@ -196,7 +197,7 @@ fn task_row(state: &State, name: TaskName, now: Timestamp) -> StatusRow {
             _ => format!("the last run, by {by}, did not record its end"),
         }
     });
-    let waits = match readiness(state, name) {
+    let waits = match readiness(state, name, now) {
         _ if holder.is_some() => holder.as_ref().map(|claim| {
             format!("{} runs it since {}, and holds it until {}", claim.by, claim.since, claim.lease_until)
         }),

@@ -1,4 +1,4 @@
-//! `oarctl drive`: takes every active release on.
+//! `oarctl drive`: advances every active release.
 
 use agent::{Agent, Pass, Schedule};
 use cli_support::{CliError, ExitCode, Session, Ui, complete, counted};
@@ -9,14 +9,14 @@ use oar_core::version::ReleaseVersion;
 
 use super::tick;
 
-/// Take every active release on as far as the policy says; meant for a timer
+/// Advance every active release as far as the policy allows; meant for a timer
 ///
 /// Each step that can be done now is run, when the section `drive` of the configuration document leaves it to the engine
 /// or a person has consented to its plan with `oar consent`. People are told in Slack what waits for them, each question
 /// once. Waits of approvals are continued as by `oarctl tick`. A problem with one release does not stop the others.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Take on only this release; may be repeated
+    /// Advance only this release; may be repeated
     #[arg(short, long = "release", value_name = "VERSION", add = complete::releases())]
     releases: Vec<ReleaseVersion>,
     /// Print what would be done without doing it
@@ -77,6 +77,7 @@ fn show(ui: &Ui, answer: &Answer, dry_run: bool) {
                 ui.text(format!("    allowed by {allowed}"));
             }
         }
+        row.problems.iter().for_each(|problem| ui.text(format!("  {problem}")));
         if dry_run {
             row.now.iter().for_each(|command| ui.text(format!("  would run {command}")));
         }
@@ -90,8 +91,10 @@ fn show(ui: &Ui, answer: &Answer, dry_run: bool) {
 
 fn line(row: &ReleaseRow, dry_run: bool) -> String {
     let mut parts = Vec::new();
-    if !row.problems.is_empty() && row.runs.is_empty() && row.now.is_empty() && row.next_look.is_none() {
-        parts.push(row.problems.join("; "));
+    if !row.held.is_empty() {
+        parts.push(row.held.join("; "));
+    } else if row.runs.is_empty() && !row.problems.is_empty() {
+        parts.push(counted(row.problems.len(), "problem"));
     } else if !dry_run {
         parts.push(match row.runs.len() {
             0 => "nothing to do now".to_owned(),

@@ -9,11 +9,9 @@ use super::{Evaluation, Judged, later, midnight, time};
 use crate::config::ReleaseDate;
 use crate::drive::facts::{Alerts, BuildData, FactKey, PayloadView};
 use crate::drive::verdict::{Act, Verdict};
+use crate::flow::gates::{DAYS_AFTER, DAYS_BEFORE, is_hurried};
 use crate::flow::nodes::{Node, Row, Who};
-use crate::statebox::{TaskName, TaskView};
-
-/// How many days before its date a release may be approved.
-const DAYS_BEFORE: i64 = 1;
+use crate::statebox::{RunOutcome, RunView, SET_BY_HAND, TaskName, TaskView};
 
 impl Evaluation<'_> {
     /// The release date: as the build data says now, otherwise as the StateBox does.
@@ -24,6 +22,11 @@ impl Evaluation<'_> {
         };
         let text = current.or(self.metadata.release_date.as_ref())?;
         text.parse::<ReleaseDate>().ok().map(|date| date.date())
+    }
+
+    /// From when the release may be approved.
+    pub(super) fn approval_opens(&self) -> Option<Timestamp> {
+        self.release_date().map(|date| midnight(date.saturating_sub(Span::new().days(DAYS_BEFORE))))
     }
 
     /// When the release was announced: its StateBox is made soon after.
@@ -40,7 +43,7 @@ impl Evaluation<'_> {
             date.map_or_else(|| "absent".to_owned(), |date| date.to_string()),
             None,
         );
-        let Some(date) = date else {
+        let (Some(date), Some(from)) = (date, self.approval_opens()) else {
             return Ok(Judgement::asks(
                 "the build data names no date on which the release ships: approve it?",
                 &["approve", "wait"],
@@ -48,14 +51,10 @@ impl Evaluation<'_> {
             .by_command(early)
             .on(day));
         };
-        let from = midnight(date.saturating_sub(Span::new().days(DAYS_BEFORE)));
         if let Some(issue) = self.standing_blocker() {
             return Ok(self.blocked_by(issue, row));
         }
-        // A hurried fix skips the tests of its builds by waiver, and its date does not hold it back.
-        let hurried = [TaskName::AnalyzeCandidateBuild, TaskName::AnalyzePromotedBuild]
-            .into_iter()
-            .all(|task| self.is_waived(task));
+        let hurried = self.input.state.is_some_and(|state| is_hurried(state, self.now()));
         if from > self.now() && !hurried {
             if self.is_waived(TaskName::AnalyzePromotedBuild) {
                 let question = format!(
@@ -130,24 +129,18 @@ impl Evaluation<'_> {
         }
     }
 
-    pub(super) fn approval_under_way(&self, view: &TaskView, row: &Row) -> Judgement {
+    /// An approval in progress; `None` when the run that began it ended before it recorded what it waits for, so that it
+    /// begins anew.
+    pub(super) fn approval_under_way(&self, view: &TaskView, row: &Row) -> Option<Judgement> {
         let task = TaskName::ChangeAdvisoryStatus;
         let wait = view.wait.as_ref();
         let started =
             wait.and_then(|wait| wait.since.parse().ok()).or_else(|| time(view.started_at.as_ref()));
-        let after_date = self.release_date().map(|date| midnight(date.saturating_add(Span::new().days(2))));
+        let after_date = self.release_date().map(|date| midnight(day_after(date)));
         let by_row = started.zip(row.deadline).map(|(since, deadline)| later(since, deadline.after));
         let deadline = [by_row, after_date].into_iter().flatten().max();
         let Some(wait) = wait else {
-            // A checker of the Python tooling leaves no record, and lives for two days.
-            return Judgement::running(
-                "it was started by a program that records no wait; it may still be looking",
-            )
-            .since(started)
-            .due(later(self.now(), row.poll))
-            .until(deadline)
-            .noting("run change-advisory-status: it looks at the lock of that program first")
-            .on(self.status_of(view));
+            return self.approval_without_wait(view, row, started, deadline);
         };
         let evidence =
             self.stated(format!("tasks.{task}.wait.for"), wait.condition.clone(), wait.last_check.as_ref());
@@ -158,10 +151,60 @@ impl Evaluation<'_> {
                 .by_command(format!("oarctl tick --release {}", self.input.release))
                 .acting(Act::CarryOn),
         };
-        if wait.held_at(self.now()).is_none() && wait.due() <= self.now() {
+        judgement.note = last;
+        // What it rests on may have changed while it was waited for.
+        if let Err(open) = self.after_others(row) {
+            judgement.note = match open.verdict {
+                Verdict::Waiting { what, .. } => Some(format!("nobody approves it before: {what}")),
+                _ => judgement.note,
+            };
+            let due = open.due.unwrap_or_else(|| later(self.now(), row.poll));
+            return Some(judgement.since(started).due(due).until(wait.deadline()).on(evidence));
+        }
+        let due = wait.deadline().map_or(wait.due(), |deadline| deadline.min(wait.due()));
+        if wait.held_at(self.now()).is_none() && due <= self.now() {
             judgement = judgement.only_looking();
         }
-        judgement.note = last;
-        judgement.since(started).due(wait.due()).until(deadline).on(evidence)
+        // At the deadline of the wait, whoever looks then asks people.
+        Some(judgement.since(started).due(due).until(wait.deadline()).on(evidence))
     }
+
+    fn approval_without_wait(
+        &self,
+        view: &TaskView,
+        row: &Row,
+        started: Option<Timestamp>,
+        deadline: Option<Timestamp>,
+    ) -> Option<Judgement> {
+        match view.last_run() {
+            // A checker of the Python tooling leaves no record, and lives for two days; nor does a person.
+            last if last.is_none_or(|run| run.command.as_deref() == Some(SET_BY_HAND)) => Some(
+                Judgement::running(
+                    "it was started by a program that records no wait; it may still be looking",
+                )
+                .since(started)
+                .due(later(self.now(), row.poll))
+                .until(deadline)
+                .noting("run change-advisory-status: it looks at the lock of that program first")
+                .on(self.status_of(view)),
+            ),
+            // The wait reached its deadline.
+            Some(RunView { outcome: Some(RunOutcome::InProgress), .. }) => Some(
+                Judgement::asks(
+                    "what the approval waits for was not there by its deadline, and nobody looks any more: wait \
+                     further?",
+                    &["wait further", "intervene"],
+                )
+                .by_command(format!("oar -r {} change-advisory-status --wait", self.input.release))
+                .since(started)
+                .on(self.status_of(view)),
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// The second day after a release's date, at whose beginning its approval is late.
+fn day_after(date: Date) -> Date {
+    date.saturating_add(Span::new().days(DAYS_AFTER))
 }

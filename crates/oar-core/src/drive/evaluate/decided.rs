@@ -3,7 +3,7 @@
 //! A verdict about a build counts when it is newer than the end of its task. `accept` and `reject` are recorded as the
 //! result of the task; `wait` stops the question for a day.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::judgement::Judgement;
 use super::tasks::JUDGE;
@@ -49,16 +49,7 @@ impl Evaluation<'_> {
         if Node::Task(task).row().action != Action::Verdict {
             return None;
         }
-        let decision = self.input.state?.verdict(NodeName::Task(task))?;
-        let decided: Timestamp = decision.at.parse().ok()?;
-        let view = self.tasks.get(&task);
-        // The run that records a decision has its id.
-        if view.is_some_and(|view| view.history.iter().any(|run| run.id == decision.id)) {
-            return None;
-        }
-        let judged = view.filter(|view| matches!(view.status, TaskStatus::Pass | TaskStatus::Fail));
-        let completed = judged.and_then(|view| time(view.completed_at.as_ref()));
-        completed.is_none_or(|completed| completed <= decided).then_some(decision)
+        self.input.state?.newer_verdict(task)
     }
 
     pub(super) fn of_decision(&self, decision: &DecisionView) -> Evidence {

@@ -1,6 +1,6 @@
 //! Tasks whose work is a job of another system.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::judgement::Judgement;
 use super::{Evaluation, Judged, later, time};
@@ -8,6 +8,9 @@ use crate::drive::facts::{Fact, FactKey, JobView};
 use crate::drive::verdict::Verdict;
 use crate::flow::nodes::Row;
 use crate::statebox::{CONSISTENCY_TRIGGERED, STAGE_TRIGGERED, TaskName, TaskView};
+
+/// After this time the other system shows a job that it has accepted.
+const VISIBLE_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 /// How a task's external job is known.
 enum Handle {
@@ -67,12 +70,24 @@ impl Evaluation<'_> {
         };
         match handle(task, view) {
             Handle::None => self.unrecorded(task, view, row, started),
-            Handle::Intended(at) => Ok(blocked(
-                Judgement::new(Verdict::Ready)
-                    .noting("a job was about to be started; the next run looks for it before it starts one")
-                    .since(time(Some(&at)))
-                    .on(self.stated(format!("tasks.{task}.job.intent"), at.clone(), Some(&at))),
-            )),
+            Handle::Intended(at) => {
+                let (key, fact) = self.job_fact(task);
+                let seen = self.need(row, key, fact)?;
+                let intent = self.stated(format!("tasks.{task}.job.intent"), at.clone(), Some(&at));
+                let ready = Judgement::new(Verdict::Ready).since(time(Some(&at))).on(intent);
+                Ok(blocked(match &seen.value {
+                    JobView::Found(job) => ready
+                        .only_looking()
+                        .noting(format!("{job} was started and is not recorded: it can be followed"))
+                        .on(self.read(seen, "job", job.clone())),
+                    _ => ready
+                        .noting(
+                            "a job was about to be started; the next run looks for it before it starts one",
+                        )
+                        .on(self.read(seen, "job", "absent")),
+                }))
+            }
+            // The run moves it from the queue to its number.
             Handle::Queued => Ok(Judgement::running("the job waits in a queue")
                 .only_looking()
                 .since(started)
@@ -88,13 +103,11 @@ impl Evaluation<'_> {
                 };
                 Ok(match &seen.value {
                     JobView::Running(state) => Judgement::running(format!("the job is {state}"))
-                        .only_looking()
                         .since(started)
                         .due(later(seen.at, row.poll))
                         .until(until)
                         .on(self.read(seen, "state", state.clone())),
                     JobView::Found(job) => Judgement::running(format!("{job} is there"))
-                        .only_looking()
                         .since(started)
                         .due(later(seen.at, row.poll))
                         .until(until)
@@ -108,6 +121,13 @@ impl Evaluation<'_> {
                     JobView::Failed(state) => blocked(
                         ended(state).noting(format!("the job is {state}: its failure can be recorded")),
                     ),
+                    JobView::Absent if started.is_some_and(|at| later(at, VISIBLE_AFTER) > self.now()) => {
+                        Judgement::running("the job was started, and is not visible yet")
+                            .since(started)
+                            .due(later(self.now(), row.poll))
+                            .until(until)
+                            .on(self.read(seen, "state", "absent"))
+                    }
                     JobView::Absent => Judgement::asks(
                         format!("{task} is In Progress, and the other system does not have its job any more"),
                         &["name the job", "start a new one"],

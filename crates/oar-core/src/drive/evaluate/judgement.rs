@@ -126,6 +126,10 @@ impl Judgement {
 /// What is to be done about a node now.
 pub fn to_do(judgement: &Judgement, policy: Leave, command: Option<String>) -> ToDo {
     match (&judgement.verdict, judgement.acts, command) {
+        // What is late is looked at further, while people are asked.
+        (Verdict::Asks { .. }, Acts::Looks, Some(command)) if looks_on(judgement, policy) => {
+            ToDo::Run { command, only_looks: true }
+        }
         (Verdict::Asks { .. }, _, _) => ToDo::Answer { command: judgement.command.clone() },
         (Verdict::Blocked { .. }, _, _) if judgement.command.is_some() => {
             ToDo::Answer { command: judgement.command.clone() }
@@ -133,11 +137,21 @@ pub fn to_do(judgement: &Judgement, policy: Leave, command: Option<String>) -> T
         (verdict, _, _) if verdict.is_settled() => ToDo::Nothing,
         (_, Acts::No, _) | (_, _, None) => ToDo::Nothing,
         (_, acts, Some(command)) => match (policy, acts) {
+            (Leave::Never, Acts::Looks) if looks_on(judgement, policy) => {
+                ToDo::Run { command, only_looks: true }
+            }
+            (Leave::Never, _) if matches!(judgement.verdict, Verdict::Running { .. }) => ToDo::Nothing,
             (Leave::Never, _) => ToDo::ByHand { command },
             (Leave::Ask, Acts::Does) => ToDo::Consent { command },
             (Leave::Auto | Leave::Ask, acts) => ToDo::Run { command, only_looks: acts == Acts::Looks },
         },
     }
+}
+
+/// Whether the engine looks although people are asked, or alone may act: where the policy lets it, and at the wait of an
+/// approval that somebody has begun, which nobody else continues.
+fn looks_on(judgement: &Judgement, policy: Leave) -> bool {
+    policy != Leave::Never || judgement.act == Act::CarryOn
 }
 
 /// When to look next; `None` when nothing is left to do, or only a person can go on.

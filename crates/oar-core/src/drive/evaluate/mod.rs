@@ -24,12 +24,12 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use judgement::person;
+use judgement::{Acts, person};
 pub use judgement::{Judgement, next_look, to_do};
 pub use stale::subjects;
 
 use super::facts::{BuildData, FactKey, Facts, Standing};
-use super::verdict::{NodePlan, Verdict};
+use super::verdict::{Act, NodePlan, ToDo, Verdict};
 use crate::clock::stamp;
 use crate::config::{DrivePolicy, Leave};
 use crate::flow::nodes::{Action, Cost, Node, ROWS, Row};
@@ -73,6 +73,11 @@ pub fn is_konflux(input: Input<'_>) -> Option<bool> {
         _ => None,
     };
     input.state.map(|state| state.metadata().is_konflux()).or(current)
+}
+
+/// From when the release may be approved; `None` while nobody knows its date.
+pub fn approval_opens(input: Input<'_>) -> Option<Timestamp> {
+    Evaluation::new(input).approval_opens()
 }
 
 /// What the policy says of a node: the document, otherwise what its cost suggests.
@@ -121,12 +126,24 @@ impl<'a> Evaluation<'a> {
             Node::Task(task) => self.task(task, row).map(|judgement| self.paced(task, row, judgement)),
             node => self.checkpoint(node, row),
         };
-        self.noted(row, self.overdue(row, judgement.unwrap_or_else(|early| early)))
+        let judgement = self.refused(row, judgement.unwrap_or_else(|early| early));
+        self.noted(row, self.overdue(row, judgement))
+    }
+
+    /// A step that would be run and whose run was refused in this pass is blocked by the reason.
+    fn refused(&self, row: &Row, judgement: Judgement) -> Judgement {
+        let Some(why) = self.input.facts.refused.get(&row.node).filter(|_| judgement.acts != Acts::No) else {
+            return judgement;
+        };
+        let again = later(self.input.now, row.poll);
+        Judgement { act: judgement.act, ..Judgement::blocked(why.clone(), row.who).due(again) }
+            .since(judgement.since)
     }
 
     /// A verdict whose time is over asks, and goes on looking.
     fn overdue(&self, row: &Row, mut judgement: Judgement) -> Judgement {
-        let is_late = judgement.deadline.is_some_and(|deadline| deadline <= self.input.now);
+        let is_late = judgement.deadline.is_some_and(|deadline| deadline <= self.input.now)
+            && judgement.act != Act::CarryOn;
         let (Some(deadline), true) = (row.deadline, is_late) else { return judgement };
         let what = match &judgement.verdict {
             Verdict::Running { what } | Verdict::Waiting { what, .. } => what.clone(),
@@ -142,7 +159,10 @@ impl<'a> Evaluation<'a> {
     fn planned(&self, row: &Row, judgement: Judgement) -> NodePlan {
         let policy = policy_of(row, self.input.policy);
         let command = judgement.command.clone().or_else(|| self.command(row));
-        let to_do = to_do(&judgement, policy, command);
+        let to_do = match to_do(&judgement, policy, command) {
+            ToDo::Consent { command } if self.has_consent(row) => ToDo::Run { command, only_looks: false },
+            to_do => to_do,
+        };
         let person = person(row, &judgement, &to_do);
         let look_at = next_look(&judgement, &to_do, self.input.now);
         NodePlan {
@@ -161,6 +181,15 @@ impl<'a> Evaluation<'a> {
             look_at,
             act: judgement.act,
         }
+    }
+
+    /// Whether a person has consented to a plan of the node, and no run has used that up. The run asks whether it is its plan.
+    fn has_consent(&self, row: &Row) -> bool {
+        row.node.task().is_some_and(|task| {
+            let consents = self.tasks.get(&task).map(|view| view.consents.as_slice()).unwrap_or_default();
+            let mut consents = consents.iter();
+            consents.any(|consent| consent.command == task.id() && consent.is_valid_at(self.input.now))
+        })
     }
 
     /// The usual command of a node.

@@ -7,7 +7,7 @@ use super::judgement::Judgement;
 use super::{Evaluation, time};
 use crate::drive::facts::{BuildData, Facts};
 use crate::drive::verdict::{Evidence, Verdict};
-use crate::flow::nodes::Row;
+use crate::flow::nodes::{Action, Row};
 use crate::statebox::{TaskName, TaskView};
 
 /// What is said of a verdict when its subject has changed.
@@ -27,7 +27,14 @@ impl Evaluation<'_> {
             .asked_of(row.who)
             .on(self.status_of(view))
             .on(evidence);
-        stale.command = self.command(row);
+        let release = self.input.release;
+        stale.command = Some(match row.action {
+            Action::Verdict => self.decide_command(task),
+            _ => format!("oar -r {release} task set {task} Pass --reason TEXT"),
+        });
+        stale.note = Some(format!(
+            "to run it again: oar -r {release} task set {task} \"Not Started\" --force --reason TEXT"
+        ));
         stale.stale = Some(changed);
         stale
     }

@@ -74,7 +74,11 @@ impl Evaluation<'_> {
         }
         if let Some(view) = view.filter(|_| status == TaskStatus::InProgress) {
             match task {
-                TaskName::ChangeAdvisoryStatus => return Ok(self.approval_under_way(view, row)),
+                TaskName::ChangeAdvisoryStatus => {
+                    if let Some(judgement) = self.approval_under_way(view, row) {
+                        return Ok(judgement);
+                    }
+                }
                 TaskName::ImageConsistencyCheck | TaskName::StageTesting => {
                     return self.job(task, view, row);
                 }
@@ -279,7 +283,7 @@ impl Evaluation<'_> {
             let what = format!("{count}, and nothing is known of the others");
             Judgement::new(Verdict::Waiting { what, unknown: true }).due(due)
         } else {
-            Judgement::running(first(&pushes.running)).only_looking().due(due).since(started).until(until)
+            Judgement::running(first(&pushes.running)).due(due).since(started).until(until)
         };
         Ok(judgement.on(evidence))
     }

@@ -7,7 +7,7 @@ use super::tasks::JUDGE;
 use super::{Evaluation, later, time};
 use crate::drive::verdict::Verdict;
 use crate::flow::nodes::{Action, Cost, Row, Who};
-use crate::statebox::{ReasonClass, RunOutcome, RunView, TaskName, TaskView};
+use crate::statebox::{ReasonClass, RunOutcome, RunView, SET_BY_HAND, TaskName, TaskView};
 
 /// How often a step is tried that infrastructure fails. What starts nothing anew may be repeated.
 const TRIES: u32 = 3;
@@ -39,8 +39,10 @@ fn setback(run: &RunView) -> Option<Setback> {
         Some(RunOutcome::NotStarted) if run.class == Some(ReasonClass::Infrastructure) => {
             Some(Setback::Failure)
         }
-        Some(RunOutcome::Unknown | RunOutcome::Blocked) => Some(Setback::NoVerdict),
-        Some(RunOutcome::InProgress | RunOutcome::Interrupted) | None => Some(Setback::Silent),
+        Some(RunOutcome::Unknown) => Some(Setback::NoVerdict),
+        Some(RunOutcome::InProgress | RunOutcome::Interrupted | RunOutcome::Blocked) | None => {
+            Some(Setback::Silent)
+        }
         Some(RunOutcome::Pass | RunOutcome::NotStarted) => None,
     }
 }
@@ -113,6 +115,8 @@ impl Evaluation<'_> {
         let tries = match (class, row.cost) {
             (Some(ReasonClass::Infrastructure), Cost::Paid) => PAID_TRIES,
             (Some(ReasonClass::Infrastructure | ReasonClass::Interrupted), _) => TRIES,
+            // What a person has said stands until a person says something else.
+            (None, _) if last.and_then(|run| run.command.as_deref()) == Some(SET_BY_HAND) => 1,
             (None, Cost::Reads | Cost::Free) => UNEXPLAINED_TRIES,
             // The product, a precondition, a setting: the same run fails again until a person has done something.
             _ => 1,
@@ -151,18 +155,20 @@ impl Evaluation<'_> {
         let due = later(end, pause(runs.len()));
         judgement.due = judgement.due.max(Some(due));
         let why = last.reason.clone().unwrap_or_else(|| "no reason is recorded".to_owned());
-        let often = match runs.len() {
-            1 => "the last run".to_owned(),
-            many => format!("the last {many} runs"),
+        let words = match runs.len() {
+            1 => format!("the last run came to no verdict: {why}"),
+            many => format!("the last {many} runs came to no verdict: {why}"),
         };
-        let words = format!("{often} came to no verdict: {why}");
         if runs.len() >= TRIES as usize && judgement.verdict == Verdict::Ready {
             let whom = match last.class {
                 Some(ReasonClass::Infrastructure | ReasonClass::Tool) => Who::Operator,
                 _ => row.who,
             };
-            judgement.verdict = Verdict::Blocked { by: words, whose: whom };
-        } else if judgement.note.is_none() {
+            // The question is the same after each further run: people are told it once.
+            let by = format!("several runs in a row came to no verdict: {why}");
+            judgement.verdict = Verdict::Blocked { by, whose: whom };
+        }
+        if judgement.note.is_none() {
             judgement.note = Some(words);
         }
         judgement

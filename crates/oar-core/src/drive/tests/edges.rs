@@ -98,7 +98,7 @@ pub(super) fn put_task(world: &mut World, task: T, condition: Condition) {
         }
         Condition::Refused => {
             reset(world);
-            world.run(task, 1, RunOutcome::Blocked, Some(ReasonClass::Precondition));
+            let _ = world.facts.refused.insert(Node::Task(task), "it may not begin".to_owned());
         }
         Condition::LostAnswer => {
             reset(world);

@@ -9,7 +9,7 @@ use super::{
 use crate::clients::release_controller::Phase;
 use crate::drive::facts::{Alerts, ApprovalsView, BuildData, PayloadView, Promotion, ShippedView};
 use crate::flow::nodes::Node;
-use crate::statebox::{Metadata, NewWait, State, TaskName as T, TaskStatus};
+use crate::statebox::{Metadata, NewWait, RunOutcome, State, TaskName as T, TaskStatus};
 
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn late() -> Vec<Case> {
@@ -132,7 +132,20 @@ pub(super) fn late() -> Vec<Case> {
         (
             "W's time is over",
             node(T::ChangeAdvisoryStatus),
-            with(waiting(), |w| w.now += hours(72)),
+            with(approvable(), |w| {
+                w.set(T::ChangeAdvisoryStatus, TaskStatus::InProgress);
+                w.run(T::ChangeAdvisoryStatus, 1, RunOutcome::InProgress, None);
+            }),
+            "asks",
+            "by its deadline",
+        ),
+        (
+            "the time of another program is over",
+            node(T::ChangeAdvisoryStatus),
+            with(approvable(), |w| {
+                w.set(T::ChangeAdvisoryStatus, TaskStatus::InProgress);
+                w.now += hours(72);
+            }),
             "asks",
             "still not up",
         ),

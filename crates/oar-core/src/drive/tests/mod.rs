@@ -121,6 +121,7 @@ impl World {
             payload: seen(PayloadView::Good, now),
             approvals: seen(ApprovalsView { open: true, given: 1, left: Some(0) }, now),
             shipped: seen(ShippedView { shipped: Some(true), details: IndexMap::new() }, now),
+            refused: BTreeMap::new(),
         };
         Self { state: Some(state), facts, policy: DrivePolicy::default(), now }
     }

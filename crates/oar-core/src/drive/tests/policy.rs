@@ -1,11 +1,11 @@
 //! What the engine may do by itself.
 
-use super::{World, staged};
+use super::{World, hours, staged};
 use crate::config::Leave;
 use crate::drive::plan::check_policy;
 use crate::drive::verdict::ToDo;
-use crate::flow::nodes::{ROWS, Who};
-use crate::statebox::TaskName as T;
+use crate::flow::nodes::{Node, ROWS, Who};
+use crate::statebox::{NewConsent, TaskName as T, TaskStatus};
 
 #[test]
 fn the_policy_says_what_runs_by_itself() {
@@ -33,4 +33,39 @@ fn the_policy_says_what_runs_by_itself() {
     assert!(check_policy(&world.policy).is_ok());
     world.policy.0.insert("stage-testin".to_owned(), Leave::Auto);
     assert!(check_policy(&world.policy).unwrap_err().to_string().contains("drive.stage-testin"));
+}
+
+#[test]
+fn what_needs_a_consent_runs_only_with_one_that_is_valid() {
+    let mut world = staged();
+    world.set(T::PushToCdnStaging, TaskStatus::NotStarted);
+    assert!(matches!(world.of(T::PushToCdnStaging).to_do, ToDo::Consent { .. }));
+    let consent = NewConsent {
+        id: "c".to_owned(),
+        command: T::PushToCdnStaging.id().to_owned(),
+        plan: "0".repeat(64),
+        by: "lead".to_owned(),
+        at: world.now,
+    };
+    let _ = world.state().record_consent(T::PushToCdnStaging, &consent);
+    let plan = world.of(T::PushToCdnStaging);
+    assert!(matches!(plan.to_do, ToDo::Run { only_looks: false, .. }), "{plan:?}");
+    assert_eq!(plan.person, None, "it was answered");
+    world.now += hours(25);
+    assert!(matches!(world.of(T::PushToCdnStaging).to_do, ToDo::Consent { .. }), "its time is over");
+}
+
+#[test]
+fn a_refused_run_is_told_with_its_reason() {
+    let mut world = staged();
+    world.policy.0.insert("stage-testing".to_owned(), Leave::Auto);
+    let node = Node::Task(T::StageTesting);
+    let _ = world.facts.refused.insert(node, "the kernel has a stop tag".to_owned());
+    let plan = world.of(T::StageTesting);
+    assert_eq!(plan.verdict.name(), "blocked");
+    assert_eq!(plan.person, Some(Who::Owner));
+    assert!(plan.next_look.is_some(), "it is tried again");
+    // Nothing is refused that nobody would run.
+    world.pass(T::StageTesting);
+    assert_eq!(world.of(T::StageTesting).verdict.name(), "done");
 }

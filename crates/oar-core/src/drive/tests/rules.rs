@@ -1,7 +1,7 @@
 //! The contradictions of spec 05 §8.8, by their numbers.
 
 use super::{approvable, at, first, fresh, hours, record, seen, staged, words};
-use crate::config::Leave;
+use crate::config::{DrivePolicy, Leave};
 use crate::drive::facts::{Alerts, JobView, Promotion, Tests};
 use crate::drive::verdict::{Act, Decided, ToDo, Verdict};
 use crate::flow::nodes::{Node, Who};
@@ -138,23 +138,42 @@ fn rule_12_the_approval_has_until_the_end_of_the_day_after_the_date_and_then_ask
     let wait = NewWait {
         condition: "the metadata URL".to_owned(),
         since: world.now,
-        until: world.now + hours(48),
-        next_check: world.now,
+        until: at("2026-07-09T00:00:00Z"),
+        next_check: world.now + hours(1),
     };
     let _ = world.state().begin_wait(T::ChangeAdvisoryStatus, &wait);
+    world.now = at("2026-07-06T00:59:59Z");
+    assert_eq!(world.of(T::ChangeAdvisoryStatus).to_do, ToDo::Nothing, "no look is due");
     world.now = at("2026-07-08T23:59:59Z");
     let plan = world.of(T::ChangeAdvisoryStatus);
     assert_eq!((plan.verdict.name(), plan.deadline.as_deref()), ("running", Some("2026-07-09T00:00:00Z")));
+    // The look at the deadline asks people and ends the wait; nobody fails.
     world.now = at("2026-07-09T00:00:00Z");
     let plan = world.of(T::ChangeAdvisoryStatus);
-    assert_eq!((plan.verdict.name(), plan.person), ("asks", Some(Who::Leads)), "it is no failure");
-    // Started later, it has its two days.
-    let mut late = approvable();
-    late.now = at("2026-07-08T00:00:00Z");
-    late.set(T::ChangeAdvisoryStatus, TaskStatus::InProgress);
-    let wait = NewWait { since: late.now, ..wait };
-    let _ = late.state().begin_wait(T::ChangeAdvisoryStatus, &wait);
-    assert_eq!(late.of(T::ChangeAdvisoryStatus).deadline.as_deref(), Some("2026-07-10T00:00:00Z"));
+    assert_eq!((plan.verdict.name(), &plan.act), ("running", &Act::CarryOn));
+    assert!(matches!(plan.to_do, ToDo::Run { only_looks: true, .. }), "{plan:?}");
+    world.policy.0.insert("change-advisory-status".to_owned(), Leave::Never);
+    let plan = world.of(T::ChangeAdvisoryStatus);
+    assert!(matches!(plan.to_do, ToDo::Run { only_looks: true, .. }), "nobody else goes on: {plan:?}");
+    // What it rests on has changed: it is not approved, however long it waited.
+    world.policy = DrivePolicy::default();
+    world.judge(T::AnalyzePromotedBuild, "tests", "something else");
+    let plan = world.of(T::ChangeAdvisoryStatus);
+    assert_eq!((plan.verdict.name(), &plan.to_do), ("running", &ToDo::Nothing));
+    assert!(plan.note.unwrap().contains("analyze-promoted-build"));
+}
+
+#[test]
+fn an_approval_whose_run_was_killed_begins_anew_and_one_whose_wait_is_over_asks() {
+    let mut world = approvable();
+    world.killed(T::ChangeAdvisoryStatus);
+    assert_eq!(world.of(T::ChangeAdvisoryStatus).verdict, Verdict::Ready);
+    let mut world = approvable();
+    world.set(T::ChangeAdvisoryStatus, TaskStatus::InProgress);
+    world.run(T::ChangeAdvisoryStatus, 1, RunOutcome::InProgress, None);
+    let plan = world.of(T::ChangeAdvisoryStatus);
+    assert_eq!(plan.verdict.name(), "asks");
+    assert!(matches!(plan.to_do, ToDo::Answer { command: Some(command) } if command.ends_with("--wait")));
 }
 
 #[test]

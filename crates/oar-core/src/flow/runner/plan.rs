@@ -5,10 +5,9 @@ use super::messages::OpenMessages;
 use super::run::{ConsentState, End, Run};
 use super::{Mode, resolve_command};
 use crate::flow::consent::{Allows, Question};
-use crate::flow::nodes::{Readiness, readiness};
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, TaskError};
 use crate::flow::task::Task;
-use crate::statebox::{State, TaskStatus};
+use crate::statebox::{IssueView, State, TaskStatus};
 
 /// A plan, and what the state says around it.
 pub(super) struct Planned<P> {
@@ -101,7 +100,8 @@ impl<T: Task> Run<'_, T> {
     fn refuse_when_blocked(&self, state: Option<&State>) -> Result<(), Refusal> {
         if let Some(state) = state
             && self.task.is_tracked()
-            && let Readiness::Blocked { issue } = readiness(state, self.name())
+            && state.task(self.name()).is_none_or(|view| view.status != TaskStatus::Pass)
+            && let Some(IssueView { issue, .. }) = state.task_blocker(self.name())
             && !self.task.keeps_blocker(&issue)
         {
             let release = self.statebox().release().to_string();

@@ -50,8 +50,8 @@ pub(super) async fn act(call: &Call, policy: &DrivePolicy, run: &PlannedRun, fac
         allowed_by: None,
         class: None,
     };
-    // A job is no plan that somebody consents to: the policy alone decides whether it is started.
-    if row.cost == Cost::Paid && leave == Leave::Auto && !run.only_looks {
+    // The history names the standing consent from the beginning of the run on.
+    if matches!(row.cost, Cost::Paid | Cost::Critical) && leave == Leave::Auto && !run.only_looks {
         ran.allowed_by = Some(by_policy(run.node));
     }
     match step(call, leave, run, facts, &mut ran).await {
@@ -77,8 +77,8 @@ fn result_of(class: ErrorClass) -> RunResult {
     }
 }
 
-/// Whether the step may begin. Every effect of the engine passes here before anything of it is sent: whatever holds the
-/// release, all releases or the engine is asked here.
+/// Whether the step may begin: nobody has ended the program. Whether the release is held is asked before each effect, by its
+/// permit.
 fn may_begin(call: &Call) -> Result<(), Refusal> {
     match call.interrupt().signal() {
         Some(signal) => Err(Refusal::blocked(format!("interrupted by {}; it was not begun", signal.name()))),

@@ -7,22 +7,22 @@
 
 mod act;
 mod consent;
+mod due;
 mod judged;
 mod tell;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::join_all;
-use jiff::Timestamp;
+use futures::future::{join, join_all};
 use schemars::JsonSchema;
 use serde::Serialize;
+use tell::Told;
 
 use super::call::Call;
 use super::row::Conclusion;
 use crate::config::{ConfigError, DrivePolicy};
 use crate::drive::facts::Facts;
-use crate::drive::plan::{self, DrivePlan, PlannedRun};
-use crate::drive::verdict::{NodePlan, ToDo};
+use crate::drive::plan::{self, Care, DrivePlan, PlannedRun};
 use crate::error::ErrorClass;
 use crate::failures::gravest;
 use crate::flow::interrupt::Signal;
@@ -30,6 +30,7 @@ use crate::flow::nodes::{Cost, Node};
 use crate::flow::outcome::TaskError;
 use crate::operations::tick;
 use crate::statebox::{State, StateBoxError, TaskName};
+use crate::tasks::holds::LOOK_AGE;
 
 /// How often the plan is made in one pass: each round may make another step ready.
 const ROUNDS: usize = 8;
@@ -41,9 +42,9 @@ pub struct Advanced {
     pub release: String,
     /// What was run, in the order of the plan.
     pub runs: Vec<Ran>,
-    /// How many questions people were told that they had not been told before.
+    /// How many messages to people were sent: new questions, reminders, the summary of a working morning.
     pub told: usize,
-    /// What did not work beside the runs.
+    /// What did not work beside the runs: what was found could not be recorded, or people could not be told.
     pub warnings: Vec<String>,
     /// What stands where afterwards.
     pub plan: DrivePlan,
@@ -74,6 +75,11 @@ impl Ran {
     /// Whether it failed, or came to no verdict. One that waits, for a person or for another one, has not failed.
     pub fn failed(&self) -> bool {
         matches!(self.result, RunResult::Failed | RunResult::Unknown)
+    }
+
+    /// Whether it was not allowed to begin, for a reason that a person must clear.
+    fn is_refused(&self) -> bool {
+        self.result == RunResult::Blocked && self.class == Some(ErrorClass::Blocked)
     }
 }
 
@@ -117,7 +123,8 @@ impl Conclusion for Advanced {
     fn class(&self) -> Option<ErrorClass> {
         let failures = self.runs.iter().filter(|run| run.failed());
         let defects = (!self.plan.defects.is_empty()).then_some(ErrorClass::Failed);
-        gravest(failures.filter_map(|run| run.class).chain(defects))
+        let warnings = (!self.warnings.is_empty()).then_some(ErrorClass::Unavailable);
+        gravest(failures.filter_map(|run| run.class).chain(defects).chain(warnings))
     }
 
     fn signal(&self) -> Option<Signal> {
@@ -143,16 +150,38 @@ pub(super) struct Planned {
     pub(super) state: Option<State>,
 }
 
-/// The plan of the call's release as it is now.
-pub(super) async fn planned(call: &Call, policy: &DrivePolicy) -> Result<Planned, TaskError> {
+/// The plan of the call's release as it is now; `refused` are the steps whose runs were refused in this pass, when it has
+/// run any.
+pub(super) async fn planned(
+    call: &Call,
+    policy: &DrivePolicy,
+    refused: Option<&BTreeMap<Node, String>>,
+    care: Care,
+) -> Result<Planned, TaskError> {
     let statebox = call.statebox()?;
-    let state = match call.load(&statebox).await {
-        Ok(state) => Some(state),
-        Err(StateBoxError::Absent { .. }) => None,
-        Err(error) => return Err(error.into()),
+    // What this pass has written itself must be seen, so only the first plan may rest on what was read before.
+    let known = if refused.is_none() { statebox.already_read(LOOK_AGE).await? } else { None };
+    let state = match known.filter(|state| state.losses().is_empty()) {
+        Some(state) => Some(state),
+        None => match call.load(&statebox).await {
+            Ok(state) => Some(state),
+            Err(StateBoxError::Absent { .. }) => None,
+            Err(error) => return Err(error.into()),
+        },
     };
-    let location = statebox.location();
-    let (plan, facts) = plan::plan(call.clients(), call.release()?, state.as_ref(), &location, policy).await;
+    let (location, none) = (statebox.location(), BTreeMap::new());
+    let plan = plan::plan(
+        call.clients(),
+        call.release()?,
+        state.as_ref(),
+        &location,
+        policy,
+        refused.unwrap_or(&none),
+        care,
+    );
+    let holds = call.holds()?;
+    let ((mut plan, facts), held) = join(plan, holds.reasons()).await;
+    plan.held = held.into_iter().map(|closed| closed.text).collect();
     Ok(Planned { plan, facts, state })
 }
 
@@ -160,7 +189,8 @@ pub(super) async fn planned(call: &Call, policy: &DrivePolicy) -> Result<Planned
 pub(super) async fn advance(call: &Call, policy: &DrivePolicy) -> Result<Advanced, TaskError> {
     // Whoever may only read is told so before anything is looked at.
     call.permit()?;
-    let mut now = planned(call, policy).await?;
+    let mut refused = BTreeMap::new();
+    let mut now = planned(call, policy, None, Care::ActedOn).await?;
     let mut advanced = Advanced {
         release: call.release()?.to_string(),
         runs: Vec::new(),
@@ -171,17 +201,22 @@ pub(super) async fn advance(call: &Call, policy: &DrivePolicy) -> Result<Advance
     };
     let mut tried = BTreeSet::new();
     for _ in 0..ROUNDS {
-        let batch = batch(&now.plan, now.state.as_ref(), &tried, call.clock().now());
-        if batch.is_empty() || call.interrupt().signal().is_some() {
+        let batch = batch(&now.plan, &tried);
+        if batch.is_empty() || !now.plan.held.is_empty() || call.interrupt().signal().is_some() {
             break;
         }
         tried.extend(batch.iter().map(|run| run.node));
         let runs = batch.iter().map(|run| act::act(call, policy, run, &now.facts));
-        advanced.runs.extend(join_all(runs).await);
-        now = planned(call, policy).await?;
+        let runs = join_all(runs).await;
+        let reasons = runs.iter().filter(|run| run.is_refused());
+        refused.extend(reasons.filter_map(|run| Some((run.node, run.detail.clone()?))));
+        advanced.runs.extend(runs);
+        now = planned(call, policy, Some(&refused), Care::ActedOn).await?;
     }
     advanced.signal = call.interrupt().signal();
+    // While the release is held nothing is recorded, and nobody is told.
     if advanced.signal.is_none()
+        && now.plan.held.is_empty()
         && let Some(state) = &now.state
     {
         if !state.kept_messages().is_empty() && state.wait(TaskName::ChangeAdvisoryStatus).is_none() {
@@ -193,8 +228,11 @@ pub(super) async fn advance(call: &Call, policy: &DrivePolicy) -> Result<Advance
             );
         }
         advanced.warnings.extend(judged::record(call, state, &now).await);
-        match tell::tell(call, state, &now.plan).await {
-            Ok(told) => advanced.told = told,
+        match tell::tell(call, state, &now, policy).await {
+            Ok(Told { messages, missing }) => {
+                advanced.told = messages;
+                advanced.warnings.extend(missing);
+            }
             Err(error) => advanced.warnings.push(format!("people could not be told: {}", error.inner())),
         }
     }
@@ -203,13 +241,10 @@ pub(super) async fn advance(call: &Call, policy: &DrivePolicy) -> Result<Advance
 }
 
 /// What is run in one round: everything that is due and was not run in this pass, but of what cannot be undone only the
-/// first. What needs a consent is run when a person has recorded one.
-fn batch(plan: &DrivePlan, state: Option<&State>, tried: &BTreeSet<Node>, now: Timestamp) -> Vec<PlannedRun> {
-    let consented = plan.nodes.iter().filter_map(|node| consented(node, state, now));
-    let mut runs: Vec<PlannedRun> = plan.now.iter().cloned().chain(consented).collect();
-    runs.retain(|run| !tried.contains(&run.node));
-    let place = |run: &PlannedRun| plan.nodes.iter().position(|node| node.node == run.node);
-    runs.sort_by_key(place);
+/// first.
+fn batch(plan: &DrivePlan, tried: &BTreeSet<Node>) -> Vec<PlannedRun> {
+    let mut runs: Vec<PlannedRun> =
+        plan.now.iter().filter(|run| !tried.contains(&run.node)).cloned().collect();
     let mut has_critical = false;
     runs.retain(|run| {
         let critical = run.node.row().cost == Cost::Critical;
@@ -218,62 +253,25 @@ fn batch(plan: &DrivePlan, state: Option<&State>, tried: &BTreeSet<Node>, now: T
     runs
 }
 
-/// The run of a node for which a person has recorded a consent that is still valid.
-fn consented(plan: &NodePlan, state: Option<&State>, now: Timestamp) -> Option<PlannedRun> {
-    let ToDo::Consent { command } = &plan.to_do else { return None };
-    let task = plan.node.task()?;
-    let is_due = plan.look_at.is_none_or(|at| at <= now);
-    let mut consents = state?.consents(task).into_iter();
-    (is_due && consents.any(|consent| consent.command == task.id() && consent.is_valid_at(now))).then(|| {
-        PlannedRun { node: plan.node, command: command.clone(), only_looks: false, act: plan.act.clone() }
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
-
     use super::*;
-    use crate::drive::verdict::{Act, Verdict};
-    use crate::flow::nodes::ROWS;
-    use crate::statebox::{Metadata, NewConsent};
-
-    fn at(minute: i64) -> Timestamp {
-        "2026-07-01T10:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minute)
-    }
+    use crate::drive::verdict::Act;
 
     fn run(task: TaskName) -> PlannedRun {
         let command = format!("oar -r 4.19.1 {task}");
         PlannedRun { node: Node::Task(task), command, only_looks: false, act: Act::Command }
     }
 
-    /// A plan in which `ready` would be run now, and `asked` after a consent.
-    fn plan(ready: &[TaskName], asked: &[TaskName]) -> DrivePlan {
-        let nodes = ROWS.iter().map(|row| {
-            let is_asked = row.node.task().is_some_and(|task| asked.contains(&task));
-            NodePlan {
-                node: row.node,
-                verdict: Verdict::Ready,
-                policy: crate::config::Leave::Ask,
-                note: None,
-                stale: None,
-                since: None,
-                next_look: None,
-                deadline: None,
-                person: None,
-                to_do: if is_asked { ToDo::Consent { command: "x".to_owned() } } else { ToDo::Nothing },
-                evidence: Vec::new(),
-                lacks: None,
-                look_at: None,
-                act: Act::Command,
-            }
-        });
+    /// A plan in which `ready` would be run now.
+    fn plan(ready: &[TaskName]) -> DrivePlan {
         DrivePlan {
             release: "4.19.1".to_owned(),
             flow: None,
             statebox: "4.19.1.yaml".to_owned(),
             at: "2026-07-01T10:00:00Z".to_owned(),
             offline: false,
+            held: Vec::new(),
             done: 0,
             total: 0,
             now: ready.iter().copied().map(run).collect(),
@@ -282,7 +280,7 @@ mod tests {
             facts: Vec::new(),
             unknown: Vec::new(),
             defects: Vec::new(),
-            nodes: nodes.collect(),
+            nodes: Vec::new(),
         }
     }
 
@@ -292,34 +290,15 @@ mod tests {
 
     #[test]
     fn of_what_cannot_be_undone_only_the_first_runs_in_a_round_and_nothing_twice() {
-        let ready = [TaskName::ChangeAdvisoryStatus, TaskName::DropBugs, TaskName::UpdateBugList];
-        let plan = plan(&ready, &[]);
+        let ready = [TaskName::UpdateBugList, TaskName::DropBugs, TaskName::ChangeAdvisoryStatus];
+        let plan = plan(&ready);
         let mut tried = BTreeSet::new();
-        let first = batch(&plan, None, &tried, at(0));
+        let first = batch(&plan, &tried);
         assert_eq!(names(&first), ["update-bug-list", "drop-bugs"]);
         tried.extend(first.iter().map(|run| run.node));
-        let second = batch(&plan, None, &tried, at(0));
+        let second = batch(&plan, &tried);
         assert_eq!(names(&second), ["change-advisory-status"]);
         tried.extend(second.iter().map(|run| run.node));
-        assert_eq!(batch(&plan, None, &tried, at(0)), []);
-    }
-
-    #[test]
-    fn what_needs_a_consent_runs_only_with_one_that_is_valid() {
-        let task = TaskName::PushToCdnStaging;
-        let plan = plan(&[], &[task]);
-        let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), at(0));
-        let ready = |state: &State, minute| names(&batch(&plan, Some(state), &BTreeSet::new(), at(minute)));
-        assert!(ready(&state, 0).is_empty());
-        let consent = NewConsent {
-            id: "c".to_owned(),
-            command: task.id().to_owned(),
-            plan: "0".repeat(64),
-            by: "lead".to_owned(),
-            at: at(0),
-        };
-        let _ = state.record_consent(task, &consent);
-        assert_eq!(ready(&state, 1), [task.id()]);
-        assert!(ready(&state, 25 * 60).is_empty(), "its time is over");
+        assert_eq!(batch(&plan, &tried), []);
     }
 }

@@ -1,30 +1,51 @@
-//! Tells people what waits for them: each question once, in one Slack thread of the release.
+//! Tells people what waits for them, in one Slack thread of the release. Each message is claimed in the StateBox first, so
+//! that it is sent once, whatever ends in between.
 
 use jiff::Timestamp;
 
+use super::Planned;
+use super::due::{Due, What, due, is_answered};
 use crate::clients::slack::Posted;
-use crate::config::{ConfigError, SlackTeam};
-use crate::drive::plan::{DrivePlan, Request};
+use crate::config::{ConfigError, DrivePolicy, SlackTeam};
+use crate::drive::evaluate::Input;
+use crate::drive::plan::{Request, assemble, ended};
 use crate::flow::holder;
 use crate::flow::nodes::Who;
 use crate::flow::outcome::TaskError;
 use crate::notify::outbox::{Delivery, PreviousSend, deliver, group_mention};
-use crate::notify::{DriveThread, Message, Open, OpenQuestions, short_hash};
+use crate::notify::{DriveThread, Message, MorningSummary, Open, Question};
 use crate::operations::call::Call;
 use crate::permit::WritePermit;
-use crate::statebox::{Claimed, State, Thread};
+use crate::statebox::{Asked, Change, Claimed, State, Telling, Thread};
 
-/// Tells what nobody was told yet; how many questions that were. A question whose telling fails is told by a later pass.
+/// Claims the beginning of the thread.
+const THREAD: &str = "thread";
+
+/// What people were told.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// How many messages arrived.
+    pub(super) messages: usize,
+    /// That some did not.
+    pub(super) missing: Option<String>,
+}
+
+/// Tells what nobody was told yet. What does not arrive is told by a later pass.
 ///
 /// # Errors
 ///
 /// The StateBox or the configuration cannot be read or written.
-pub(super) async fn tell(call: &Call, state: &State, plan: &DrivePlan) -> Result<usize, TaskError> {
-    let requests: Vec<(String, &Request)> =
-        plan.people.iter().map(|request| (key(request), request)).collect();
-    let mut keys: Vec<String> = requests.iter().map(|(key, _)| key.clone()).collect();
-    if state.untold(&keys, call.clock().now(), ended).is_empty() {
-        return Ok(0);
+pub(super) async fn tell(
+    call: &Call,
+    state: &State,
+    planned: &Planned,
+    policy: &DrivePolicy,
+) -> Result<Told, TaskError> {
+    let now = call.clock().now();
+    let wanted = due(&planned.plan, state, now);
+    let is_answered_now = |asked: &Asked| is_answered(asked, &planned.plan, &wanted);
+    if unclaimed(&wanted, state, now).is_empty() && !state.asked().iter().any(is_answered_now) {
+        return Ok(Told::default());
     }
     let document = call.settings().document();
     let channel = match document.and_then(|document| document.slack_channel(SlackTeam::QeRelease)) {
@@ -32,113 +53,127 @@ pub(super) async fn tell(call: &Call, state: &State, plan: &DrivePlan) -> Result
         // Without a document nobody can be told, and the plan says the same.
         Err(error @ ConfigError::MissingVariable { .. }) => {
             tracing::warn!("nobody is told what waits for people: {error}");
-            return Ok(0);
+            return Ok(Told::default());
         }
         Err(error) => return Err(error.into()),
     };
-    if state.drive_thread().is_none() {
-        keys.push(THREAD.to_owned());
-    }
-    let (statebox, permit) = (call.statebox()?, call.permit()?);
-    let mut claimed = Vec::new();
-    let (now, process) = (call.clock().now(), holder::current());
+    let (statebox, permit, release) = (call.statebox()?, call.permit()?, call.release()?);
+    let (location, process) = (statebox.location(), holder::current());
+    let (mut wanted, mut claimed) = (Vec::new(), Vec::new());
     let updated = statebox
         .update(permit, "Tell people what waits for them", |state| {
-            Ok(state.claim_questions(&keys, now, (process.as_deref(), ended), &mut claimed))
+            let now = call.clock().now();
+            // What is asked follows from the state as it is now: it may have been answered since the plan was made.
+            let facts = &planned.facts;
+            let input = Input { release, state: Some(state), location: &location, facts, policy, now, ended };
+            let plan = assemble(input, false);
+            wanted = due(&plan, state, now);
+            let answered = state.forget_answered(|asked| is_answered(asked, &plan, &wanted));
+            let mut tellings = unclaimed(&wanted, state, now);
+            if !tellings.is_empty() && state.drive_thread().is_none() {
+                tellings.push(Telling { key: THREAD.to_owned(), node: None });
+            }
+            let claims = state.claim_questions(&tellings, now, (process.as_deref(), ended), &mut claimed);
+            Ok(answered.or(claims))
         })
         .await?;
     if claimed.is_empty() {
-        return Ok(0);
+        return Ok(Told::default());
     }
-    let ours: Vec<String> = claimed.iter().map(|claimed| claimed.key.clone()).collect();
-    let (begins, questions): (Vec<Claimed>, Vec<Claimed>) =
-        claimed.into_iter().partition(|claimed| claimed.key == THREAD);
-    let asked = Asked { requests: &requests, claimed: &questions, begins: begins.first(), channel: &channel };
-    let told = asked.tell(call, updated.state.drive_thread(), permit).await;
+    let (thread, mut problem) = match updated.state.drive_thread() {
+        Some(thread) => (Some(thread), None),
+        None => match begin(call, &channel, &claimed, permit).await {
+            Ok(thread) => (thread, None),
+            Err(error) => (None, Some(error)),
+        },
+    };
+    let mut told: Vec<String> = Vec::new();
+    if let Some(thread) = &thread {
+        for due in &wanted {
+            let Some(claim) = claimed.iter().find(|claim| claim.key == due.key) else { continue };
+            match send(call, due, thread, claim, permit).await {
+                Ok(true) => told.push(due.key.clone()),
+                Ok(false) => {}
+                Err(error) => problem = Some(error),
+            }
+        }
+    }
+    let messages = told.len();
+    if thread.is_some() {
+        told.push(THREAD.to_owned());
+    }
+    let not_told: Vec<String> =
+        claimed.into_iter().map(|claim| claim.key).filter(|key| !told.contains(key)).collect();
     let now = call.clock().now();
-    let arrived = matches!(told, Ok(Some(_)));
-    let message = if arrived { "People were told what waits for them" } else { "People are told later" };
-    let recorded = statebox
+    let message = if messages > 0 { "People were told what waits for them" } else { "People are told later" };
+    statebox
         .update(permit, message, |state| {
-            let Ok(Some(thread)) = &told else { return Ok(state.not_told(&ours)) };
-            Ok(state.set_drive_thread(thread).or(state.told(&ours, now)))
+            let begun = thread.as_ref().map_or(Change::Unchanged, |thread| state.set_drive_thread(thread));
+            Ok(begun.or(state.told(&told, now)).or(state.not_told(&not_told)))
         })
-        .await;
-    told?;
-    recorded?;
-    Ok(if arrived { questions.len() } else { 0 })
-}
-
-/// Claims the beginning of the thread.
-const THREAD: &str = "thread";
-
-fn ended(process: &str) -> bool {
-    holder::has_ended(process) == Some(true)
-}
-
-/// What this process tells now.
-struct Asked<'a> {
-    requests: &'a [(String, &'a Request)],
-    claimed: &'a [Claimed],
-    /// The claim of the thread's first message.
-    begins: Option<&'a Claimed>,
-    channel: &'a str,
-}
-
-impl Asked<'_> {
-    /// Tells it; the thread in which it stands, or `None` when it did not arrive.
-    async fn tell(
-        &self,
-        call: &Call,
-        thread: Option<Thread>,
-        permit: &WritePermit,
-    ) -> Result<Option<Thread>, TaskError> {
-        let release = call.release()?;
-        let thread = match (thread, self.begins) {
-            (Some(thread), _) => thread,
-            (None, None) => return Ok(None),
-            (None, Some(begins)) => {
-                let message = DriveThread { release }.message(self.channel);
-                let Some(posted) = posted(call, message, begins.perhaps_since, permit).await? else {
-                    return Ok(None);
-                };
-                Thread { channel: posted.channel, ts: posted.ts }
-            }
-        };
-        if self.claimed.is_empty() {
-            return Ok(Some(thread));
-        }
-        let open = self.open(call).await?;
-        let key = short_hash(self.claimed.iter().map(|question| question.key.as_str()));
-        let message =
-            OpenQuestions { release, key: &key, open: &open }.message(&thread.channel).in_thread(&thread.ts);
-        let since = self.claimed.iter().filter_map(|question| question.perhaps_since).min();
-        Ok(posted(call, message, since, permit).await?.map(|_| thread))
+        .await?;
+    if let Some(problem) = problem {
+        return Err(problem);
     }
-
-    /// The questions, in the order of the plan.
-    async fn open(&self, call: &Call) -> Result<Vec<Open>, TaskError> {
-        let mut open = Vec::new();
-        for (key, request) in self.requests {
-            if self.claimed.iter().all(|question| question.key != *key) {
-                continue;
-            }
-            open.push(Open {
-                who: who(call, request.who).await?,
-                steps: request.nodes.iter().map(|node| node.id().to_owned()).collect(),
-                question: request.question.clone(),
-                choices: request.choices.clone(),
-                command: request.command.clone(),
-            });
-        }
-        Ok(open)
-    }
+    let missing = (!not_told.is_empty()).then(|| {
+        let count = not_told.len();
+        let noun = if count == 1 { "message" } else { "messages" };
+        format!("{count} {noun} to people did not arrive; a later pass sends what is missing")
+    });
+    Ok(Told { messages, missing })
 }
 
-/// Identifies a question: the same steps, asked the same.
-fn key(request: &Request) -> String {
-    let node = request.nodes.first().map_or("", |node| node.id());
-    short_hash([node, request.question.as_str()])
+/// What nobody has told and nobody is telling.
+fn unclaimed(wanted: &[Due], state: &State, now: Timestamp) -> Vec<Telling> {
+    let tellings: Vec<Telling> = wanted.iter().map(Due::telling).collect();
+    state.untold(&tellings, now, ended).into_iter().cloned().collect()
+}
+
+/// Begins the thread of the release, when that is ours to do; `None` when it is not there.
+async fn begin(
+    call: &Call,
+    channel: &str,
+    claimed: &[Claimed],
+    permit: &WritePermit,
+) -> Result<Option<Thread>, TaskError> {
+    let Some(claim) = claimed.iter().find(|claim| claim.key == THREAD) else { return Ok(None) };
+    let message = DriveThread { release: call.release()? }.message(channel);
+    let posted = posted(call, message, claim.perhaps_since, permit).await?;
+    Ok(posted.map(|posted| Thread { channel: posted.channel, ts: posted.ts }))
+}
+
+/// Whether it arrived.
+async fn send(
+    call: &Call,
+    due: &Due,
+    thread: &Thread,
+    claim: &Claimed,
+    permit: &WritePermit,
+) -> Result<bool, TaskError> {
+    let (release, key) = (call.release()?, due.key.as_str());
+    let message = match &due.what {
+        What::Question(telling, request) => {
+            let open = &open(request, who(call, request.who).await?);
+            Question { release, key, telling: *telling, open }.message(&thread.channel)
+        }
+        What::Summary { open: requests, passed } => {
+            // Everybody in it was mentioned when it was new.
+            let named = |request: &Request| open(request, request.who.words().to_owned());
+            let open: Vec<Open> = requests.iter().map(named).collect();
+            MorningSummary { release, key, open: &open, passed }.message(&thread.channel)
+        }
+    };
+    Ok(posted(call, message.in_thread(&thread.ts), claim.perhaps_since, permit).await?.is_some())
+}
+
+fn open(request: &Request, who: String) -> Open {
+    Open {
+        who,
+        steps: request.nodes.iter().map(|node| node.id().to_owned()).collect(),
+        question: request.question.clone(),
+        choices: request.choices.clone(),
+        command: request.command.clone(),
+    }
 }
 
 /// Posts a message; `None` when it did not arrive.

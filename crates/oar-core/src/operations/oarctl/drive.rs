@@ -1,4 +1,6 @@
-//! `oarctl drive`: takes every active release on, each for itself.
+//! `oarctl drive`: advances every active release, each for itself.
+
+use std::collections::HashMap;
 
 use futures::StreamExt as _;
 use futures::stream;
@@ -6,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::DrivePolicy;
-use crate::drive::plan::DrivePlan;
+use crate::drive::plan::{Care, DrivePlan};
 use crate::error::ErrorClass;
 use crate::failures::Failures;
 use crate::flow::interrupt::Signal;
@@ -14,6 +16,7 @@ use crate::flow::outcome::TaskError;
 use crate::operations::advance::{self, Ran};
 use crate::operations::call::Call;
 use crate::operations::row::{About, Conclusion, Effect, Interruption, Operation, Program};
+use crate::store::Stored;
 use crate::tasks::statebox_files::StateBoxFiles;
 use crate::version::ReleaseVersion;
 
@@ -24,7 +27,7 @@ const AT_ONCE: usize = 4;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct DriveReleases {
-    /// The releases to take on; by default every active one that has a StateBox
+    /// The releases to advance; by default every active one that has a StateBox
     pub release: Vec<ReleaseVersion>,
     /// Show what would be done without doing it
     pub dry_run: bool,
@@ -61,6 +64,8 @@ pub struct ReleaseRow {
     pub unknown: usize,
     /// When to look next.
     pub next_look: Option<String>,
+    /// What holds the release, or why that is not known.
+    pub held: Vec<String>,
     /// What did not work.
     pub problems: Vec<String>,
 }
@@ -75,6 +80,7 @@ impl ReleaseRow {
             told: 0,
             unknown: 0,
             next_look: None,
+            held: Vec::new(),
             problems: Vec::new(),
         }
     }
@@ -85,6 +91,7 @@ impl ReleaseRow {
             questions: plan.people.len(),
             unknown: plan.unknown.len(),
             next_look: plan.next_look.clone(),
+            held: plan.held.clone(),
             problems: plan.defects.clone(),
             ..Self::new(plan.release.clone())
         }
@@ -104,7 +111,7 @@ impl Conclusion for Answer {
 impl Operation for DriveReleases {
     const ABOUT: About = About::task(
         "drive",
-        "Take every active release on as far as the policy says; meant for a timer",
+        "Advance every active release as far as the policy allows; meant for a timer",
         Effect::Writes,
     )
     .named(Program::Oarctl)
@@ -119,17 +126,26 @@ impl Operation for DriveReleases {
         let policy = advance::policy(call)?;
         let mut answer = Answer::default();
         let mut releases = self.release;
+        let mut files = HashMap::new();
         if releases.is_empty() {
-            let active = StateBoxFiles::new(call.clients().clone()).unfinished().await?;
-            for (release, why) in active.unknown {
-                let why = format!("it is not known whether it is active: {why}");
-                answer.failures.add_words(&why, ErrorClass::Unavailable, None);
-                answer.rows.push(ReleaseRow { problems: vec![why], ..ReleaseRow::new(release.to_string()) });
+            let found = StateBoxFiles::new(call.clients().clone()).unfinished_states().await?;
+            for (release, read) in found {
+                match read {
+                    Ok(read) => {
+                        files.insert(release.clone(), read.stored);
+                        releases.push(release);
+                    }
+                    Err(why) => {
+                        let why = format!("it is not known whether it is active: {why}");
+                        answer.failures.add_words(&why, ErrorClass::Unavailable, None);
+                        let row = ReleaseRow::new(release.to_string());
+                        answer.rows.push(ReleaseRow { problems: vec![why], ..row });
+                    }
+                }
             }
-            releases = active.releases;
         }
-        let passes: Vec<_> =
-            releases.iter().map(|release| pass(call, release, &policy, self.dry_run)).collect();
+        let one = |release| pass(call, release, files.get(release).cloned(), &policy, self.dry_run);
+        let passes: Vec<_> = releases.iter().map(one).collect();
         let passes: Vec<_> = stream::iter(passes).buffered(AT_ONCE).collect().await;
         for (release, passed) in releases.iter().zip(passes) {
             match passed {
@@ -153,16 +169,26 @@ impl Operation for DriveReleases {
     }
 }
 
-/// One pass over a release.
+/// One pass over a release, whose StateBox may have been read just now.
 async fn pass(
     call: &Call,
     release: &ReleaseVersion,
+    read: Option<Stored>,
     policy: &DrivePolicy,
     dry_run: bool,
 ) -> Result<(ReleaseRow, Option<ErrorClass>), TaskError> {
+    if let Some(signal) = call.interrupt().signal() {
+        let problems = vec![format!("interrupted by {}; it was not looked at", signal.name())];
+        return Ok((ReleaseRow { problems, ..ReleaseRow::new(release.to_string()) }, None));
+    }
     let part = call.part_about(release)?;
+    if let Some(stored) = read {
+        part.statebox()?.know(stored).await;
+    }
     if dry_run {
-        return Ok((ReleaseRow::of_plan(&advance::planned(&part, policy).await?.plan), None));
+        let plan = advance::planned(&part, policy, None, Care::Shown).await?.plan;
+        let class = (!plan.defects.is_empty()).then_some(ErrorClass::Failed);
+        return Ok((ReleaseRow::of_plan(&plan), class));
     }
     let advanced = advance::advance(&part, policy).await?;
     let class = advanced.class();

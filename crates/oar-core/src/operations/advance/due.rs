@@ -1,0 +1,212 @@
+//! What people are to be told of a release now: pure.
+
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::drive::plan::{DrivePlan, Request};
+use crate::drive::verdict::Verdict;
+use crate::notify::{Telling, short_hash};
+use crate::statebox::{self, Asked, State, TaskStatus};
+
+/// The hour, UTC, from which on the summary of a working day is due.
+const MORNING: i8 = 7;
+
+/// Something that people are to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Due {
+    /// Identifies it in the StateBox and in Slack.
+    pub(super) key: String,
+    pub(super) what: What,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum What {
+    /// A question.
+    Question(Telling, Request),
+    /// What is open, on the morning of a working day.
+    Summary {
+        /// What waits for people.
+        open: Vec<Request>,
+        /// The tasks that have passed since the last such morning.
+        passed: Vec<String>,
+    },
+}
+
+impl Due {
+    /// What is recorded of it in the StateBox.
+    pub(super) fn telling(&self) -> statebox::Telling {
+        let node = match &self.what {
+            What::Question(_, request) => request.nodes.first().map(|node| node.id().to_owned()),
+            What::Summary { .. } => None,
+        };
+        statebox::Telling { key: self.key.clone(), node }
+    }
+}
+
+/// Whether what was told is answered: its step has got on, and nothing waits for it any more.
+pub(super) fn is_answered(asked: &Asked, plan: &DrivePlan, wanted: &[Due]) -> bool {
+    let Some(node) = asked.node.as_deref().filter(|_| asked.told.is_some()) else { return false };
+    let mut plans = plan.nodes.iter();
+    let got_on = plans.any(|plan| {
+        plan.node.id() == node
+            && (plan.verdict.is_settled() || matches!(plan.verdict, Verdict::Running { .. } | Verdict::Ready))
+    });
+    got_on && wanted.iter().all(|due| due.key != asked.key && format!("{}-again", due.key) != asked.key)
+}
+
+/// Identifies a question: the same steps, asked the same.
+fn key(request: &Request) -> String {
+    let node = request.nodes.first().map_or("", |node| node.id());
+    short_hash([node, request.question.as_str()])
+}
+
+/// What is to be told at `now`, told or not: each question; the same again when its time is over and it had been told before;
+/// and once on the morning of a working day what stays open.
+pub(super) fn due(plan: &DrivePlan, state: &State, now: Timestamp) -> Vec<Due> {
+    let asked = state.asked();
+    let told = |key: &str| -> Option<Timestamp> {
+        let known: &Asked = asked.iter().find(|known| known.key == key)?;
+        known.told.as_ref()?.parse().ok()
+    };
+    let mut found = Vec::new();
+    for request in &plan.people {
+        let key = key(request);
+        let deadline: Option<Timestamp> = request.deadline.as_ref().and_then(|time| time.parse().ok());
+        let is_over = deadline
+            .is_some_and(|deadline| deadline <= now && told(&key).is_some_and(|told| told < deadline));
+        if is_over {
+            let what = What::Question(Telling::Again, request.clone());
+            found.push(Due { key: format!("{key}-again"), what });
+        }
+        found.push(Due { key, what: What::Question(Telling::New, request.clone()) });
+    }
+    if let Some((morning, before)) = mornings(now) {
+        let is_open = |request: &&Request| told(&key(request)).is_some_and(|told| told < morning);
+        let open: Vec<Request> = plan.people.iter().filter(is_open).cloned().collect();
+        if !open.is_empty() {
+            let key = format!("summary-{}", morning.to_zoned(TimeZone::UTC).date());
+            found.push(Due { key, what: What::Summary { open, passed: passed(state, before) } });
+        }
+    }
+    found
+}
+
+/// The morning of the day of `now`, if that is a working day and it is that late, and the one of the working day before.
+fn mornings(now: Timestamp) -> Option<(Timestamp, Timestamp)> {
+    let date = now.to_zoned(TimeZone::UTC).date();
+    let days = match date.weekday() {
+        Weekday::Saturday | Weekday::Sunday => return None,
+        Weekday::Monday => 3,
+        _ => 1,
+    };
+    let morning = date.at(MORNING, 0, 0, 0).to_zoned(TimeZone::UTC).ok()?.timestamp();
+    let before = morning.checked_sub(SignedDuration::from_hours(24 * days)).ok()?;
+    (morning <= now).then_some((morning, before))
+}
+
+/// The tasks that have passed after `since`.
+fn passed(state: &State, since: Timestamp) -> Vec<String> {
+    let tasks = state.tasks().into_iter().filter(|task| {
+        let ended: Option<Timestamp> = task.completed_at.as_ref().and_then(|time| time.parse().ok());
+        task.status == TaskStatus::Pass && ended.is_some_and(|ended| ended >= since)
+    });
+    tasks.map(|task| task.name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::nodes::{Node, Who};
+    use crate::statebox::{ManualStatus, Metadata, TaskName};
+
+    /// A Thursday.
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn plan(deadline: Option<&str>) -> DrivePlan {
+        let request = Request {
+            who: Who::Owner,
+            nodes: vec![Node::Task(TaskName::StageTesting)],
+            question: "run it?".to_owned(),
+            choices: Vec::new(),
+            command: None,
+            deadline: deadline.map(str::to_owned),
+        };
+        DrivePlan {
+            release: "4.19.1".to_owned(),
+            flow: None,
+            statebox: String::new(),
+            at: String::new(),
+            offline: false,
+            held: Vec::new(),
+            done: 0,
+            total: 0,
+            now: Vec::new(),
+            people: vec![request],
+            next_look: None,
+            nodes: Vec::new(),
+            facts: Vec::new(),
+            unknown: Vec::new(),
+            defects: Vec::new(),
+        }
+    }
+
+    fn keys(plan: &DrivePlan, state: &State, now: &str) -> Vec<String> {
+        due(plan, state, at(now)).into_iter().map(|due| due.key).collect()
+    }
+
+    fn told(plan: &DrivePlan, time: &str) -> (State, String) {
+        let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), at(time));
+        let key = key(&plan.people[0]);
+        let telling = statebox::Telling { key: key.clone(), node: None };
+        let _ = state.claim_questions(&[telling], at(time), (None, |_| false), &mut Vec::new());
+        let _ = state.told(&[key.clone()], at(time));
+        (state, key)
+    }
+
+    #[test]
+    fn a_question_is_repeated_when_its_time_is_over_and_it_was_told_before() {
+        let plan = plan(Some("2026-07-02T12:00:00Z"));
+        let (state, key) = told(&plan, "2026-07-02T08:00:00Z");
+        assert_eq!(keys(&plan, &state, "2026-07-02T11:59:59Z"), [key.clone()]);
+        assert_eq!(keys(&plan, &state, "2026-07-02T12:00:00Z"), [format!("{key}-again"), key]);
+        let (state, key) = told(&plan, "2026-07-02T12:00:00Z");
+        assert_eq!(keys(&plan, &state, "2026-07-02T13:00:00Z"), [key], "it was told in the end first");
+    }
+
+    #[test]
+    fn a_summary_is_due_from_the_morning_of_a_working_day_on_while_something_older_is_open() {
+        let plan = plan(None);
+        let (mut state, key) = told(&plan, "2026-07-02T06:00:00Z");
+        let with = |day: &str| vec![key.clone(), format!("summary-{day}")];
+        assert_eq!(keys(&plan, &state, "2026-07-02T06:59:59Z"), [key.clone()]);
+        assert_eq!(keys(&plan, &state, "2026-07-02T07:00:00Z"), with("2026-07-02"));
+        assert_eq!(keys(&plan, &state, "2026-07-03T23:00:00Z"), with("2026-07-03"));
+        assert_eq!(keys(&plan, &state, "2026-07-04T12:00:00Z"), [key.clone()], "a Saturday");
+        assert_eq!(keys(&plan, &state, "2026-07-06T07:00:00Z"), with("2026-07-06"));
+        let (fresh, key) = told(&plan, "2026-07-02T07:30:00Z");
+        assert_eq!(keys(&plan, &fresh, "2026-07-02T08:00:00Z"), [key], "it is new this morning");
+
+        // From Friday morning on.
+        for (task, time) in [
+            (TaskName::TakeOwnership, "2026-07-03T06:59:00Z"),
+            (TaskName::CheckCveTrackerBug, "2026-07-03T07:01:00Z"),
+        ] {
+            let manual = ManualStatus {
+                id: task.to_string(),
+                status: TaskStatus::Pass,
+                by: "tester".to_owned(),
+                reason: String::new(),
+                at: at(time),
+                result: None,
+                force: false,
+            };
+            let _ = state.set_task(task, &manual).unwrap();
+        }
+        let found = due(&plan, &state, at("2026-07-06T07:00:00Z")).pop().unwrap().what;
+        let open = plan.people.clone();
+        assert_eq!(found, What::Summary { open, passed: vec!["check-cve-tracker-bug".to_owned()] });
+    }
+}
