@@ -223,7 +223,7 @@ fn what_cannot_be_recorded_is_refused() {
 }
 
 /// Commands with many changes, and such whose changes cannot be undone.
-const HELD: [&str; 8] = [
+const HELD: [&str; 11] = [
     "take_ownership_konflux",
     "take_ownership_errata",
     "update_bug_list_errata",
@@ -232,6 +232,9 @@ const HELD: [&str; 8] = [
     "drop_bugs_errata",
     "change_advisory_status_konflux",
     "change_advisory_status_errata",
+    "change_advisory_status_carried_on",
+    "drive_once_konflux",
+    "drive_once_errata",
 ];
 
 #[test]

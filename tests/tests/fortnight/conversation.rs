@@ -24,6 +24,8 @@ const PERIOD: Duration = Duration::from_secs(2);
 const MOST_LOOKS: usize = 3000;
 /// So many of the newest messages are shown then.
 const SHOWN: usize = 10;
+/// And so many of the newest requests.
+const REQUESTS_SHOWN: usize = 80;
 
 /// How often each command began, by the id of its run.
 type Runs = Arc<Mutex<BTreeMap<String, u32>>>;
@@ -120,7 +122,13 @@ impl Conversation {
         }
         let said = said(harness);
         let newest = said.get(said.len().saturating_sub(SHOWN)..).unwrap_or_default();
-        Some(format!("slack-bot: no answer to {:?}: {newest:#?}", self.open(harness)))
+        let requests = harness.request_lines();
+        let requests: Vec<&str> = requests.lines().rev().take(REQUESTS_SHOWN).collect();
+        let sockets = harness.sandbox.world().slack.lock().sockets.clone();
+        Some(format!(
+            "slack-bot: no answer to {:?}: {newest:#?}\nnewest requests first: {requests:#?}\n{sockets:#?}",
+            self.open(harness)
+        ))
     }
 
     /// What nothing became of yet: it neither was answered, nor was it told that it was interrupted.

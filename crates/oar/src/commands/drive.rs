@@ -97,8 +97,8 @@ fn done(advanced: &Advanced) -> String {
         lines.push("    nothing".to_owned());
     }
     if advanced.told > 0 {
-        let noun = if advanced.told == 1 { "question" } else { "questions" };
-        lines.push(format!("    people were told of {} {noun}", advanced.told));
+        let noun = if advanced.told == 1 { "message" } else { "messages" };
+        lines.push(format!("    {} {noun} to people in Slack", advanced.told));
     }
     for warning in &advanced.warnings {
         wrap(warning, INDENT, LINES, &mut lines);
@@ -122,6 +122,12 @@ fn render(plan: &DrivePlan) -> String {
     )];
     lines.push(TextStyle::Faint.paint(cut(&plan.statebox, WIDTH)));
     lines.push(String::new());
+    if !plan.held.is_empty() {
+        lines.pop();
+        section("Held", &mut lines);
+        plan.held.iter().for_each(|held| wrap(held, INDENT, LINES, &mut lines));
+        lines.push(String::new());
+    }
     let width = plan.nodes.iter().map(|node| node.node.id().len()).max().unwrap_or(0);
     let is_shown = |node: &&NodePlan| !matches!(node.verdict, Verdict::NotApplicable { .. });
     for node in plan.nodes.iter().filter(is_shown) {
@@ -203,7 +209,8 @@ fn node_lines(node: &NodePlan, width: usize, lines: &mut Vec<String>) {
         Verdict::Asks { question, .. } => question.clone(),
         Verdict::Failed { why, tries_left, class } => {
             let class = class.map(|class| format!("{class}: ")).unwrap_or_default();
-            format!("{class}{why} ({tries_left} tries left)")
+            let tries = if *tries_left == 1 { "try" } else { "tries" };
+            format!("{class}{why} ({tries_left} {tries} left)")
         }
         Verdict::Done | Verdict::Ready | Verdict::NotApplicable { .. } => String::new(),
     };
