@@ -241,6 +241,19 @@ fn a_service_that_hangs_ends_with_the_check() {
 }
 
 #[test]
+fn oar_without_a_release_says_what_was_not_looked_at() {
+    let harness = harness();
+    let run = examined(&harness, "oar", None).expect(0);
+    let found = finding(&run, "build-data");
+    assert_eq!((&found["verdict"], run.json()["ready"].as_bool()), (&"unknown".into(), Some(true)));
+    assert!(found["text"].as_str().unwrap().starts_with("not looked at without a release"), "{found:#}");
+    assert_eq!(finding(&run, "gitlab-token")["verdict"], "ok");
+    // A release of the environment is one.
+    let harness = harness.env("OAR_RELEASE", KONFLUX);
+    assert_eq!(finding(&examined(&harness, "oar", None).expect(0), "build-data")["verdict"], "ok");
+}
+
+#[test]
 fn a_clock_that_is_wrong_is_found() {
     let at = |minutes: i64| {
         let then = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(minutes);

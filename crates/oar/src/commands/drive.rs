@@ -5,7 +5,7 @@ use oar_core::drive::plan::{DrivePlan, FactUnknown, Request};
 use oar_core::drive::verdict::{NodePlan, ToDo, Verdict};
 use oar_core::error::ErrorClass;
 use oar_core::operations::advance::{Advanced, RunResult};
-use oar_core::operations::drive::{Answer, Drive};
+use oar_core::operations::drive::{Drive, DriveOnce, Passed};
 use oar_core::operations::files::{Content, File};
 use unicode_width::UnicodeWidthStr;
 
@@ -18,7 +18,7 @@ const INDENT: usize = 4;
 /// How many lines the words of a node may have.
 const LINES: usize = 3;
 
-/// Show what stands where in the release and what comes next; with --once, do what can be done now
+/// Show what stands where in the release, what can be done now, what waits and who must act
 ///
 /// Without --once nothing is changed. Only the facts are read that a step needs which could go on now. What cannot be
 /// read is unknown, and never counts as done. With --once the steps are run that can be done now, as far as the section
@@ -28,11 +28,11 @@ const LINES: usize = 3;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only show the plan; the default
-    #[arg(long, conflicts_with_all = ["advance", "offline"])]
+    #[arg(long, conflicts_with_all = ["once", "offline"])]
     plan: bool,
     /// Do everything that can be done now and that the policy leaves to the engine
-    #[arg(long = "once", conflicts_with = "offline")]
-    advance: bool,
+    #[arg(long, conflicts_with = "offline")]
+    once: bool,
     /// Show what would be done without doing it
     #[arg(long)]
     dry_run: bool,
@@ -43,7 +43,16 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let session = &release.session;
-    let answer = match args.offline {
+    let Args { once, dry_run, offline, .. } = args;
+    if once {
+        let passed = release.perform(DriveOnce { dry_run }).await?;
+        session.ui.json(&passed);
+        return Ok(match &passed {
+            Passed::Plan(plan) => show(plan, release),
+            Passed::Advanced(advanced) => show_pass(advanced, release),
+        });
+    }
+    let plan = match offline {
         // Whoever gives commands in a conversation is not at this machine.
         Some(_) if session.behalf.is_some() => {
             return Err(CliError::usage(
@@ -55,27 +64,29 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
             let name = path.display().to_string();
             let content = Content(files::read_bytes(&path));
             let call = session.local_call()?.about(release.version.clone())?;
-            let operation = Drive { offline: Some(File { name, content }), ..Drive::default() };
-            session.perform(operation, &call).await?
+            session.perform(Drive { offline: Some(File { name, content }) }, &call).await?
         }
-        None => {
-            let Args { plan, advance, dry_run, .. } = args;
-            release.perform(Drive { plan, advance, dry_run, offline: None }).await?
-        }
+        None => release.perform(Drive::default()).await?,
     };
-    session.ui.json(&answer);
-    if let Answer::Advanced(advanced) = &answer {
-        session.ui.text(done(advanced));
+    session.ui.json(&plan);
+    Ok(show(&plan, release))
+}
+
+fn show(plan: &DrivePlan, release: &Release) -> ExitCode {
+    release.session.ui.text(render(plan));
+    exit_code(plan)
+}
+
+fn show_pass(advanced: &Advanced, release: &Release) -> ExitCode {
+    let ui = &release.session.ui;
+    ui.text(done(advanced));
+    ui.text(render(&advanced.plan));
+    for run in advanced.runs.iter().filter(|run| run.failed()) {
+        let words = run.detail.as_deref().unwrap_or(run.result.text());
+        let class = run.class.unwrap_or(ErrorClass::Failed);
+        ui.explain(&CliError::new(class, format!("{}: {words}", run.node)));
     }
-    session.ui.text(render(answer.plan()));
-    if let Answer::Advanced(advanced) = &answer {
-        for run in advanced.runs.iter().filter(|run| run.failed()) {
-            let words = run.detail.as_deref().unwrap_or(run.result.text());
-            let class = run.class.unwrap_or(ErrorClass::Failed);
-            session.ui.explain(&CliError::new(class, format!("{}: {words}", run.node)));
-        }
-    }
-    Ok(exit_code(&answer))
+    exit_code(advanced)
 }
 
 /// What a pass did.

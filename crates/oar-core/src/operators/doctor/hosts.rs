@@ -23,7 +23,11 @@ const FAR: SignedDuration = SignedDuration::from_secs(30);
 /// The build data of the release, and what ART has not entered yet.
 pub(super) async fn build_data(at: &Examination<'_>) -> Vec<Finding> {
     let config = match at.read_config().await {
-        None => return Vec::new(),
+        None => {
+            let words = "not looked at without a release: its build data, its flow, its shipment";
+            let next = "Name a release: `oar -r RELEASE doctor`.";
+            return vec![Finding::untold(BUILD_DATA, words, next).optional()];
+        }
         Some(Err(finding)) => return vec![finding.clone()],
         Some(Ok(config)) => config,
     };

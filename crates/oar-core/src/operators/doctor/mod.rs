@@ -121,9 +121,7 @@ pub async fn examine(clients: &Clients, subject: &Subject) -> Result<Diagnosis, 
         checks.push((&[jobs::ARTIFACTS], jobs::artifacts(&at).boxed()));
         checks.push((&[jobs::CLUSTER], jobs::cluster(&at).boxed()));
     } else {
-        if matches!(subject, Subject::Release(_)) {
-            checks.push((&[hosts::BUILD_DATA], hosts::build_data(&at).boxed()));
-        }
+        checks.push((&[hosts::BUILD_DATA], hosts::build_data(&at).boxed()));
         checks.push((&[local::TICKET, local::ERRATA], local::kerberos(&at).boxed()));
         checks.push((&[gitlab::TOKEN, gitlab::PROJECT, gitlab::APPROVAL], gitlab::check(&at).boxed()));
         checks.push((&[jira::TOKEN, jira::PROJECTS], jira::check(&at).boxed()));
