@@ -12,7 +12,8 @@ use crate::clock::stamp;
 use crate::store::Change;
 
 const DRIVE: &str = "drive";
-const THREAD: &str = "thread";
+/// The key of the thread in the file, and of the claim of its first message.
+pub(super) const THREAD: &str = "thread";
 const ASKED: &str = "asked";
 /// How many questions the file keeps; the oldest go first.
 const LIMIT: usize = 60;
@@ -24,6 +25,9 @@ const LEASE: SignedDuration = SignedDuration::from_mins(5);
 pub struct Asked {
     /// Identifies the question.
     pub key: String,
+    /// The node that it is about, where that was recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// When it was claimed first, `YYYY-MM-DDTHH:MM:SSZ`.
     pub since: String,
     /// When it was claimed last; absent when its telling has failed.
@@ -97,6 +101,7 @@ impl State {
             .filter_map(|entry| {
                 Some(Asked {
                     key: entry.text("key")?.to_owned(),
+                    node: entry.text("node").map(str::to_owned),
                     since: entry.text("since").unwrap_or_default().to_owned(),
                     at: entry.text("at").map(str::to_owned),
                     process: entry.text("process").map(str::to_owned),
@@ -148,6 +153,9 @@ impl State {
                 if let Some(process) = process {
                     entry.set("process", Node::text(process));
                 }
+                if let Some(node) = before.and_then(|asked| asked.node.as_ref()) {
+                    entry.set("node", Node::text(node));
+                }
                 entry
             })
             .collect();
@@ -159,6 +167,21 @@ impl State {
             list.extend(entries.into_iter().map(Node::mapping));
             let surplus = list.len().saturating_sub(LIMIT);
             list.drain(..surplus);
+        })
+    }
+
+    /// Records what the questions of `keys` are about: each key with the name of its node.
+    pub fn name_questions<'k>(&mut self, keys: impl IntoIterator<Item = (&'k str, &'k str)>) -> Change {
+        let names: Vec<(&str, &str)> = keys.into_iter().collect();
+        self.change_asked(|list| {
+            for entry in list.iter_mut().filter_map(Node::as_mapping_mut) {
+                let name = names.iter().find(|(key, _)| entry.text("key") == Some(key));
+                if let Some((_, node)) = name
+                    && entry.text("node").is_none()
+                {
+                    entry.set("node", Node::text(*node));
+                }
+            }
         })
     }
 
@@ -269,6 +292,19 @@ mod tests {
         assert_eq!(claim(&mut state, &key, 1), []);
         assert_eq!(state.not_told(&key), Change::Changed);
         assert_eq!(claim(&mut read(&state), &key, 1), again, "its telling has failed");
+    }
+
+    #[test]
+    fn a_question_keeps_the_node_that_it_is_about() {
+        let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), at(0));
+        let keys = ["a".to_owned(), "b".to_owned()];
+        let _ = claim(&mut state, &keys, 0);
+        assert_eq!(state.name_questions([("a", "stage-testing"), ("c", "promotion")]), Change::Changed);
+        assert_eq!(state.name_questions([("a", "drop-bugs")]), Change::Unchanged);
+        let mut state = read(&state);
+        let _ = claim(&mut state, &keys, 20);
+        let nodes: Vec<_> = state.asked().into_iter().map(|asked| (asked.key, asked.node)).collect();
+        assert_eq!(nodes, [("a".to_owned(), Some("stage-testing".to_owned())), ("b".to_owned(), None)]);
     }
 
     #[test]
