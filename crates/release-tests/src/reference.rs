@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::{fs, io};
 
-use mcp_server::caller::AccessScope;
+use mcp_server::caller::{Access, AccessScope};
 use mcp_server::tools::{Profile, catalogue};
 use oar_core::config::environment;
 use oar_core::operations::{Effect, Interruption, Row, TABLE};
@@ -56,8 +56,12 @@ fn tools() -> String {
             (false, AccessScope::Critical) => "what cannot be undone",
             (false, _) => "yes",
         };
-        let (name, title, scope) = (tool.name, tool.title(), tool.scope.name());
-        let _ = writeln!(text, "| `{name}` | {title} | `{scope}` | {profiles} | {changes} |");
+        let scope = match tool.access() {
+            Access::Anybody => "any".to_owned(),
+            Access::With(scope) => format!("`{}`", scope.name()),
+        };
+        let (name, title) = (tool.name, tool.title());
+        let _ = writeln!(text, "| `{name}` | {title} | {scope} | {profiles} | {changes} |");
     }
     text.trim_end().to_owned()
 }

@@ -182,7 +182,7 @@ impl<'a> Vocabulary<'a> {
     fn step(&self, task: &str) -> String {
         let who = match (self.tool_for(Program::Oar, task), row(Program::Oar, task)) {
             (Some(tool), _) => format!("call {}", tool.name),
-            (None, Some(_)) => format!("a person runs `oar {task}`"),
+            (None, Some(_)) => format!("a person runs `oar -r RELEASE {task}`"),
             (None, None) => match self.tool_for(Program::Oar, "task set") {
                 Some(tool) => format!("a person judges it, and {} records the verdict", tool.name),
                 None => "a person judges it".to_owned(),
@@ -570,7 +570,7 @@ mod tests {
         assert_eq!(
             next(&|_| false),
             json!([
-                "stage-testing: a person runs `oar stage-testing`",
+                "stage-testing: a person runs `oar -r RELEASE stage-testing`",
                 "analyze-candidate-build: a person judges it",
             ])
         );

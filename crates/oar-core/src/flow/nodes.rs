@@ -451,6 +451,11 @@ pub static ROWS: [Row; 20] = [
 /// The candidate build is judged at once: its record is removed after some days.
 const TAKEN_AFTER_A: &[Edge] = &[usual(T::TakeOwnership), engine(Node::Task(T::CreateTestReport))];
 
+/// The names of all nodes, in the order of the table.
+pub fn names() -> [&'static str; ROWS.len()] {
+    ROWS.map(|row| row.node.id())
+}
+
 /// The tasks that come before `task` for its command: those that it waits for, or that usually come first.
 pub fn prerequisites(task: TaskName) -> impl Iterator<Item = TaskName> {
     let edges = Node::Task(task).row().after.iter();

@@ -103,7 +103,9 @@ impl Operation for DriveOnce {
     async fn run(self, call: &Call) -> Result<Passed, TaskError> {
         let policy = advance::policy(call)?;
         if self.dry_run {
-            return Ok(Passed::Plan(Box::new(advance::planned(call, &policy, None, Care::Shown).await?.plan)));
+            return Ok(Passed::Plan(Box::new(
+                advance::planned(call, &policy, None, Care::Shown).await?.plan,
+            )));
         }
         Ok(Passed::Advanced(Box::new(advance::advance(call, &policy).await?)))
     }

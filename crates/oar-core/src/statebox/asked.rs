@@ -12,7 +12,8 @@ use crate::clock::stamp;
 use crate::store::Change;
 
 const DRIVE: &str = "drive";
-const THREAD: &str = "thread";
+/// The key of the thread in the file, and of the claim of its first message.
+pub(super) const THREAD: &str = "thread";
 const ASKED: &str = "asked";
 /// How many questions the file keeps; the oldest go first.
 const LIMIT: usize = 60;
@@ -22,7 +23,8 @@ const LIMIT: usize = 60;
 pub struct Asked {
     /// Identifies the question.
     pub key: String,
-    /// The step that waits for the answer.
+    /// The node that it is about, where that was recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
     /// When it was claimed first, `YYYY-MM-DDTHH:MM:SSZ`.
     pub since: String,

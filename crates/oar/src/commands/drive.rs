@@ -53,13 +53,6 @@ pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliEr
         });
     }
     let plan = match offline {
-        // Whoever gives commands in a conversation is not at this machine.
-        Some(_) if session.behalf.is_some() => {
-            return Err(CliError::usage(
-                "a file cannot be named here: `--offline` reads files of this machine",
-            )
-            .with_hint("Leave `--offline` away."));
-        }
         Some(path) => {
             let name = path.display().to_string();
             let content = Content(files::read_bytes(&path));

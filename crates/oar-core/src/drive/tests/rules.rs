@@ -396,7 +396,8 @@ fn a_general_blocker_stops_what_failed_from_beginning_anew() {
 fn a_rejected_build_comes_with_its_case() {
     let mut world = staged();
     world.set(T::AnalyzePromotedBuild, TaskStatus::NotStarted);
-    let Tests::Record { blob, aggregated, accepted, by_hand, since, .. } = record(true, Some(false), false) else {
+    let Tests::Record { blob, aggregated, accepted, by_hand, since, .. } = record(true, Some(false), false)
+    else {
         panic!("a record")
     };
     let case = Case {
