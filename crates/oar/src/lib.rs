@@ -3,9 +3,11 @@
 //! `commands` has one file per command, with its arguments and a call into `oar-core`.
 
 mod commands;
+mod plan_text;
 mod release;
 mod report;
 mod watcher;
+mod wrap;
 
 use std::ffi::OsString;
 

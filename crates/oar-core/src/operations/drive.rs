@@ -1,5 +1,8 @@
 //! `drive`: the plan of a release; and `drive --once`: taking it on.
 
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +14,12 @@ use crate::drive::plan::{self, Care, DrivePlan};
 use crate::error::ErrorClass;
 use crate::flow::interrupt::Signal;
 use crate::flow::outcome::{Refusal, TaskError};
-use crate::statebox::State;
 use crate::statebox::check::decode;
+use crate::statebox::{self, State, TaskName};
+use crate::tasks::statebox_files::StateBoxFiles;
+
+/// How many releases are looked at for how long steps usually take.
+const EXAMPLES: usize = 40;
 
 /// The plan, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -109,6 +116,18 @@ impl Operation for DriveOnce {
         }
         Ok(Passed::Advanced(Box::new(advance::advance(call, &policy).await?)))
     }
+}
+
+/// How long steps usually take, from the newest releases of all y-streams; nothing of what cannot be read.
+pub async fn usual_durations(call: &Call) -> BTreeMap<TaskName, SignedDuration> {
+    let read = StateBoxFiles::new(call.clients().clone()).newest(EXAMPLES).await;
+    let files = read.unwrap_or_else(|error| {
+        tracing::debug!("how long steps usually take is not known: {}", error.inner());
+        Vec::new()
+    });
+    let states: Vec<State> =
+        files.into_iter().filter_map(|(_, text)| State::parse(&text.ok()?).ok()).collect();
+    statebox::usual_durations(&states)
 }
 
 /// The state that a file holds.

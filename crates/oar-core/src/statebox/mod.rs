@@ -27,6 +27,7 @@ mod runs;
 mod state;
 mod timeline;
 
+mod usual;
 mod validate;
 mod views;
 mod waits;
@@ -56,6 +57,7 @@ pub use outbox::KEPT_LIMIT;
 pub use runs::{HISTORY_LIMIT, ManualStatus, RESULT_LIMIT, RunEnd, RunStart, SET_BY_HAND};
 pub use state::State;
 pub use timeline::{Piece, Share, Stretch, Timeline, Total};
+pub use usual::usual_durations;
 pub use views::{
     IssueView, Metadata, Notification, NotificationState, OpenNotification, RunView, TaskView, Wait,
     WaitHolder, Waiver,
