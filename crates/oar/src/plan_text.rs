@@ -164,7 +164,7 @@ fn person_lines(request: &Request, lines: &mut Vec<String>) {
     if !request.choices.is_empty() {
         wrap(WIDTH, &request.choices.join(" | "), INDENT + 2, LINES, lines);
     }
-    if let Some(command) = &request.command {
+    for command in &request.commands {
         wrap(WIDTH, command, INDENT + 2, usize::MAX, lines);
     }
 }

@@ -15,7 +15,7 @@ use crate::clock::stamp;
 use crate::config::{DrivePolicy, Flow};
 use crate::error::ErrorClass;
 use crate::flow::holder;
-use crate::flow::nodes::{Node, ROWS, Who};
+use crate::flow::nodes::{Cost, Node, ROWS, Who};
 use crate::flow::outcome::Refusal;
 use crate::statebox::{State, TaskName};
 use crate::version::ReleaseVersion;
@@ -80,8 +80,9 @@ pub struct Request {
     pub question: String,
     /// The answers.
     pub choices: Vec<String>,
-    /// The command that answers, if there is one.
-    pub command: Option<String>,
+    /// The commands that answer: none, when nothing can be answered by a command; several, when the question is about several
+    /// steps.
+    pub commands: Vec<String>,
     /// When people are told once more: the deadline of the step, otherwise the day from which the release may be approved.
     pub deadline: Option<String>,
 }
@@ -264,15 +265,30 @@ fn requests(nodes: &[NodePlan], approval_opens: Option<Timestamp>) -> Vec<Reques
     for mut request in nodes.iter().filter_map(request) {
         request.deadline = request.deadline.or_else(|| approval_opens.map(stamp));
         let same = |known: &&mut Request| {
-            request.choices.is_empty()
-                && (&known.question, &known.command) == (&request.question, &request.command)
+            known.question == request.question
+                && (request.is_about_jobs()
+                    || (request.choices.is_empty() && known.commands == request.commands))
         };
         match requests.iter_mut().find(same) {
-            Some(known) => known.nodes.extend(request.nodes),
+            Some(known) => {
+                known.nodes.extend(request.nodes);
+                known.commands.extend(request.commands);
+                known.commands.dedup();
+            }
             None => requests.push(request),
         }
     }
     requests
+}
+
+/// The question about paid jobs that can be started, which is one for all of them.
+const START_JOBS: &str = "the jobs on stage can be started now: start them?";
+
+impl Request {
+    /// Whether it asks for the start of paid jobs.
+    pub fn is_about_jobs(&self) -> bool {
+        self.question == START_JOBS
+    }
 }
 
 fn request(plan: &NodePlan) -> Option<Request> {
@@ -293,6 +309,9 @@ fn request(plan: &NodePlan) -> Option<Request> {
         (Verdict::Failed { why, .. }, _) => {
             (format!("it failed, and is not tried again by itself: {why}"), Vec::new(), None)
         }
+        (_, ToDo::Consent { command }) if plan.node.row().cost == Cost::Paid => {
+            (START_JOBS.to_owned(), yes_no(), Some(command.clone()))
+        }
         (_, ToDo::Consent { command }) => {
             ("it can be run now: run it?".to_owned(), yes_no(), Some(command.clone()))
         }
@@ -302,7 +321,8 @@ fn request(plan: &NodePlan) -> Option<Request> {
         // Whoever is asked about what comes first is asked there.
         _ => return None,
     };
-    Some(Request { who, nodes: vec![plan.node], question, choices, command, deadline: plan.deadline.clone() })
+    let (commands, deadline) = (command.into_iter().collect(), plan.deadline.clone());
+    Some(Request { who, nodes: vec![plan.node], question, choices, commands, deadline })
 }
 
 fn yes_no() -> Vec<String> {

@@ -40,8 +40,8 @@ pub struct Open {
     pub question: String,
     /// The answers.
     pub choices: Vec<String>,
-    /// The command that answers.
-    pub command: Option<String>,
+    /// The commands that answer.
+    pub commands: Vec<String>,
 }
 
 /// Why a question is told.
@@ -105,14 +105,14 @@ impl MorningSummary<'_> {
 
 impl Open {
     fn line(&self) -> String {
-        let Self { who, steps, question, choices, command } = self;
+        let Self { who, steps, question, choices, commands } = self;
         let question: String = question.chars().take(LONGEST).collect();
         let choices = match choices.join(" / ") {
             none if none.is_empty() => none,
             choices => format!(" ({})", escape(&choices)),
         };
-        let command = command.as_ref().map(|command| format!("\n`{}`", escape(command))).unwrap_or_default();
-        format!("{who} *{}*: {}{choices}{command}", escape(&steps.join(", ")), escape(&question))
+        let commands: String = commands.iter().map(|command| format!("\n`{}`", escape(command))).collect();
+        format!("{who} *{}*: {}{choices}{commands}", escape(&steps.join(", ")), escape(&question))
     }
 }
 
@@ -127,14 +127,14 @@ mod tests {
                 steps: vec!["stage-testing".to_owned(), "image-consistency-check".to_owned()],
                 question: "it can be run now: run it? <b>".to_owned(),
                 choices: vec!["yes".to_owned(), "not yet".to_owned()],
-                command: Some("oar -r 4.19.1 stage-testing".to_owned()),
+                commands: vec!["oar -r 4.19.1 stage-testing".to_owned()],
             },
             Open {
                 who: "ART".to_owned(),
                 steps: vec!["promotion".to_owned()],
                 question: "the release is Rejected".to_owned(),
                 choices: Vec::new(),
-                command: None,
+                commands: Vec::new(),
             },
         ]
     }

@@ -156,6 +156,15 @@ impl Evaluation<'_> {
                 _ => Ok(ready()),
             },
             TaskName::UpdateBugList => Ok(self.bug_list(view, row, ready())),
+            TaskName::DropBugs if self.status(TaskName::UpdateBugList) == TaskStatus::Pass => {
+                let listed = self.tasks.get(&TaskName::UpdateBugList);
+                let done =
+                    Judgement::not_applicable("every bug of the release is verified, closed or dropped");
+                Ok(match listed {
+                    Some(listed) => done.on(self.status_of(listed)),
+                    None => done,
+                })
+            }
             TaskName::AnalyzeCandidateBuild => self.candidate(row),
             TaskName::AnalyzePromotedBuild => self.promoted(row),
             TaskName::PushToCdnStaging => self.push(view, row),

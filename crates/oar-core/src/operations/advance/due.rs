@@ -57,7 +57,11 @@ pub(super) fn is_answered(asked: &Asked, plan: &DrivePlan, wanted: &[Due]) -> bo
 
 /// Identifies a question: the same steps, asked the same.
 fn key(request: &Request) -> String {
-    let node = request.nodes.first().map_or("", |node| node.id());
+    // Of several jobs one may be started first.
+    let node = match request.nodes.first() {
+        Some(node) if !request.is_about_jobs() => node.id(),
+        _ => "",
+    };
     short_hash([node, request.question.as_str()])
 }
 
@@ -131,7 +135,7 @@ mod tests {
             nodes: vec![Node::Task(TaskName::StageTesting)],
             question: "run it?".to_owned(),
             choices: Vec::new(),
-            command: None,
+            commands: Vec::new(),
             deadline: deadline.map(str::to_owned),
         };
         DrivePlan {

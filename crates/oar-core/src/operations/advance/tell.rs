@@ -175,7 +175,7 @@ fn open(request: &Request, who: String) -> Open {
         steps: request.nodes.iter().map(|node| node.id().to_owned()).collect(),
         question: request.question.clone(),
         choices: request.choices.clone(),
-        command: request.command.clone(),
+        commands: request.commands.clone(),
     }
 }
 
