@@ -87,7 +87,9 @@ fn a_reader_sees_the_plan_and_its_whole_and_takes_nothing_on() {
     for era in Era::ALL {
         let mut reader = server.client(era, "reader");
         let names = reader.tool_names();
-        for name in ["release_plan", "release_timeline", "releases_overview", "doctor", "release_consent_plan"] {
+        for name in
+            ["release_plan", "release_timeline", "releases_overview", "doctor", "release_consent_plan"]
+        {
             assert!(names.iter().any(|offered| offered == name), "{name}: {names:?}");
         }
         for name in ["release_advance", "release_decide", "release_waive", "release_hold"] {
@@ -142,7 +144,8 @@ fn a_pass_is_the_caller_s_and_does_nothing_that_asks_a_person() {
     let shown = done(&client.call("release_consent_plan", asked));
     assert_eq!(shown["consents"][0]["by"], "tester", "{shown:#}");
     let pass = done(&client.call_to_its_end("release_advance", of_release()));
-    let run = &pass["runs"].as_array().unwrap().iter().find(|run| run["node"] == "push-to-cdn-staging").unwrap();
+    let run =
+        &pass["runs"].as_array().unwrap().iter().find(|run| run["node"] == "push-to-cdn-staging").unwrap();
     assert!(run["allowed_by"].as_str().unwrap().starts_with("the consent of tester of "), "{run:#}");
     assert!(pushes(&harness) > 0, "{}", harness.request_lines());
     server.stopped();
@@ -150,8 +153,7 @@ fn a_pass_is_the_caller_s_and_does_nothing_that_asks_a_person() {
 
 #[test]
 fn what_a_person_decides_needs_a_person_s_word() {
-    let decision =
-        json!({"release": KONFLUX, "node": "analyze-promoted-build", "verdict": "accept", "reason": "known flakes"});
+    let decision = json!({"release": KONFLUX, "node": "analyze-promoted-build", "verdict": "accept", "reason": "known flakes"});
     let harness = prepared();
     let server = Server::start(&harness, &[]);
     let before = harness.statebox(KONFLUX).unwrap();
@@ -170,7 +172,10 @@ fn what_a_person_decides_needs_a_person_s_word() {
         let declined = client.call("release_decide", decision.clone());
         assert!(declined.is_error() && declined.asked.len() == 1, "{declined:#?}");
         let question = declined.asked[0].pointer("/params/message").unwrap().as_str().unwrap();
-        assert!(question.contains("analyze-promoted-build accept") && question.contains("asked"), "{question}");
+        assert!(
+            question.contains("analyze-promoted-build accept") && question.contains("asked"),
+            "{question}"
+        );
         assert_eq!(harness.statebox(KONFLUX).unwrap(), before);
         let client = Client::new(server.address(), era, Some(&mcp::token("asked")));
         let agrees = json!({"action": "accept", "content": {"consent": true}});
@@ -198,7 +203,11 @@ fn a_model_holds_and_a_person_lets_go() {
     assert!(both.is_error() && both.text().contains("give one of them"), "{}", both.text());
     let hold = json!({"release": KONFLUX, "reason": "a defect was found", "until": "2099-12-31"});
     let held = done(&client.call("release_hold", hold));
-    assert_eq!((&held["outcome"], &held["holds"][0]["by"]), (&json!("held"), &json!("mcp:engine")), "{held:#}");
+    assert_eq!(
+        (&held["outcome"], &held["holds"][0]["by"]),
+        (&json!("held"), &json!("mcp:engine")),
+        "{held:#}"
+    );
     let pass = client.call_to_its_end("release_advance", of_release()).document();
     assert!(!results(&pass).iter().any(|(_, result)| *result == "done"), "{pass:#}");
     let resume = client.call("release_hold", json!({"release": KONFLUX, "withdraw": true}));
@@ -226,7 +235,8 @@ fn the_doctor_needs_no_release_and_says_what_it_did_not_look_at() {
         let document = answer.document();
         let findings = document["findings"].as_array().unwrap();
         let found = findings.iter().find(|found| found["check"] == "build-data").unwrap().clone();
-        let tokens = findings.iter().any(|found| found["check"] == "gitlab-token" && found["verdict"] == "ok");
+        let tokens =
+            findings.iter().any(|found| found["check"] == "gitlab-token" && found["verdict"] == "ok");
         assert!(tokens, "{document:#}");
         found
     };

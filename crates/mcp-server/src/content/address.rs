@@ -61,8 +61,9 @@ impl Address {
     /// The error for an address that names nothing.
     pub(crate) fn unknown(text: &str) -> ErrorData {
         let shown: String = text.chars().take(LONGEST).collect();
-        let message =
-            format!("there is no resource at this address; expected {ACTIVE}, {STATE}, {PLAN}, {LOG} or {RUN}");
+        let message = format!(
+            "there is no resource at this address; expected {ACTIVE}, {STATE}, {PLAN}, {LOG} or {RUN}"
+        );
         ErrorData::resource_not_found(message, Some(json!({ "uri": shown })))
     }
 

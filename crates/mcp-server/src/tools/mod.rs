@@ -340,7 +340,9 @@ impl Tool {
                 Decides::Always => "Only a person can decide that:".to_owned(),
                 Decides::When(name) => format!("Only a person can decide it with `{name}`:"),
             };
-            text.push_str(&format!(" {when} without a person's word nothing is recorded, and the answer says who can do it."));
+            text.push_str(&format!(
+                " {when} without a person's word nothing is recorded, and the answer says who can do it."
+            ));
         } else if self.starts_jobs.is_some() {
             text.push_str(" Cancelling stops no job that was started.");
         }

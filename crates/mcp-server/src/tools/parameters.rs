@@ -256,7 +256,9 @@ impl Values {
             }
             Self::Node => format!("expected a task or checkpoint such as {}", TaskName::AnalyzePromotedBuild),
             Self::Day => "expected a day such as 2026-06-01".to_owned(),
-            Self::Moment => "expected a day such as 2026-06-01 or a time such as 2026-06-01T12:00:00Z".to_owned(),
+            Self::Moment => {
+                "expected a day such as 2026-06-01 or a time such as 2026-06-01T12:00:00Z".to_owned()
+            }
             Self::Number => "expected the number of a build as text, such as \"1234\"".to_owned(),
             Self::Arch | Self::Verdict | Self::Status | Self::Program => {
                 format!("expected one of {}", self.all().unwrap_or_default().join(", "))

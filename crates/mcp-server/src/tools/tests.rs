@@ -576,7 +576,8 @@ fn a_tool_that_performs_an_operation_has_its_arguments_and_its_command_line() {
         assert_eq!(tool.operation_arguments(&arguments), expected, "{name}");
         assert_eq!(tool.words(&arguments).join(" "), line, "{name}");
     }
-    let hold = |arguments: Value| named("release_hold").is_decision(&check("release_hold", arguments).unwrap());
+    let hold =
+        |arguments: Value| named("release_hold").is_decision(&check("release_hold", arguments).unwrap());
     assert!(hold(json!({ "release": "4.19.1", "withdraw": true })));
     assert!(!hold(json!({ "release": "4.19.1", "reason": "a defect" })));
 }

@@ -34,8 +34,7 @@ pub struct ReleaseDoctor {}
 
 impl Operation for ReleaseDoctor {
     // A release may be named.
-    const ABOUT: About =
-        About { scope: Scope::Named, ..About::look("doctor", SUMMARY_RELEASE).hints(HINTS) };
+    const ABOUT: About = About { scope: Scope::Named, ..About::look("doctor", SUMMARY_RELEASE).hints(HINTS) };
     type Answer = Diagnosis;
 
     async fn run(self, call: &Call) -> Result<Diagnosis, TaskError> {
