@@ -225,6 +225,23 @@ fn only_who_may_is_obeyed_and_help_lists_what_they_may() {
 }
 
 #[test]
+fn who_may_only_read_sees_the_plan_of_a_release_and_takes_nothing_on() {
+    let rights = json!({"read": "qe-forum-demo", "write": "demo-leads-4-19"});
+    let section = json!({"permissions": {(format!("#{CHANNEL}")): rights}});
+    let harness = slack_bot::with_section(with_permissions(), &section);
+    let bot = Bot::start(&harness);
+    let plan = say(&harness, WRITER, &format!("oar -r {KONFLUX} drive"));
+    answer(&harness, &plan, "oar drive: done");
+    let pass = say(&harness, WRITER, &format!("oar -r {KONFLUX} drive --once"));
+    answer(&harness, &pass, "only members of `@demo-leads-4-19` may write");
+    let help = say(&harness, WRITER, &format!("<@{BOT}> help"));
+    let listed = answer(&harness, &help, "oar drive").text;
+    assert!(!listed.contains("oar drive --once"), "{listed}");
+    assert!(!harness.statebox(KONFLUX).unwrap().contains("take-ownership"), "nothing was taken on");
+    bot.stopped();
+}
+
+#[test]
 fn a_critical_plan_is_approved_or_rejected_once() {
     let harness = with_permissions();
     let bot = Bot::start(&harness);

@@ -51,6 +51,20 @@ fn every_row_has_a_name_of_its_own_and_schemas_of_objects() {
 }
 
 #[test]
+fn an_option_selects_the_operation_of_a_command() {
+    let of = |given: &[&str]| {
+        let found = row_of_line(Program::Oar, "drive", |option| given.contains(&option)).unwrap();
+        (found.about.id(), found.about.effect)
+    };
+    for given in [&[][..], &["plan"], &["dry-run"]] {
+        assert_eq!(of(given), ("oar_drive".to_owned(), Effect::Reads), "{given:?}");
+    }
+    assert_eq!(of(&["dry-run", "once"]), ("oar_drive_once".to_owned(), Effect::Writes));
+    assert!(row_of_line(Program::Oar, "drive --once", |_| true).is_none());
+    assert!(row_of_line(Program::Oar, "drop-bugs", |_| true).is_some());
+}
+
+#[test]
 fn the_pause_of_a_wait_is_the_one_that_is_described() {
     assert_eq!(task_run::LONGEST_PAUSE, Duration::from_mins(5));
     let described = |row: &&Row| {
