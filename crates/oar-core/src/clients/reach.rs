@@ -24,14 +24,11 @@ pub(super) async fn reach(http: &Http, service: Service, address: Url) -> Result
     const OPERATION: &str = "reach the host";
     let host = address.host_str().unwrap_or_default().to_owned();
     let call = Call::get(service, OPERATION, address).about(host.clone()).page().body_limit(BODY_LIMIT);
-    let reply = match tokio::time::timeout(PATIENCE, http.send(call)).await {
-        Ok(reply) => reply?,
-        Err(_) => {
-            let words = format!("no answer within {} s", PATIENCE.as_secs());
-            let error = ServiceError::new(service, OPERATION, ServiceErrorKind::Unavailable, words);
-            return Err(ServiceError { subject: Some(host), ..error });
-        }
+    let Ok(reply) = tokio::time::timeout(PATIENCE, http.send(call)).await else {
+        let words = format!("no answer within {} s", PATIENCE.as_secs());
+        return Err(ServiceError::new(service, OPERATION, ServiceErrorKind::Unavailable, words).about(host));
     };
+    let reply = reply?;
     match reply.failure_kind() {
         Some(kind @ (ServiceErrorKind::Unavailable | ServiceErrorKind::RateLimited)) => {
             Err(reply.failure(kind, reply.words()))

@@ -52,7 +52,7 @@ impl Http {
             };
             let outcome = match report_when_slow(&self.inner.waiting, words, self.attempt(&call)).await {
                 // That nothing may be sent now does not say that the attempt before had no effect.
-                Err(error) => return unclear.unwrap_or(Err(error)),
+                Err(error) => return unclear.map_or(Err(error), |outcome: Box<_>| *outcome),
                 Ok(outcome) => outcome,
             };
             let outcome = self.understood(&call, outcome);
@@ -93,7 +93,7 @@ impl Http {
             };
             self.tell_of_repetition(&call, &outcome, attempt, delay);
             report_when_slow(&self.inner.waiting, words, self.inner.clock.sleep(delay)).await;
-            unclear = (call.barrier.is_some() && call.repeat == Repeat::Safe).then_some(outcome);
+            unclear = (call.barrier.is_some() && call.repeat == Repeat::Safe).then(|| Box::new(outcome));
         }
     }
 

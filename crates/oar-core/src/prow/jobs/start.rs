@@ -85,7 +85,7 @@ impl<'a> Starter<'a> {
         permit: &WritePermit,
     ) -> Result<JobRun, JobError> {
         let JobOrder { job, images, envs } = order;
-        let id = self.start_once(&job, &envs, key, permit).await?;
+        let id = Box::pin(self.start_once(&job, &envs, key, permit)).await?;
         let run = JobRun::started(&job, &id, &images, envs);
         (self.tell)(Event::Started(&run));
         Ok(if waits { self.wait_for_page(run).await } else { run })

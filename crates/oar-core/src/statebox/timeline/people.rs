@@ -24,7 +24,7 @@ impl Reading {
             };
             match answered(asked, node, told, (tasks, &decisions)) {
                 Some(until) => {
-                    self.add(Share::Person, format!("a question about {node}"), told, until.min(self.now))
+                    self.add(Share::Person, format!("a question about {node}"), told, until.min(self.now));
                 }
                 // A checkpoint is passed without a record, so the next run may already be after it.
                 None if is_checkpoint(node) && runs(tasks).any(|run| run > told) => {
