@@ -38,7 +38,7 @@ impl Operation for ReleaseDoctor {
     type Answer = Diagnosis;
 
     async fn run(self, call: &Call) -> Result<Diagnosis, TaskError> {
-        let subject = call.release().map_or(Subject::Releases, |release| Subject::Release(release.clone()));
+        let subject = call.release().map_or(Subject::NoRelease, |release| Subject::Release(release.clone()));
         examined(call, subject).await
     }
 }

@@ -101,6 +101,7 @@ impl Operation for DriveOnce {
         "Do everything in the release that can be done now and that the policy leaves to the engine",
         Effect::Writes,
     )
+    .acting_by_policy()
     .hints(&[
         "The section `drive` of the configuration document says what is done without asking.",
         "What needs a consent is done only when a person has recorded one.",

@@ -54,7 +54,7 @@ fn wanted(subject: &Subject) -> Vec<Service> {
     if *subject != Subject::Builds {
         wanted.extend([Service::Mirror, Service::Access, Service::Brewhub, Service::Brewroot]);
     }
-    if *subject == Subject::Releases {
+    if matches!(subject, Subject::Releases | Subject::NoRelease) {
         wanted.extend([Service::CatalogStage, Service::Pyxis]);
     }
     wanted
@@ -71,7 +71,7 @@ async fn catalog(at: &Examination<'_>) -> Option<Answered> {
 /// The host with the build data; of a release, reading them has shown it.
 async fn build_data_host(at: &Examination<'_>) -> Option<Answered> {
     let streams = at.clients.settings().versions().streams();
-    let stream = streams.last().filter(|_| *at.subject == Subject::Releases)?;
+    let stream = streams.last().filter(|_| matches!(at.subject, Subject::Releases | Subject::NoRelease))?;
     Some((Service::GithubRaw, at.clients.reach_build_data(*stream).await))
 }
 

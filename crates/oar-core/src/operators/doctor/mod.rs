@@ -39,6 +39,8 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(4);
 pub enum Subject {
     /// One release.
     Release(ReleaseVersion),
+    /// What every release needs, whichever it is.
+    NoRelease,
     /// All releases, and the agents that work on them.
     Releases,
     /// The tests of builds.
@@ -166,7 +168,9 @@ fn checks<'a>(at: &'a Examination<'a>) -> Vec<Check<'a>> {
         checks.push(Check::new(&[jobs::CLUSTER], jobs::cluster(at)));
     } else {
         let has_shipment = |at: &Examination<'_>| !at.is_known_errata_flow();
-        checks.push(Check::new(&[hosts::BUILD_DATA], hosts::build_data(at)));
+        if matches!(at.subject, Subject::Release(_) | Subject::NoRelease) {
+            checks.push(Check::new(&[hosts::BUILD_DATA], hosts::build_data(at)));
+        }
         checks.push(Check::new(&[local::TICKET, local::ERRATA], local::kerberos(at)));
         let gitlab = &[gitlab::TOKEN, gitlab::PROJECT, gitlab::APPROVAL];
         checks.push(Check::new(gitlab, gitlab::check(at)).needed_if(has_shipment));
