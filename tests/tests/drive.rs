@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use end_to_end::approval::{make_ready, publish};
+use end_to_end::effects::Effects;
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, LEAD};
 use sandbox::services::release_controller::Phase;
 use serde_json::Value;
@@ -439,4 +440,34 @@ fn fourteen_releases_in_which_nothing_changed_cost_three_requests_to_github() {
         .collect();
     assert!(github.len() <= 3, "{github:#?}");
     assert!(harness.sandbox.writes().is_empty(), "{:#?}", harness.sandbox.writes());
+}
+
+#[test]
+fn what_the_python_tooling_writes_over_is_noticed_restored_and_nothing_is_done_or_told_twice() {
+    for release in [KONFLUX, ERRATA] {
+        let harness = Harness::announced(release);
+        harness.pass(release, "check-cve-tracker-bug");
+        if release == ERRATA {
+            harness.oar(release, &["take-ownership", "-e", LEAD]).expect(0);
+        }
+        let before = harness.statebox(release).unwrap();
+        let first = once(&harness, release);
+        assert!(first["told"].as_u64().unwrap() > 0, "{first:#}");
+        let effects = Effects::of(&harness);
+        // The reference saves the whole file as it had read it before, with what it has done itself.
+        harness.put_statebox(release, &before);
+        let run = harness.oar(release, &["drive", "--once", "--output", "json"]).expect(0);
+        assert!(run.stderr.contains("another program had written over"), "{run:?}");
+        let again = run.json();
+        assert_eq!(again["told"], 0, "{again:#}");
+        Effects::of(&harness).assert_none_twice(&effects, &format!("{run:#?}"));
+        let entry = |pass: &Value| state(&pass["plan"], "take-ownership").to_owned();
+        assert_eq!(entry(&again), entry(&first));
+        // Commands, the engine and the reference go on beside each other.
+        harness.oar(release, &["issue", "add", "beside the engine"]).expect(0);
+        harness.put_statebox(release, &before);
+        once(&harness, release);
+        Effects::of(&harness).assert_none_twice(&effects, "after a second time");
+        assert!(harness.statebox(release).unwrap().contains("beside the engine"));
+    }
 }

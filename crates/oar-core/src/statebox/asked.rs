@@ -216,6 +216,29 @@ impl State {
         })
     }
 
+    /// Takes the thread, and what people were told, back from `copy`: another program has written an older file over it. An
+    /// answered question that somebody else forgot meanwhile comes back too, until it is found to be answered again.
+    pub(super) fn recover_asked(&mut self, copy: &Self) {
+        if let Some(thread) = copy.drive_thread() {
+            let _ = self.set_drive_thread(&thread);
+        }
+        let known: Vec<String> = self.asked().into_iter().map(|asked| asked.key).collect();
+        let theirs = copy.drive().and_then(|drive| drive.get(ASKED)).and_then(Node::as_sequence);
+        let missing = theirs.unwrap_or_default().iter().filter(|node| {
+            let key = node.as_mapping().and_then(|entry| entry.text("key"));
+            key.is_some_and(|key| !known.iter().any(|known| known == key))
+        });
+        let missing: Vec<Node> = missing.cloned().collect();
+        if missing.is_empty() {
+            return;
+        }
+        let _ = self.change_asked(|list| {
+            list.splice(0..0, missing);
+            let surplus = list.len().saturating_sub(LIMIT);
+            list.drain(..surplus);
+        });
+    }
+
     /// Records that the questions of `keys` arrived.
     pub fn told(&mut self, keys: &[String], now: Timestamp) -> Change {
         self.change_asked(|list| {

@@ -223,6 +223,9 @@ impl State {
         if let Some(copy) = copy {
             self.recover_issues(copy, &mut losses);
             losses.extend(self.recover_decisions(copy).into_iter().map(|text| Loss::Decision { text }));
+            if !losses.is_empty() {
+                self.recover_asked(copy);
+            }
         }
         self.losses = losses;
     }
