@@ -101,6 +101,7 @@ impl Operation for DriveOnce {
     type Answer = Passed;
 
     async fn run(self, call: &Call) -> Result<Passed, TaskError> {
+        call.release()?;
         let policy = advance::policy(call)?;
         if self.dry_run {
             return Ok(Passed::Plan(Box::new(advance::planned(call, &policy).await?.plan)));
