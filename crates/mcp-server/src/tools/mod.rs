@@ -341,7 +341,7 @@ impl Tool {
                 Decides::When(name) => format!(" with `{name}`"),
             };
             let more = ": without a person's word nothing is recorded, and the answer says who can do it.";
-            [" Only a person can decide it", &when, more].into_iter().for_each(|part| text.push_str(part));
+            text.extend([" Only a person can decide it", &when, more]);
         } else if self.starts_jobs.is_some() {
             text.push_str(" Cancelling stops no job that was started.");
         }

@@ -95,7 +95,7 @@ impl Operation for DriveOnce {
         Effect::Writes,
     )
     .hints(&[
-        "The section `drive` of the configuration document says what is done without asking.",
+        "What is done without asking is set in the configuration document (`drive.*`).",
         "What needs a consent is done only when a person has recorded one.",
     ]);
     type Answer = Passed;
