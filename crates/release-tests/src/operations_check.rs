@@ -127,7 +127,6 @@ fn the_help_of_a_command_begins_with_the_summary_of_its_row() {
 fn the_options_of_a_command_are_the_arguments_of_its_row() {
     for ((program, words), command) in leaves() {
         let name = program.name();
-        let row = row(program, &words).unwrap();
         let whole = format!("{name} {words}");
         let options: BTreeSet<String> = command
             .get_arguments()
@@ -148,7 +147,6 @@ fn the_options_of_a_command_are_the_arguments_of_its_row() {
         let rows = TABLE
             .iter()
             .filter(|other| other.about.program == program && other.about.words_and_option().0 == words);
-        assert!(rows.clone().any(|other| std::ptr::eq(other, row)), "{whole}");
         let arguments: BTreeSet<String> = rows.flat_map(|row| properties(row).into_keys()).collect();
         assert_eq!(options, arguments, "{whole}");
     }

@@ -29,8 +29,7 @@ pub(super) async fn run(
         return ToolFailure::new(ErrorClass::Failed, tool.name, "it has no operation", "").into();
     };
     let release = arguments.text("release");
-    let reading = || call_of(inner, tool, release, run);
-    let call = match reading() {
+    let call = match call_of(inner, tool, release, run) {
         Ok(call) => call,
         Err(failure) => return failure.into(),
     };

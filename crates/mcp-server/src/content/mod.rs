@@ -220,13 +220,11 @@ impl Content {
             let _place = self.plans.acquire().await.ok()?;
             Some(perform(Drive::default(), &call).await)
         };
-        let plan = match tokio::time::timeout(PLAN_LIMIT, planned).await {
-            Ok(Some(plan)) => plan.map_err(|error| self.failed(uri, error.inner()))?,
-            Ok(None) | Err(_) => {
-                let words = format!("the plan was not made within {} s; read it again", PLAN_LIMIT.as_secs());
-                return Err(ErrorData::internal_error(words, Some(json!({ "uri": uri }))));
-            }
+        let Ok(Some(plan)) = tokio::time::timeout(PLAN_LIMIT, planned).await else {
+            let words = format!("the plan was not made within {} s; read it again", PLAN_LIMIT.as_secs());
+            return Err(ErrorData::internal_error(words, Some(json!({ "uri": uri }))));
         };
+        let plan = plan.map_err(|error| self.failed(uri, error.inner()))?;
         let not_json = |error| ErrorData::internal_error(format!("the plan is not JSON: {error}"), None);
         let mut document = serde_json::to_value(&plan).map_err(not_json)?;
         if let Some(tool) = tool("release_plan") {

@@ -337,12 +337,11 @@ impl Tool {
             );
         } else if let Some(decides) = self.decides {
             let when = match decides {
-                Decides::Always => "Only a person can decide that:".to_owned(),
-                Decides::When(name) => format!("Only a person can decide it with `{name}`:"),
+                Decides::Always => String::new(),
+                Decides::When(name) => format!(" with `{name}`"),
             };
-            text.push_str(&format!(
-                " {when} without a person's word nothing is recorded, and the answer says who can do it."
-            ));
+            let more = ": without a person's word nothing is recorded, and the answer says who can do it.";
+            text.extend([" Only a person can decide it", &when, more]);
         } else if self.starts_jobs.is_some() {
             text.push_str(" Cancelling stops no job that was started.");
         }

@@ -376,10 +376,10 @@ fn of_all() -> Vec<Tool> {
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn of_engine() -> Vec<Tool> {
     use Shape::{Flag, List, Map, Number, Text};
-    let text = |name: &'static str, word| {
-        Parameter::or(name, Values::Text, Unset::Null, ByArgument(name)).as_word(Word::Option(word))
+    let text = |name: &'static str, word, described| {
+        Parameter::or(name, Values::Text, Unset::Null, described).as_word(Word::Option(word))
     };
-    let reason = || text("reason", "--reason");
+    let reason = || text("reason", "--reason", By("Why; needed unless `withdraw` is true"));
     let until = || {
         Parameter::or("until", Values::Moment, Unset::Null, ByArgument("until"))
             .as_word(Word::Option("--until"))
@@ -425,7 +425,7 @@ fn of_engine() -> Vec<Tool> {
                 Parameter::or("verdict", Values::Verdict, Unset::Null, By("How it counts: accept, reject or wait"))
                     .as_word(Word::Positional),
                 reason(),
-                text("evidence", "--evidence"),
+                text("evidence", "--evidence", ByArgument("evidence")),
                 withdraw(),
             ])
             .giving(decision())

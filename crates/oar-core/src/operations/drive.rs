@@ -103,12 +103,13 @@ impl Operation for DriveOnce {
     )
     .acting_by_policy()
     .hints(&[
-        "The section `drive` of the configuration document says what is done without asking.",
+        "What is done without asking is set in the configuration document (`drive.*`).",
         "What needs a consent is done only when a person has recorded one.",
     ]);
     type Answer = Passed;
 
     async fn run(self, call: &Call) -> Result<Passed, TaskError> {
+        call.release()?;
         let policy = advance::policy(call)?;
         if self.dry_run {
             return Ok(Passed::Plan(Box::new(
