@@ -31,8 +31,9 @@ const LOCAL: &[(&str, &str)] = &[
 ];
 
 /// Options of the caller, not of an operation: consent, format and files of the result, schedule.
-const OF_THE_CALLER: &[&str] =
-    &["yes", "no_watch", "carry_on", "notify", "output", "debug", "csv", "once", "interval", "listen"];
+const OF_THE_CALLER: &[&str] = &[
+    "yes", "no_watch", "carry_on", "notify", "output", "debug", "csv", "once", "watch", "interval", "listen",
+];
 
 /// Options that select the default, for scripts that set it explicitly.
 const SAYS_THE_DEFAULT: &[&str] = &["nightly", "skip_existing", "no_poll", "plan"];

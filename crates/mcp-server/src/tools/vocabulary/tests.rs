@@ -140,7 +140,7 @@ fn each_next_step_says_who_does_it() {
     assert_eq!(
         next(&|_| false),
         json!([
-            "stage-testing: a person runs `oar stage-testing`",
+            "stage-testing: a person runs `oar -r RELEASE stage-testing`",
             "analyze-candidate-build: a person judges it",
         ])
     );
