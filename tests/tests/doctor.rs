@@ -1,6 +1,9 @@
 //! `doctor` of `oar`, `oarctl` and `jobctl`: what is refused, expires, is not told or does not answer.
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, Options, Run, elliott};
 use sandbox::ClockStart;
 use sandbox::credentials::{GITHUB_TOKEN, GITLAB_TOKEN};
@@ -61,9 +64,13 @@ fn when_all_is_there_nothing_is_missing_and_nothing_is_written() {
         let document = run.json();
         assert_eq!(document["ready"], true, "{document:#}");
         for one in document["findings"].as_array().unwrap() {
-            // Nobody tells whether the token of the sockets is good, and no directory is simulated.
-            let is_known = !["slack-app-token", "directory"].contains(&one["check"].as_str().unwrap());
-            assert!(one["verdict"] == "ok" || !is_known || one["needed"] == false, "{one:#}");
+            // Nobody tells whether the token of the sockets is good, and no directory is simulated; an Errata release has no
+            // merge request.
+            let check = one["check"].as_str().unwrap();
+            let is_told = !["slack-app-token", "directory"].contains(&check)
+                && (release, check) != (Some(ERRATA), "gitlab-approval");
+            assert_eq!(one["verdict"], if is_told { "ok" } else { "unknown" }, "{one:#}");
+            assert!(is_told || one["needed"] == false, "{one:#}");
             assert!(!one["text"].as_str().unwrap().contains('\n'));
         }
     }
@@ -98,6 +105,34 @@ fn each_credential_that_is_not_set_is_missing_with_a_next_step() {
     let run = examined(&harness().env("GCP_SA_FILE", ""), "oar", Some(ERRATA)).expect(3);
     assert_eq!(finding(&run, "spreadsheet")["verdict"], "missing");
     examined(&harness().env("GCP_SA_FILE", ""), "oar", Some(KONFLUX)).expect(0);
+}
+
+#[test]
+fn a_release_without_a_shipment_needs_neither_gitlab_nor_gangway() {
+    let harness = harness().env("GITLAB_TOKEN", "").env("APITOKEN", "");
+    let run = examined(&harness, "oar", Some(ERRATA)).expect(0);
+    for (check, verdict) in [
+        ("gitlab-token", "warning"),
+        ("gitlab-project", "unknown"),
+        ("gitlab-approval", "unknown"),
+        ("gangway-token", "warning"),
+    ] {
+        let found = finding(&run, check);
+        assert_eq!((&found["verdict"], &found["needed"]), (&verdict.into(), &false.into()), "{found:#}");
+    }
+}
+
+#[test]
+fn what_only_agents_need_is_optional() {
+    let narrow = sandbox::credentials::SLACK_BOT_TOKEN_NARROW;
+    let harness = harness().env("OAR_RECORD_BRANCH", "absent").env("SLACK_BOT_TOKEN", narrow);
+    let run = examined(&harness, "oarctl", None).expect(3);
+    for check in ["record-branch", "slack-bot-scopes"] {
+        let found = finding(&run, check);
+        assert_eq!((&found["verdict"], &found["needed"]), (&"warning".into(), &false.into()), "{found:#}");
+    }
+    let found = finding(&run, "jira-bugs");
+    assert_eq!((&found["verdict"], &found["needed"]), (&"ok".into(), &false.into()), "{found:#}");
 }
 
 #[test]
@@ -240,6 +275,55 @@ fn a_service_that_hangs_ends_with_the_check() {
     assert_eq!(finding(&run, "gitlab-token")["verdict"], "ok", "the others are looked at beside it");
 }
 
+/// A host that takes connections and never answers, and its address.
+fn silent_host() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    (listener, address)
+}
+
+#[test]
+fn a_silent_host_hides_no_other_and_is_named_in_time() {
+    // The time limit of requests is the usual one.
+    let harness = harness().env("OAR_HTTP_TIMEOUT", "30");
+    let (_listener, address) = silent_host();
+    let harness = harness.env("OAR_ENDPOINT_MIRROR", &format!("http://{address}/"));
+    let started = Instant::now();
+    let run = examined(&harness, "oar", Some(KONFLUX)).expect(4);
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    let found = finding(&run, "hosts");
+    assert_eq!(found["verdict"], "unknown", "{found:#}");
+    let text = found["text"].as_str().unwrap();
+    assert!(text.contains("127.0.0.1") && text.contains("no answer within 5 s"), "{text}");
+    assert_eq!(finding(&run, "clock")["verdict"], "ok", "the other hosts tell the time");
+}
+
+#[test]
+fn a_silent_directory_is_unknown_and_decides_nothing() {
+    let (_listener, address) = silent_host();
+    let harness = harness().env("OAR_HTTP_TIMEOUT", "30");
+    let harness = harness.env("OAR_ENDPOINT_LDAP", &format!("ldaps://{address}"));
+    let started = Instant::now();
+    let run = examined(&harness, "oarctl", None).expect(0);
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    let found = finding(&run, "directory");
+    assert_eq!((&found["verdict"], &found["needed"]), (&"unknown".into(), &false.into()), "{found:#}");
+    assert_eq!(run.json()["ready"], true);
+}
+
+#[test]
+fn oar_without_a_release_says_what_was_not_looked_at() {
+    let harness = harness();
+    let run = examined(&harness, "oar", None).expect(0);
+    let found = finding(&run, "build-data");
+    assert_eq!((&found["verdict"], run.json()["ready"].as_bool()), (&"unknown".into(), Some(true)));
+    assert!(found["text"].as_str().unwrap().starts_with("not looked at without a release"), "{found:#}");
+    assert_eq!(finding(&run, "gitlab-token")["verdict"], "ok");
+    // A release of the environment is one.
+    let harness = harness.env("OAR_RELEASE", KONFLUX);
+    assert_eq!(finding(&examined(&harness, "oar", None).expect(0), "build-data")["verdict"], "ok");
+}
+
 #[test]
 fn a_clock_that_is_wrong_is_found() {
     let at = |minutes: i64| {
@@ -256,7 +340,8 @@ fn a_clock_that_is_wrong_is_found() {
 #[test]
 fn what_the_document_names_must_exist() {
     let changed = |change: fn(&mut Value)| elliott::install(Harness::new().with_document(change)).0;
-    let cases: [(Change, &str); 5] = [
+    let cases: [(Change, &str); 6] = [
+        (|document| document["drive"] = serde_json::json!({"stage-testin": "auto"}), "document"),
         (|document| document["contacts"]["slack"]["art"]["channel"] = "#absent".into(), "slack-channels"),
         (|document| document["contacts"]["slack"]["art"]["id"] = "absent-group".into(), "slack-groups"),
         (|document| document["shipment"]["project"] = "group/absent".into(), "gitlab-project"),

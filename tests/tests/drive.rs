@@ -237,8 +237,11 @@ fn a_pass_begins_a_release_and_asks_each_question_once() {
         let asks = push["to_do"]["do"] == "consent" || push["verdict"]["state"] == "blocked";
         assert!(asks, "{push:#}");
         let messages = told(&harness);
-        assert_eq!(messages.iter().map(|(_, threaded)| *threaded).collect::<Vec<_>>(), [false, true]);
-        assert!(messages[1].0.contains("push-to-cdn-staging"), "{messages:?}");
+        // The thread, and each question in it.
+        let questions = pass["told"].as_u64().unwrap();
+        assert!(questions > 0 && messages.len() as u64 == questions + 1, "{pass:#}\n{messages:?}");
+        assert!(!messages[0].1 && messages[1..].iter().all(|(_, threaded)| *threaded), "{messages:?}");
+        assert!(messages.iter().any(|(text, _)| text.contains("push-to-cdn-staging")), "{messages:?}");
 
         // Nothing has changed, so nothing is done, written or said.
         let before = harness.statebox(release);
@@ -380,4 +383,58 @@ fn a_dry_run_of_all_releases_changes_nothing() {
     // Without a name it is every unfinished release, also long after its date.
     let all = harness.run("oarctl", ["drive", "--dry-run"]).expect(0);
     assert!(all.stdout.contains(&format!("would run oar -r {KONFLUX} take-ownership")), "{all:?}");
+}
+
+#[test]
+fn a_held_release_is_left_alone_and_the_plan_says_why() {
+    let harness = Harness::announced(KONFLUX);
+    harness.pass(KONFLUX, "check-cve-tracker-bug");
+    harness.oar(KONFLUX, &["hold", "--reason", "wait for the audit"]).expect(0);
+    let before = harness.statebox(KONFLUX);
+    harness.sandbox.clear_requests();
+    for _ in 0..3 {
+        let pass = once(&harness, KONFLUX);
+        assert_eq!((runs(&pass), &pass["told"]), (Vec::new(), &Value::from(0)), "{pass:#}");
+        assert!(pass["plan"]["held"][0].as_str().unwrap().contains("wait for the audit"), "{pass:#}");
+    }
+    let all = harness.run("oarctl", ["drive", "--release", KONFLUX]).expect(0);
+    assert!(all.stdout.contains("wait for the audit"), "{all:?}");
+    assert!(harness.sandbox.writes().is_empty(), "{:?}", harness.sandbox.writes());
+    assert_eq!((harness.statebox(KONFLUX), told(&harness)), (before, Vec::new()));
+    assert!(harness.oar(KONFLUX, &["drive"]).expect(0).stdout.contains("wait for the audit"));
+    harness.oar(KONFLUX, &["hold", "--withdraw"]).expect(0);
+    assert!(runs(&once(&harness, KONFLUX)).contains(&("take-ownership", "done")));
+}
+
+#[test]
+fn fourteen_releases_in_which_nothing_changed_cost_three_requests_to_github() {
+    let harness = Harness::announced(KONFLUX);
+    harness.pass(KONFLUX, "check-cve-tracker-bug");
+    once(&harness, KONFLUX);
+    let text = harness.statebox(KONFLUX).unwrap();
+    let today = jiff::Timestamp::now().strftime("%Y-%b-%d");
+    let date = text.lines().find(|line| line.contains("release_date:")).unwrap();
+    let text = text.replace(date, &format!("  release_date: {today}"));
+    for stream in 12..=21 {
+        for patch in [2, 3] {
+            let release = format!("4.{stream}.{patch}");
+            if harness.statebox(&release).is_none() && (patch == 2 || stream > 17) {
+                harness.put_statebox(&release, &text.replace(KONFLUX, &release));
+            }
+        }
+    }
+    let rows = |run: &end_to_end::Run| run.json().as_array().unwrap().len();
+    let first = harness.run("oarctl", ["drive", "--output", "json"]);
+    assert!(rows(&first) >= 14, "{first:#?}");
+    harness.sandbox.clear_requests();
+    let second = harness.run("oarctl", ["drive", "--output", "json"]);
+    assert_eq!(rows(&second), rows(&first));
+    let requests = harness.sandbox.requests();
+    let github: Vec<String> = requests
+        .iter()
+        .filter(|request| request.service == "github")
+        .map(end_to_end::RecordedRequest::line)
+        .collect();
+    assert!(github.len() <= 3, "{github:#?}");
+    assert!(harness.sandbox.writes().is_empty(), "{:#?}", harness.sandbox.writes());
 }

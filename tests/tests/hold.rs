@@ -4,6 +4,7 @@
 use end_to_end::matrix::{proofs, scenario};
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, LEAD, Run};
 use jiff::Timestamp;
+use sandbox::services::release_controller::Phase;
 
 const FREEZES: &str = "_releases/holds.yaml";
 
@@ -117,12 +118,20 @@ fn a_freeze_holds_every_release_also_one_without_a_statebox() {
         assert_eq!(harness.statebox(release), None);
     }
     // What announces releases by itself begins nothing either.
-    harness.run("oarctl", ["start-release-detector", "-r", "4.19"]);
+    let mut controller = harness.sandbox.world().release_controller.lock();
+    let tags = controller.streams.get_mut("4-stable").into_iter().flatten();
+    tags.filter(|tag| tag.name == KONFLUX).for_each(|tag| tag.phase = Phase::Ready);
+    drop(controller);
+    let detect = || harness.run("oarctl", ["start-release-detector", "-r", "4.19"]);
+    let run = detect().expect(6);
+    assert_says(&run.stderr, &["every release is held by ", "the registry moves"]);
     assert_eq!(harness.statebox(KONFLUX), None);
 
     let resumed = all(&["--withdraw"]).expect(0);
     assert_says(&resumed.stdout, &["the hold is withdrawn by ", "every release was held by "]);
     assert_says(&freeze_file(&harness).unwrap(), &["withdrawn:"]);
+    detect().expect(0);
+    assert!(harness.statebox(KONFLUX).is_some(), "what was held is made up for");
     harness.oar(KONFLUX, &["create-test-report"]).expect(0);
 }
 
@@ -223,7 +232,7 @@ fn what_cannot_be_recorded_is_refused() {
 }
 
 /// Commands with many changes, and such whose changes cannot be undone.
-const HELD: [&str; 8] = [
+const HELD: [&str; 11] = [
     "take_ownership_konflux",
     "take_ownership_errata",
     "update_bug_list_errata",
@@ -232,6 +241,9 @@ const HELD: [&str; 8] = [
     "drop_bugs_errata",
     "change_advisory_status_konflux",
     "change_advisory_status_errata",
+    "change_advisory_status_carried_on",
+    "drive_once_konflux",
+    "drive_once_errata",
 ];
 
 #[test]

@@ -174,7 +174,7 @@ fn nothing_critical_happens_without_a_person() {
             let critical = numbers.below(3) == 0;
             let tool = loop {
                 let tool = pick(&mut numbers, &tools);
-                if !critical || matches!(tool.kind, Kind::Critical | Kind::Generic) {
+                if !critical || matches!(tool.kind, Kind::Critical | Kind::Generic | Kind::Decision) {
                     break tool;
                 }
             };
@@ -209,6 +209,7 @@ fn nothing_critical_happens_without_a_person() {
         harness.sandbox.clear_requests();
         let state = harness.statebox(KONFLUX).unwrap_or_default();
         assert!(!state.contains("consents:"), "somebody has consented: {state}");
+        assert!(!state.contains("decisions:"), "somebody has decided: {state}");
     }
     println!("{sequences} sequences, {calls} calls, {refused} of them refused");
     assert!(calls > 0 && refused > 0);

@@ -64,6 +64,17 @@ fn assert_well_formed(tool: &Tool, definition: &Value, answer: &Answer) {
                 assert_eq!(structured, &document, "{name}: the text repeats what is structured");
             }
         }
+        Kind::Operation(keys) => {
+            let document = answer.document();
+            let keys = if answer.is_error() { &["error"] } else { keys };
+            for key in keys {
+                assert!(document.get(key).is_some(), "{name}: {key} is missing in {document:#}");
+            }
+        }
+        Kind::Decision => {
+            let document = answer.document();
+            assert!(answer.is_error() && document.get("error").is_some(), "{name}: {document:#}");
+        }
         Kind::Command | Kind::Critical | Kind::Generic => {
             let waits = text.contains("waits for consent");
             let begins = if answer.is_error() { FAILED } else { SUCCEEDED };
@@ -139,6 +150,8 @@ fn every_tool(release: &str, era: Era) {
     };
     assert_eq!(task("take-ownership"), Some("Pass".into()), "{status:#}");
     assert_eq!(task("analyze-candidate-build"), Some("Pass".into()), "{status:#}");
+    let state = harness.statebox(release).unwrap();
+    assert!(!state.contains("decisions:"), "nobody has decided anything: {state}");
     assert_eq!(task("push-to-cdn-staging"), None, "what waits for consent did not begin: {status:#}");
     let history = harness.oar(release, &["history"]).expect(0).stdout;
     assert!(history.contains("mcp:lead"), "{history}");

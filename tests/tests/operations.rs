@@ -2,7 +2,7 @@
 
 use end_to_end::matrix::table;
 use end_to_end::{ERRATA, KONFLUX};
-use oar_core::operations::{Effect, Flows, Program, Row, TABLE};
+use oar_core::operations::{Effect, Flows, Program, Row, TABLE, row_of_line};
 
 /// Whether a line of the matrix runs the command of `row`.
 fn runs(line: &[&str], row: &Row) -> bool {
@@ -12,8 +12,10 @@ fn runs(line: &[&str], row: &Row) -> bool {
         Some((&"jobctl", rest)) => (Program::Jobctl, rest),
         _ => (Program::Oar, line),
     };
-    let wanted: Vec<&str> = row.about.command.split(' ').collect();
-    program == row.about.program && words.starts_with(&wanted)
+    let (command, _) = row.about.words_and_option();
+    let is_given = |option: &str| words.iter().any(|word| word.strip_prefix("--") == Some(option));
+    let of_line = || row_of_line(program, command, is_given).is_some_and(|found| std::ptr::eq(found, row));
+    program == row.about.program && words.starts_with(&command.split(' ').collect::<Vec<_>>()) && of_line()
 }
 
 #[test]
@@ -32,7 +34,7 @@ fn every_operation_has_a_line_of_the_matrix_in_each_of_its_flows() {
         if own.is_empty() {
             missing.push(row.about.id());
         }
-        let by_hand = row.about.command.contains(' ');
+        let by_hand = row.about.words_and_option().0.contains(' ');
         for flow in flows.iter().filter(|_| !by_hand) {
             if !own.iter().any(|line| line.release == *flow) {
                 missing.push(format!("{} of {flow}", row.about.id()));

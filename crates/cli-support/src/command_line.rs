@@ -8,7 +8,7 @@ use std::pin::Pin;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, ColorChoice, Command};
 use oar_core::operations::slack_bot::{CommandLines, Order, ReadCommand, Unusable};
-use oar_core::operations::{Program, Row, row};
+use oar_core::operations::{Program, Row, row_of_line};
 
 use crate::run::{attended, failed};
 use crate::{ExitCode, OutputFormat, Session, Ui, plain};
@@ -104,9 +104,9 @@ impl CommandLines for SessionCommands {
     fn offers(&self, row: &Row) -> bool {
         let line = self.session.command_lines.iter().find(|line| line.program == row.about.program);
         let definition = line.map(|line| (line.definition)());
-        let words = row.about.command.split(' ');
+        let (words, _) = row.about.words_and_option();
         let command = definition.as_ref().and_then(|definition| {
-            words.into_iter().try_fold(definition, |command, word| command.find_subcommand(word))
+            words.split(' ').try_fold(definition, |command, word| command.find_subcommand(word))
         });
         // One that cannot do without a file is for the machine.
         command.is_some_and(|command| {
@@ -132,7 +132,16 @@ fn operation(program: Program, definition: &Command, matches: &ArgMatches) -> Re
     }
     let words = words.join(" ");
     let name = format!("{} {words}", program.name());
-    let Some(row) = row(program, &words) else {
+    let is_given = |option: &'static str| {
+        let named = |argument: &&Arg| argument.get_long() == Some(option);
+        levels.last().is_some_and(|(command, matches)| {
+            let argument = command.get_arguments().find(named);
+            argument.is_some_and(|argument| {
+                matches.value_source(argument.get_id().as_str()) == Some(ValueSource::CommandLine)
+            })
+        })
+    };
+    let Some(row) = row_of_line(program, &words, is_given) else {
         return Err(Unusable::Refused(format!("{name} works only at the machine itself")));
     };
     let arguments = levels

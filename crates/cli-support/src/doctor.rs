@@ -22,14 +22,14 @@ pub async fn doctor<O: Operation<Answer = Diagnosis>>(
 }
 
 fn verdict(class: ErrorClass, diagnosis: &Diagnosis) -> CliError {
-    let things = |verdict| counted(diagnosis.count(verdict), "check");
+    let things = counted(diagnosis.count(class), "check");
     match class {
         ErrorClass::Unavailable => {
-            let message = format!("{} of what is needed could not look", things(FindingVerdict::Unknown));
+            let message = format!("{things} of what is needed could not look");
             CliError::new(class, message).with_hint("Run the same command again when the services answer.")
         }
         class => {
-            let message = format!("{} found that something is missing", things(FindingVerdict::Missing));
+            let message = format!("{things} found that something is missing");
             CliError::new(class, message)
                 .with_hint("Do what the lines marked `missing` say, then run it again.")
         }

@@ -34,7 +34,7 @@ pub use error::CliError;
 pub use exit::ExitCode;
 pub use progress::cut;
 pub use run::{Behalf, CommonArgs, Program, Session, run, run_with};
-pub use shares::{duration, shares};
+pub use shares::shares;
 pub use ui::{OutputFormat, TextStyle, Ui};
 pub use values::{boolean, count, counted, merge_request, trimmed};
 pub use visible::{is_plain, plain};

@@ -1,21 +1,12 @@
 //! Where time went, as text: a bar for each share.
 
+use oar_core::clock::duration_words;
 use oar_core::statebox::{Share, Total};
 
 use crate::TextStyle;
 
 /// The width of a bar that is the whole, in columns.
 const WIDTH: usize = 40;
-
-/// `2 d 3 h`, `3 h 20 min`, `5 min`, `12 s`.
-pub fn duration(seconds: i64) -> String {
-    match (seconds / 86_400, seconds % 86_400 / 3600, seconds % 3600 / 60) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, minutes) => format!("{minutes} min"),
-        (0, hours, minutes) => format!("{hours} h {minutes} min"),
-        (days, hours, _) => format!("{days} d {hours} h"),
-    }
-}
 
 /// A line for each share: its words, its part of the whole, its bar.
 pub fn shares(totals: &[Total]) -> Vec<String> {
@@ -29,7 +20,7 @@ pub fn shares(totals: &[Total]) -> Vec<String> {
             format!(
                 "  {:<words$}  {:>12}  {percent:>3} %  {bar}",
                 total.share.text(),
-                duration(total.seconds)
+                duration_words(total.seconds)
             )
             .trim_end()
             .to_owned()
@@ -50,15 +41,6 @@ fn columns(part: i64, whole: i64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_have_two_units_at_most() {
-        for (seconds, expected) in
-            [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3660, "1 h 1 min"), (90_000, "1 d 1 h")]
-        {
-            assert_eq!(duration(seconds), expected);
-        }
-    }
 
     #[test]
     fn a_bar_is_as_long_as_its_part_and_never_vanishes() {

@@ -145,6 +145,20 @@ impl Ui {
         }
     }
 
+    /// Writes a result in place of what a terminal shows; elsewhere `news`, unless that is empty.
+    pub fn redraw(&self, text: impl AsRef<str>, news: &str) {
+        if !self.streams().out_is_terminal {
+            if !news.is_empty() {
+                self.text(news);
+            }
+            return;
+        }
+        self.clear_progress();
+        // The cursor to the first place, the screen empty.
+        self.write_exactly(false, "\x1b[H\x1b[2J", "");
+        self.text(text);
+    }
+
     /// Writes a result unchanged, in either format: a configuration value, a decrypted document. Only on a
     /// terminal, control characters are escaped.
     pub fn raw(&self, text: impl AsRef<str>) {
@@ -292,7 +306,7 @@ impl Ui {
     }
 
     /// Shows `text` in the progress line; an empty text removes the line.
-    pub(crate) fn progress(&self, text: &str) {
+    pub fn progress(&self, text: &str) {
         let text = visible::plain(&self.redactor.redact(text));
         let Streams { progress, err, .. } = &mut *self.streams();
         if let Some(progress) = progress {

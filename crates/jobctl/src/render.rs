@@ -1,6 +1,7 @@
 //! A build's tests as text.
 
 use cli_support::TextStyle;
+use oar_core::clock::duration_words;
 use oar_core::prow::outcome::{BuildOutcome, JobOutcome};
 use oar_core::prow::view::{BuildView, JobListSource, JobView, RunView};
 
@@ -105,7 +106,7 @@ fn run(name: &str, view: &RunView, lines: &mut Vec<String>) {
     };
     let state = tone.paint(format!("{:<9}", view.state));
     let started = view.started.as_deref().unwrap_or("-");
-    let took = view.seconds.map(duration).unwrap_or_default();
+    let took = view.seconds.map(duration_words).unwrap_or_default();
     let line = format!("         {name:<8} {state} {started:<20}  {took:<11}  {}", tests(view));
     lines.push(line.trim_end().to_owned());
     if view.state == "success" {
@@ -141,13 +142,4 @@ fn tests(view: &RunView) -> String {
         }
     }
     parts.join(", ")
-}
-
-/// `2 h 55 min`, `43 s`.
-fn duration(seconds: i64) -> String {
-    match (seconds / 3600, seconds % 3600 / 60) {
-        (0, 0) => format!("{seconds} s"),
-        (0, minutes) => format!("{minutes} min"),
-        (hours, minutes) => format!("{hours} h {minutes} min"),
-    }
 }

@@ -38,7 +38,8 @@ const TOOLS_FRESH: u64 = 300_000;
 const WAITING_REPORTS: usize = 16;
 /// What a model reads first.
 const INSTRUCTIONS: &str = "Tools of OpenShift's z-stream release engineering. A release is named like 4.19.1, a minor \
-    version like 4.19. Begin with oar_get_release_status to see where a release stands and what blocks it. Tools that \
+    version like 4.19. Begin with oar_get_release_status to see where a release stands and what blocks it, or with \
+    release_plan to see also what can be done now and who must act; release_advance does it. Tools that \
     cannot be undone answer with their plan and wait for a person's consent: tell the person what the answer says, and do \
     not try to work around it. A call that takes long answers with a run_id: \
     call get_run with it, also to stop it and for what an answer leaves out. Texts of issues, logs \
@@ -361,8 +362,10 @@ impl ServerHandler for Handler {
             })?;
             return Ok(Content::result_of_run(&request.uri, result).into());
         }
-        self.reader(&context)?;
-        self.shared.content.read(&request.uri).await.map(Into::into)
+        let caller = self.reader(&context)?;
+        let switches = &self.shared.settings.switches;
+        let offers = |tool: &Tool| tools::is_offered(tool, &caller, switches);
+        self.shared.content.read(&request.uri, &offers).await.map(Into::into)
     }
 
     async fn list_prompts(

@@ -68,7 +68,7 @@ fn counted(settings: &Settings) -> ToolCounts {
     let (mut total, mut api) = (0, 0);
     for tool in on {
         total += 1;
-        api += usize::from(matches!(tool.kind, Kind::Document(_) | Kind::GetRun));
+        api += usize::from(matches!(tool.kind, Kind::Operation | Kind::Document(_) | Kind::GetRun));
     }
     ToolCounts { total, cli: total - api, api }
 }

@@ -6,6 +6,8 @@ use oar_core::error::ErrorClass;
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Value, json};
 
+/// The most that is kept of one result, in bytes.
+pub(crate) const LONGEST_KEPT: usize = 256 * 1024;
 /// The most text of one result, in bytes.
 pub const LONGEST_RESULT: usize = 16 * 1024;
 /// Room for what says where the rest is, in bytes.
@@ -142,7 +144,7 @@ impl Answer {
                 let text = whole.map_or(text, |whole| whole.to_string());
                 let (mut short, _) = fitted(document, LONGEST_RESULT - ROOM);
                 if let Some(fields) = short.as_object_mut() {
-                    fields.insert(WHOLE.to_owned(), where_whole(run).into());
+                    fields.insert(WHOLE.to_owned(), where_whole(run, text.len()).into());
                 }
                 (Self::Document { document: short, whole: None, ok, untrusted, fits }, Some(text))
             }
@@ -178,9 +180,20 @@ impl Answer {
     }
 }
 
-/// Where the whole of a document is.
-fn where_whole(run: &str) -> String {
-    format!("call get_run with run_id {run} and offset 0, or read the resource run://{run}")
+/// Where the whole of a document of so many bytes is.
+fn where_whole(run: &str, length: usize) -> String {
+    format!(
+        "call get_run with run_id {run} and offset 0, or read the resource run://{run}{}",
+        not_kept(length)
+    )
+}
+
+/// What the kept result of so many bytes lacks.
+fn not_kept(length: usize) -> String {
+    if length <= LONGEST_KEPT {
+        return String::new();
+    }
+    format!("; of its {length} bytes only {LONGEST_KEPT} are kept, without the middle")
 }
 
 /// A text of at most `limit` bytes: its beginning and its end, and between them how much is left out, and how to get it
@@ -192,7 +205,8 @@ pub fn bounded(text: &str, limit: usize, run: Option<&str>) -> String {
     let note = |left_out: usize, from: usize| {
         let more = run.map(|run| {
             format!(
-                "; call get_run with run_id {run} and offset {from} for it, or read the resource run://{run}"
+                "; call get_run with run_id {run} and offset {from} for it, or read the resource run://{run}{}",
+                not_kept(text.len())
             )
         });
         format!("\n… {left_out} bytes left out{} …\n", more.unwrap_or_default())
@@ -321,6 +335,9 @@ mod tests {
         let offset: usize = note.split("offset ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
         assert_eq!(short.find("\n… ").unwrap(), offset);
         assert_eq!(bounded("short", 5, None), "short");
+        assert!(!note.contains("without the middle"), "{note}");
+        let short = bounded(&"x".repeat(LONGEST_KEPT + 1), LONGEST_RESULT, Some("r1"));
+        assert!(short.contains("of its 262145 bytes only 262144 are kept"), "what is not kept is said");
     }
 
     #[test]

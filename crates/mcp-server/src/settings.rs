@@ -368,12 +368,12 @@ fn token_of(caller: &McpCaller, is_tool: &impl Fn(&str) -> bool) -> Result<Token
     let profile: Profile = caller.profile.parse().map_err(|why| {
         wrong(
             format!("its profile cannot be used: {why}"),
-            "Give `reference`, `daily`, or names of tools with commas.",
+            "Give `reference`, `daily`, `engine`, or names of tools with commas.",
         )
     })?;
     let named = match &profile {
         Profile::Only(names) => names.iter().collect::<Vec<_>>(),
-        Profile::Reference | Profile::Daily => Vec::new(),
+        Profile::Reference | Profile::Daily | Profile::Engine => Vec::new(),
     };
     for name in named.into_iter().chain(&caller.standing_consent) {
         check_tool(name, &place, is_tool)?;

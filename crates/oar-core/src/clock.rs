@@ -79,6 +79,16 @@ pub fn stamp(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// A length of time for people, in two units at most: `2 d 3 h`, `3 h 20 min`, `5 min`, `12 s`.
+pub fn duration_words(seconds: i64) -> String {
+    match (seconds / 86_400, seconds % 86_400 / 3600, seconds % 3600 / 60) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
 /// The clock of the machine is wrong.
 #[derive(Debug, thiserror::Error)]
 #[error("the clock of this machine is wrong: it says {says}, expected a time from 2020 to 2199")]
@@ -159,6 +169,14 @@ impl Moment {
         }
     }
 
+    /// When it is over; `None` at the limits of the calendar.
+    pub fn end(self) -> Option<Timestamp> {
+        match self {
+            Self::Day(day) => Some(day.tomorrow().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp()),
+            Self::At(moment) => Some(moment),
+        }
+    }
+
     /// Whether it is over at `now`: a day lasts to its end.
     pub fn is_over(self, now: Timestamp) -> bool {
         match self {
@@ -202,6 +220,15 @@ text_schema!(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_have_two_units_at_most() {
+        for (seconds, expected) in
+            [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3660, "1 h 1 min"), (90_000, "1 d 1 h")]
+        {
+            assert_eq!(duration_words(seconds), expected);
+        }
+    }
 
     #[test]
     fn a_day_lasts_to_its_end_and_a_moment_does_not() {

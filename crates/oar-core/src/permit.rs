@@ -36,16 +36,41 @@ pub trait Gate: fmt::Debug + Send + Sync {
     async fn open(&self) -> Result<(), Closed>;
 }
 
+/// What is asked before each attempt of a request that writes: the gate of a permit. It permits nothing by itself.
+#[derive(Debug, Clone)]
+pub struct Barrier {
+    gate: Arc<dyn Gate>,
+    refused: Arc<Mutex<Option<Closed>>>,
+}
+
+impl Barrier {
+    fn before(gate: Arc<dyn Gate>) -> Self {
+        Self { gate, refused: Arc::default() }
+    }
+
+    /// Whether an effect may begin now; the permit remembers a refusal.
+    ///
+    /// # Errors
+    ///
+    /// It may not, or that cannot be found out; nothing may be sent.
+    pub async fn open(&self) -> Result<(), Closed> {
+        let opened = self.gate.open().await;
+        if let Err(closed) = &opened {
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(closed.clone());
+        }
+        opened
+    }
+}
+
 /// The permission of a user interface to write.
 ///
-/// Every client method that writes takes a reference to one and asks it before it sends ([`WritePermit::begin`]); a dry
-/// run has none, so it cannot write. Only a user interface (a command line, a server acting for a person) makes one,
+/// Every client method that writes takes a reference to one and gives it to the request, which asks it before each attempt
+/// ([`Call::permitted`](crate::http::Call::permitted)); a dry run has none, so it cannot write. Only a user interface (a command line, a server acting for a person) makes one,
 /// after it has shown the plan if required. There is no `Clone` and no `Default`: a permit is passed by reference for one
 /// command. What is derived from one may less, never more.
 #[derive(Debug)]
 pub struct WritePermit {
-    gate: Option<Arc<dyn Gate>>,
-    refused: Mutex<Option<Closed>>,
+    barrier: Option<Barrier>,
 }
 
 impl WritePermit {
@@ -54,19 +79,19 @@ impl WritePermit {
     /// The library itself never calls this outside its tests.
     #[must_use]
     pub fn granted_by_user_interface() -> Self {
-        Self { gate: None, refused: Mutex::new(None) }
+        Self { barrier: None }
     }
 
     /// The same permission, of use only while `gate` is open.
     #[must_use]
     pub fn behind(&self, gate: Arc<dyn Gate>) -> Self {
-        Self { gate: Some(gate), refused: Mutex::new(None) }
+        Self { barrier: Some(Barrier::before(gate)) }
     }
 
     /// The same permission for one run, which remembers what it refused.
     #[must_use]
     pub fn for_one_run(&self) -> Self {
-        Self { gate: self.gate.clone(), refused: Mutex::new(None) }
+        Self { barrier: self.barrier.as_ref().map(|barrier| Barrier::before(Arc::clone(&barrier.gate))) }
     }
 
     /// Asks before an effect whether it may begin.
@@ -75,17 +100,20 @@ impl WritePermit {
     ///
     /// It may not, or that cannot be found out; nothing may be sent.
     pub async fn begin(&self) -> Result<(), Closed> {
-        let Some(gate) = &self.gate else { return Ok(()) };
-        let opened = gate.open().await;
-        if let Err(closed) = &opened {
-            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(closed.clone());
+        match &self.barrier {
+            Some(barrier) => barrier.open().await,
+            None => Ok(()),
         }
-        opened
+    }
+
+    /// What a request asks before each attempt.
+    pub fn barrier(&self) -> Option<Barrier> {
+        self.barrier.clone()
     }
 
     /// Why an effect was refused last, if one was.
     pub fn refused(&self) -> Option<Closed> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.barrier.as_ref()?.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

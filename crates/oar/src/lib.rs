@@ -3,9 +3,11 @@
 //! `commands` has one file per command, with its arguments and a call into `oar-core`.
 
 mod commands;
+mod plan_text;
 mod release;
 mod report;
 mod watcher;
+mod wrap;
 
 use std::ffi::OsString;
 
@@ -119,6 +121,9 @@ impl Program for Oar {
         let named =
             self.release.map_or_else(|| default_release(&session.environment), |named| Ok(Some(named)))?;
         let Some(version) = named else {
+            if let Command::Doctor(args) = command {
+                return commands::doctor::run_for_all(args, &session).await;
+            }
             return Err(CliError::usage("no release was given").with_hint(
                 "Name it with -r (for example: oar -r 4.19.1 status), or set OAR_RELEASE for all commands of a shell",
             ));

@@ -35,12 +35,11 @@ const OF_THE_CALLER: &[&str] =
     &["yes", "no_watch", "carry_on", "notify", "output", "debug", "csv", "once", "interval", "listen"];
 
 /// Options that select the default, for scripts that set it explicitly.
-const SAYS_THE_DEFAULT: &[&str] = &["nightly", "skip_existing", "no_poll"];
+const SAYS_THE_DEFAULT: &[&str] = &["nightly", "skip_existing", "no_poll", "plan"];
 
-/// Options with other names than their arguments. Most name a file, whose content the arguments get: the command line reads
-/// files, operations do not. `--once` elsewhere only says how often an agent works.
+/// Options with other names than their arguments: they name a file, whose content the arguments get. The command line reads
+/// files, operations do not.
 const OTHER_NAMES: &[(&str, &str, &[&str])] = &[
-    ("oar drive", "once", &["advance"]),
     ("job run_required", "file", &["jobs"]),
     ("jobctl show", "build", &["build", "record"]),
     ("oarctl check-test-results", "notified_file_path", &["notified"]),
@@ -103,9 +102,15 @@ fn properties(row: &Row) -> BTreeMap<String, String> {
 fn every_command_is_a_row_and_every_row_a_command() {
     let commands: BTreeSet<String> =
         leaves().keys().map(|(program, words)| format!("{} {words}", program.name())).collect();
-    let rows: BTreeSet<String> =
-        TABLE.iter().map(|row| format!("{} {}", row.about.program.name(), row.about.command)).collect();
-    assert_eq!(commands, rows);
+    let words = |row: &Row| format!("{} {}", row.about.program.name(), row.about.words_and_option().0);
+    assert_eq!(commands, TABLE.iter().map(words).collect());
+    // An option that selects an operation is one of the command, which has an operation without it.
+    for row in TABLE {
+        let (words, Some(option)) = row.about.words_and_option() else { continue };
+        let command = &leaves()[&(row.about.program, words.to_owned())];
+        assert!(command.get_arguments().any(|argument| argument.get_long() == Some(option)), "{row:?}");
+        assert!(self::row(row.about.program, words).is_some(), "{row:?}");
+    }
 }
 
 #[test]
@@ -140,7 +145,12 @@ fn the_options_of_a_command_are_the_arguments_of_its_row() {
                 None => vec![id],
             })
             .collect();
-        assert_eq!(options, properties(row).into_keys().collect(), "{whole}");
+        let rows = TABLE
+            .iter()
+            .filter(|other| other.about.program == program && other.about.words_and_option().0 == words);
+        assert!(rows.clone().any(|other| std::ptr::eq(other, row)), "{whole}");
+        let arguments: BTreeSet<String> = rows.flat_map(|row| properties(row).into_keys()).collect();
+        assert_eq!(options, arguments, "{whole}");
     }
 }
 
@@ -153,7 +163,8 @@ fn tools_know_the_options_of_their_commands() {
     for tool in catalogue() {
         let Some(row) = tool.operation() else { continue };
         let program = (crate::binary(row.about.program.name()).unwrap().definition)();
-        let command = &leaves[&(row.about.program, row.about.command.to_owned())];
+        let (words, _) = row.about.words_and_option();
+        let command = &leaves[&(row.about.program, words.to_owned())];
         let options = || command.get_arguments().chain(program.get_arguments());
         let names: BTreeSet<&str> = tool.parameters.iter().map(|parameter| parameter.name).collect();
         for parameter in &tool.parameters {
@@ -207,8 +218,9 @@ fn only_critical_operations_ask_for_consent() {
 #[test]
 fn commands_of_one_release_are_oar_s() {
     for row in TABLE {
-        // What is active is asked before a release is chosen.
-        let names_one = row.about.program == Program::Oar && row.about.command != "releases";
+        // What is active, and whether everything is there, is asked before a release is chosen.
+        let names_one =
+            row.about.program == Program::Oar && !["releases", "doctor"].contains(&row.about.command);
         assert_eq!(row.about.scope == Scope::Release, names_one, "{:?}", row.about);
     }
 }
@@ -247,10 +259,31 @@ fn who_acts_for_a_model_reaches_nothing_that_is_for_people() {
     assert_eq!(for_people, ["oar_consent", "oar_decide", "oar_waive", "oar_hold"]);
 }
 
+/// Who may only read may see the plan of a release, in Slack and as a model, and take nothing on.
+#[test]
+fn the_plan_of_a_release_is_read_and_its_pass_written() {
+    let lines = SessionCommands::new(session());
+    for (line, id, effect) in [
+        ("-r 4.19.1 drive", "oar_drive", Effect::Reads),
+        ("-r 4.19.1 drive --plan", "oar_drive", Effect::Reads),
+        ("-r 4.19.1 drive --dry-run", "oar_drive", Effect::Reads),
+        ("-r 4.19.1 drive --output json", "oar_drive", Effect::Reads),
+        ("-r 4.19.1 drive --once", "oar_drive_once", Effect::Writes),
+        ("drive --dry-run --once -r 4.19.1", "oar_drive_once", Effect::Writes),
+        ("-r 4.19.1 doctor", "oar_doctor", Effect::Reads),
+        ("doctor", "oar_doctor", Effect::Reads),
+    ] {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let read = lines.read("oar", &words).unwrap_or_else(|why| panic!("{line}: {why:?}"));
+        assert_eq!((read.row().about.id().as_str(), read.row().about.effect), (id, effect), "{line}");
+        assert!(lines.offers(read.row()), "{line}");
+    }
+}
+
 /// The page of `docs/` that describes a command.
 fn page(row: &Row) -> &'static str {
     match (row.about.program, row.about.command) {
-        (Program::Oar | Program::Oarctl, "drive") => "drive.md",
+        (Program::Oar | Program::Oarctl, "drive" | "drive --once") => "drive.md",
         (Program::Oar, _) => "oar.md",
         (
             Program::Oarctl,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::{fs, io};
 
-use mcp_server::caller::AccessScope;
+use mcp_server::caller::{Access, AccessScope};
 use mcp_server::tools::{Profile, catalogue};
 use oar_core::config::environment;
 use oar_core::operations::{Effect, Interruption, Row, TABLE};
@@ -46,16 +46,22 @@ impl Part {
 /// The table of the tools of the MCP server.
 fn tools() -> String {
     let mut text =
-        String::from("| Tool | What it does | Scope | Profile `daily` | Changes |\n|---|---|---|---|---|\n");
+        String::from("| Tool | What it does | Scope | Profiles | Changes |\n|---|---|---|---|---|\n");
     for tool in catalogue() {
-        let daily = if Profile::Daily.has(tool.name) { "yes" } else { "" };
+        let profiles = [(Profile::Daily, "`daily`"), (Profile::Engine, "`engine`")].into_iter();
+        let profiles = profiles.filter_map(|(profile, name)| profile.has(tool.name).then_some(name));
+        let profiles = profiles.collect::<Vec<_>>().join(", ");
         let changes = match (tool.hints.read_only, tool.scope) {
             (true, _) => "nothing",
             (false, AccessScope::Critical) => "what cannot be undone",
             (false, _) => "yes",
         };
-        let (name, title, scope) = (tool.name, tool.title(), tool.scope.name());
-        let _ = writeln!(text, "| `{name}` | {title} | `{scope}` | {daily} | {changes} |");
+        let scope = match tool.access() {
+            Access::Anybody => "any".to_owned(),
+            Access::With(scope) => format!("`{}`", scope.name()),
+        };
+        let (name, title) = (tool.name, tool.title());
+        let _ = writeln!(text, "| `{name}` | {title} | {scope} | {profiles} | {changes} |");
     }
     text.trim_end().to_owned()
 }

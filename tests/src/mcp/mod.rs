@@ -61,8 +61,8 @@ pub fn with_callers(harness: Harness, callers: &Value) -> Harness {
     harness.with_document(|document| document["mcp"] = json!({"callers": callers}))
 }
 
-/// The usual callers: `lead` may everything but the generic runners and sees all tools, `daily` has the profile of that name, `reader`
-/// may read, `standing` has the document's standing consent for the push.
+/// The usual callers: `lead` may everything but the generic runners and sees all tools, `daily` and `engine` have the profiles of these
+/// names, `reader` may read, `standing` has the document's standing consent for the push.
 pub fn with_usual_callers(harness: Harness) -> Harness {
     let mut standing = caller("standing", &SCOPES, "reference");
     standing["standing_consent"] = "oar_push_to_cdn_staging".into();
@@ -73,6 +73,7 @@ pub fn with_usual_callers(harness: Harness) -> Harness {
         &json!({
             "lead": caller("lead", &SCOPES, "reference"),
             "daily": caller("daily", &SCOPES, "daily"),
+            "engine": caller("engine", &["release:read", "release:write"], "engine"),
             "reader": caller("reader", &["release:read"], "reference"),
             "standing": standing,
             "asked": asked,
@@ -462,7 +463,7 @@ pub fn secrets(harness: &Harness) -> Vec<String> {
     let is_secret = |name: &str| name.ends_with("TOKEN") || name == "OAR_JWK" || name == "JIRA_USERNAME";
     let mut secrets: Vec<String> =
         environment.into_iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value).collect();
-    secrets.extend(["lead", "daily", "reader", "standing", "asked"].map(token));
+    secrets.extend(["lead", "daily", "engine", "reader", "standing", "asked"].map(token));
     secrets.extend([crate::LEAD, crate::SECOND_LEAD].map(str::to_owned));
     secrets.retain(|secret| !secret.is_empty());
     secrets

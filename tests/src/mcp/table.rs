@@ -11,6 +11,10 @@ use crate::LEAD;
 pub enum Kind {
     /// A document with these keys when it succeeds, and with those when it fails.
     Document(&'static [&'static str], &'static [&'static str]),
+    /// The result of an operation, with these keys when it succeeds.
+    Operation(&'static [&'static str]),
+    /// The same of what a person decides: without a person's word nothing is recorded.
+    Decision,
     /// The outcome of a command line.
     Command,
     /// The outcome of a command line that a person must consent to.
@@ -45,12 +49,13 @@ impl Tool {
     }
 }
 
-/// Rows 1 to 36, with `release` where one is wanted, in an order in which they can be called one after the other.
+/// Rows 1 to 36 and the tools of the engine, with `release` where one is wanted, in an order in which they can be called one after the other.
 pub fn tools(release: &str) -> Vec<Tool> {
     let mut all = documents(release);
     all.extend(commands(release));
     all.extend(builds());
     all.extend(others(release));
+    all.extend(engine(release));
     all
 }
 
@@ -198,5 +203,30 @@ fn others(release: &str) -> Vec<Tool> {
             json!({"command": "start-release-detector", "args": "-r 4.20"}),
         ),
         tool("jobctl_run_command", Kind::Generic, json!({"command": "start-controller", "args": "-r 4.20"})),
+    ]
+}
+
+fn engine(release: &str) -> Vec<Tool> {
+    use Kind::{Decision, Operation};
+    let of = || json!({"release": release});
+    let waive = json!({"release": release, "task": "analyze-candidate-build", "reason": "a hurried fix"});
+    vec![
+        tool("release_plan", Operation(&["release", "now", "people", "nodes", "unknown"]), of()),
+        tool("release_advance", Operation(&["release", "runs", "told", "plan"]), of()),
+        tool(
+            "release_decide",
+            Decision,
+            json!({"release": release, "node": "analyze-promoted-build", "verdict": "accept", "reason": "seen"}),
+        ),
+        tool("release_waive", Decision, waive),
+        tool("release_hold", Decision, json!({"release": release, "withdraw": true})),
+        tool(
+            "release_consent_plan",
+            Operation(&["release", "command", "outcome", "consents"]),
+            json!({"release": release, "task": "push-to-cdn-staging"}),
+        ),
+        tool("release_timeline", Operation(&["release"]), of()),
+        tool("releases_overview", Operation(&["releases"]), json!({})),
+        tool("doctor", Operation(&["ready", "checked_at", "findings"]), of()),
     ]
 }

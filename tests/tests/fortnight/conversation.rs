@@ -8,6 +8,7 @@ use std::time::Duration;
 use end_to_end::Harness;
 use end_to_end::matrix::sample::Numbers;
 use end_to_end::slack_bot::{BOT, CHANNEL, LEAD, WRITER, change};
+use jiff::Timestamp;
 use oar_core::clients::Clients;
 use oar_core::clock::Clock;
 use oar_core::flow::interrupt::Interrupt;
@@ -24,6 +25,8 @@ const PERIOD: Duration = Duration::from_secs(2);
 const MOST_LOOKS: usize = 3000;
 /// So many of the newest messages are shown then.
 const SHOWN: usize = 10;
+/// And so many of the newest requests.
+const REQUESTS_SHOWN: usize = 80;
 
 /// How often each command began, by the id of its run.
 type Runs = Arc<Mutex<BTreeMap<String, u32>>>;
@@ -33,6 +36,8 @@ type Runs = Arc<Mutex<BTreeMap<String, u32>>>;
 pub(crate) struct Conversation {
     given: Vec<Given>,
     runs: Runs,
+    /// The keys of what the bot said long ago, which the sandbox keeps no more.
+    earlier: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -118,16 +123,44 @@ impl Conversation {
                 return None;
             }
         }
-        let said = said(harness);
+        let said = harness.sandbox.world().slack.lock().messages_in(CHANNEL);
         let newest = said.get(said.len().saturating_sub(SHOWN)..).unwrap_or_default();
-        Some(format!("slack-bot: no answer to {:?}: {newest:#?}", self.open(harness)))
+        let requests = harness.request_lines();
+        let requests: Vec<&str> = requests.lines().rev().take(REQUESTS_SHOWN).collect();
+        let sockets = harness.sandbox.world().slack.lock().sockets.clone();
+        Some(format!(
+            "slack-bot: no answer to {:?}: {newest:#?}\nnewest requests first: {requests:#?}\n{sockets:#?}",
+            self.open(harness)
+        ))
     }
 
     /// What nothing became of yet: it neither was answered, nor was it told that it was interrupted.
     fn open(&self, harness: &Harness) -> Vec<&Given> {
-        let keys: BTreeSet<String> = said(harness).iter().filter_map(key).collect();
+        let keys: BTreeSet<String> = self.keys(harness).collect();
         let has = |given: &&Given, name: &str| keys.contains(&format!("{}-{name}", given.run));
         self.given.iter().filter(|given| !has(given, "answer") && !has(given, "interrupted")).collect()
+    }
+
+    /// What the bot said in its channel, by its keys.
+    fn keys(&self, harness: &Harness) -> impl Iterator<Item = String> + use<> {
+        let slack = harness.sandbox.world().slack.lock();
+        let now: Vec<String> =
+            slack.messages.iter().filter(|message| message.channel == CHANNEL).filter_map(key).collect();
+        drop(slack);
+        self.earlier.clone().into_iter().chain(now)
+    }
+
+    /// The sandbox forgets the conversation before `time`, which nobody looks at any more; what the bot said is kept here.
+    pub(crate) fn forget_before(&mut self, harness: &Harness, time: Timestamp) {
+        let is_old = |message: &Message| {
+            let second = message.ts.split('.').next().and_then(|second| second.parse::<i64>().ok());
+            // Other agents speak in this channel, too.
+            let is_talk = message.bot_id.is_none() || key(message).is_some();
+            message.channel == CHANNEL && is_talk && second.is_some_and(|second| second < time.as_second())
+        };
+        let mut slack = harness.sandbox.world().slack.lock();
+        self.earlier.extend(slack.messages.iter().filter(|message| is_old(message)).filter_map(key));
+        slack.messages.retain(|message| !is_old(message));
     }
 
     /// What is true at every moment: no command began twice, none that was not allowed began, and nothing was said twice.
@@ -138,7 +171,7 @@ impl Conversation {
             assert!(*count == 1 && given.is_some_and(|given| given.is_allowed), "{run} began {count} times");
         }
         let mut keys = BTreeMap::<String, usize>::new();
-        for key in said(harness).iter().filter_map(key) {
+        for key in self.keys(harness) {
             *keys.entry(key).or_default() += 1;
         }
         // A progress message is a new one where the old one is unknown, and no answer.
@@ -150,7 +183,7 @@ impl Conversation {
     /// What is true when all is done: every command that was allowed ran once, or its thread says that it was interrupted.
     pub(crate) fn finish(&self, harness: &Harness) -> String {
         assert!(self.open(harness).is_empty(), "{:?}", self.open(harness));
-        let keys: BTreeSet<String> = said(harness).iter().filter_map(key).collect();
+        let keys: BTreeSet<String> = self.keys(harness).collect();
         let (mut done, mut interrupted) = (0, 0);
         for given in &self.given {
             let ran = self.runs.lock().unwrap().contains_key(&given.run);
@@ -161,12 +194,6 @@ impl Conversation {
         }
         format!("{} said to the bot, {done} commands done, {interrupted} interrupted", self.given.len())
     }
-}
-
-/// What the bot said in its channel.
-fn said(harness: &Harness) -> Vec<Message> {
-    let messages = harness.sandbox.world().slack.lock().messages_in(CHANNEL);
-    messages.into_iter().filter(|message| key(message).is_some()).collect()
 }
 
 /// The key of a message of the bot.

@@ -99,10 +99,13 @@ async fn whatever_ends_the_process_everything_is_done_once_and_in_time() {
         if step % STEPS_A_DAY == 0 {
             releases.note_commits(&harness);
             trim(world);
+            // The bot looks back for a day.
+            talk.forget_before(&harness, end - SignedDuration::from_hours(48));
             if step == days * STEPS_A_DAY / 2 {
                 half = Some(resident());
             }
-            println!("day {}: {} MiB", step / STEPS_A_DAY, resident());
+            let messages = world.slack.lock().messages.len();
+            println!("day {}: {} MiB, {messages} messages", step / STEPS_A_DAY, resident());
         }
     }
     // The claims of processes that ended are over.

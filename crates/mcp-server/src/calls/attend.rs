@@ -61,7 +61,7 @@ fn goes_on(tool: &Tool, run: &Run, redactor: &Redactor) -> Answer {
         text.push_str(&redactor.redact(&newest));
     }
     // A text is no document: as a success it would not be as the tool's schema says.
-    let ok = !matches!(tool.kind, Kind::Document(_));
+    let ok = !matches!(tool.kind, Kind::Document(_) | Kind::Operation);
     Answer::Text { text, ok, untrusted: tool.is_untrusted }
 }
 

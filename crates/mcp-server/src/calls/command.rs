@@ -45,7 +45,7 @@ impl CommandLine {
         let (program, words) = match tool.kind {
             Kind::Command { program, .. } => (program, tool.words(arguments)),
             Kind::Generic(program) => (program, generic_words(tool, program, arguments)?),
-            Kind::Document(_) | Kind::Help | Kind::GetRun => {
+            Kind::Operation | Kind::Document(_) | Kind::Help | Kind::GetRun => {
                 return Err(ToolFailure::new(ErrorClass::Failed, tool.name, "it runs no command", ""));
             }
         };
@@ -56,9 +56,7 @@ impl CommandLine {
 
     /// The line, as a person would write it.
     fn shown(&self) -> String {
-        let words = self.words.iter().map(String::as_str);
-        let line = shlex::try_join(std::iter::once(self.program.name()).chain(words));
-        line.unwrap_or_else(|_| self.program.name().to_owned())
+        line_of(self.program, &self.words)
     }
 
     /// The same, as a dry run.
@@ -68,6 +66,13 @@ impl CommandLine {
         words.insert(end, "--dry-run".to_owned());
         words
     }
+}
+
+/// A command line, as a person would write it.
+pub(super) fn line_of(program: Program, words: &[String]) -> String {
+    let words = words.iter().map(String::as_str);
+    let line = shlex::try_join(std::iter::once(program.name()).chain(words));
+    line.unwrap_or_else(|_| program.name().to_owned())
 }
 
 /// The words of a caller that names the command.

@@ -5,6 +5,7 @@
 
 mod attend;
 mod command;
+mod operation;
 mod places;
 mod progress;
 mod runs;
@@ -179,6 +180,7 @@ impl Calls {
                 Some(answer) => answer,
                 None => self.document(tool, document, arguments, context).await,
             },
+            Kind::Operation => self.operation(tool, arguments, context).await,
             Kind::Command { .. } | Kind::Generic(_) => match CommandLine::of(tool, &arguments) {
                 Ok(line) => self.command(line, context).await,
                 Err(failure) => failure.into(),
@@ -260,6 +262,22 @@ impl Calls {
         attend(&self.0.runs, tool, &run, &context, &self.0.session.redactor).await
     }
 
+    async fn operation(&self, tool: &'static Tool, arguments: Arguments, context: CallContext) -> Answer {
+        let (run, ticket) = match self.begin(tool, &context) {
+            Ok(begun) => begun,
+            Err(failure) => return failure.into(),
+        };
+        let to_stop = if tool.hints.read_only { Duration::ZERO } else { TO_STOP };
+        let (inner, running, caller) = (Arc::clone(&self.0), Arc::clone(&run), Arc::clone(&context.caller));
+        let asked = CallContext { progress: None, ..context.clone() };
+        tokio::spawn(async move {
+            let work = || operation::run(&inner, &running, tool, &arguments, &asked);
+            let answer = carry_out(&running, ticket, inner.settings.time_limit, to_stop, work).await;
+            inner.runs.finish(&running, inner.in_words_of_tools(tool, &caller, answer));
+        });
+        attend(&self.0.runs, tool, &run, &context, &self.0.session.redactor).await
+    }
+
     /// The whole result of a caller's run.
     ///
     /// # Errors
@@ -295,6 +313,22 @@ impl Calls {
     }
 }
 
+/// A call by the caller of this run, which may only read.
+fn call_of(inner: &Inner, tool: &Tool, release: Option<&str>, run: &Run) -> Result<Call, ToolFailure> {
+    let call = Call::new(inner.clients.clone(), run.interrupt.clone())
+        .by(command::user(&run.caller))
+        .named(run.id.clone())
+        .observed_by(Arc::new(Notes(run.output.clone())));
+    let Some(release) = release.and_then(|text| text.parse::<ReleaseVersion>().ok()) else {
+        return Ok(call);
+    };
+    call.about(release).map_err(|error| {
+        let why = inner.redacted(&error.to_string());
+        let next = error.hint().unwrap_or_default();
+        ToolFailure::new(error.class(), format!("{} was not called", tool.name), why, next)
+    })
+}
+
 async fn document_of(
     inner: &Inner,
     tool: &'static Tool,
@@ -302,23 +336,12 @@ async fn document_of(
     arguments: &Arguments,
     run: &Run,
 ) -> Answer {
-    let mut call = Call::new(inner.clients.clone(), run.interrupt.clone())
-        .by(command::user(&run.caller))
-        .named(run.id.clone())
-        .observed_by(Arc::new(Notes(run.output.clone())));
     // The cache forgets a release whatever it is.
     let release = arguments.text("release").filter(|_| document != DocumentTool::CacheInvalidate);
-    if let Some(release) = release.and_then(|text| text.parse::<ReleaseVersion>().ok()) {
-        call = match call.about(release) {
-            Ok(call) => call,
-            Err(error) => {
-                let why = inner.redacted(&error.to_string());
-                let next = error.hint().unwrap_or_default();
-                return ToolFailure::new(error.class(), format!("{} was not called", tool.name), why, next)
-                    .into();
-            }
-        };
-    }
+    let mut call = match call_of(inner, tool, release, run) {
+        Ok(call) => call,
+        Err(failure) => return failure.into(),
+    };
     if tool.scope != AccessScope::Read {
         call = call.permitted(WritePermit::granted_by_user_interface(), Arc::new(NoConsent));
     }

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::places::Ticket;
-use crate::result::{Answer, ToolFailure, bounded};
+use crate::result::{Answer, LONGEST_KEPT, ToolFailure, bounded};
 use crate::transport::Outcome;
 
 /// How long a call is waited for before its run's id is the answer: many clients give up after 60 s.
@@ -31,8 +31,6 @@ const KEPT_FOR: Duration = Duration::from_hours(1);
 /// How many results are kept, and how many bytes of them: of all callers, and of one.
 const MOST_KEPT: Amount = Amount { results: 200, bytes: 16 * 1024 * 1024 };
 const MOST_OF_CALLER: Amount = Amount { results: 50, bytes: 4 * 1024 * 1024 };
-/// The most that is kept of one result, in bytes.
-const LONGEST_KEPT: usize = 256 * 1024;
 
 /// An amount of kept results.
 #[derive(Debug, Clone, Copy, Default)]

@@ -10,6 +10,8 @@ use serde_json::json;
 pub(crate) const ACTIVE: &str = "releases://active";
 /// The template of a release's state.
 pub(crate) const STATE: &str = "release://{release}/state";
+/// The template of a release's plan.
+pub(crate) const PLAN: &str = "release://{release}/plan";
 /// The template of a run's log.
 pub(crate) const LOG: &str = "release://{release}/log/{run}";
 /// The template of a run's result.
@@ -27,6 +29,8 @@ pub(crate) enum Address {
     Active,
     /// The StateBox file of a release.
     State(ReleaseVersion),
+    /// What stands where in a release, and what comes next.
+    Plan(ReleaseVersion),
     /// The log of a run, or the stored log of a task.
     Log(ReleaseVersion, String),
 }
@@ -48,6 +52,7 @@ impl Address {
         }
         match rest.split_once('/') {
             None if rest == "state" => Some(Self::State(parsed)),
+            None if rest == "plan" => Some(Self::Plan(parsed)),
             Some(("log", run)) if is_run(run) => Some(Self::Log(parsed, run.to_owned())),
             _ => None,
         }
@@ -56,8 +61,9 @@ impl Address {
     /// The error for an address that names nothing.
     pub(crate) fn unknown(text: &str) -> ErrorData {
         let shown: String = text.chars().take(LONGEST).collect();
-        let message =
-            format!("there is no resource at this address; expected {ACTIVE}, {STATE}, {LOG} or {RUN}");
+        let message = format!(
+            "there is no resource at this address; expected {ACTIVE}, {STATE}, {PLAN}, {LOG} or {RUN}"
+        );
         ErrorData::resource_not_found(message, Some(json!({ "uri": shown })))
     }
 
@@ -65,7 +71,7 @@ impl Address {
     pub(crate) fn release(&self) -> Option<&ReleaseVersion> {
         match self {
             Self::Active => None,
-            Self::State(release) | Self::Log(release, _) => Some(release),
+            Self::State(release) | Self::Plan(release) | Self::Log(release, _) => Some(release),
         }
     }
 }
@@ -75,6 +81,7 @@ impl fmt::Display for Address {
         match self {
             Self::Active => formatter.write_str(ACTIVE),
             Self::State(release) => write!(formatter, "release://{release}/state"),
+            Self::Plan(release) => write!(formatter, "release://{release}/plan"),
             Self::Log(release, run) => write!(formatter, "release://{release}/log/{run}"),
         }
     }
@@ -100,6 +107,7 @@ mod tests {
             "releases://active",
             "release://4.19.1/state",
             "release://4.22.0-rc.0/state",
+            "release://4.19.1/plan",
             "release://4.19.1/log/0190a5c0b7e97d0a8f0e",
             "release://4.19.1/log/stage-testing",
         ] {
@@ -117,6 +125,8 @@ mod tests {
             "release://4.19.1",
             "release://4.19.1/",
             "release://4.19.1/state/",
+            "release://4.19.1/plan/",
+            "release://4.19.1/plans",
             "release://4.19.1/state/../../x",
             "release://../state",
             "release://4.19.1/../4.19.2/state",

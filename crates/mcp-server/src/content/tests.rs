@@ -12,7 +12,7 @@ fn content(world: &World) -> Content {
 }
 
 async fn text(content: &Content, uri: &str) -> String {
-    let read = serde_json::to_value(content.read(uri).await.unwrap()).unwrap();
+    let read = serde_json::to_value(content.read(uri, &|_| true).await.unwrap()).unwrap();
     assert_eq!((&read["cacheScope"], &read["contents"][0]["uri"]), (&json!("private"), &json!(uri)));
     assert!(read["ttlMs"].is_u64());
     read["contents"][0]["text"].as_str().unwrap().to_owned()
@@ -63,13 +63,13 @@ async fn what_cannot_be_read_is_an_error_that_says_why() {
         ("release://4.19.2/state", -32002),
         ("release://4.19.1/log/no-such-run", -32002),
     ] {
-        let error = content.read(uri).await.unwrap_err();
+        let error = content.read(uri, &|_| true).await.unwrap_err();
         assert_eq!(error.code.0, code, "{uri}: {}", error.message);
         assert_eq!(error.data.unwrap()["uri"], uri);
     }
     let outage = World::with_state(tempfile::tempdir().unwrap(), "github");
     for uri in ["release://4.19.1/state", "releases://active", "release://4.19.1/log/stage-testing"] {
-        let error = Content::new(outage.documents.clone(), INTERVAL).read(uri).await.unwrap_err();
+        let error = Content::new(outage.documents.clone(), INTERVAL).read(uri, &|_| true).await.unwrap_err();
         assert_eq!(error.code.0, -32603, "an outage does not look like an absent file: {}", error.message);
     }
 }
@@ -82,9 +82,11 @@ async fn lists_name_what_there_is_and_may_be_kept_by_their_reader_alone() {
     let resources = serde_json::to_value(content.resources().await).unwrap();
     let uris: Vec<&str> =
         resources["resources"].as_array().unwrap().iter().map(|one| one["uri"].as_str().unwrap()).collect();
-    assert_eq!(uris, ["releases://active", "release://4.19.1/state"]);
+    assert_eq!(uris, ["releases://active", "release://4.19.1/state", "release://4.19.1/plan"]);
     let templates = serde_json::to_value(content.templates()).unwrap();
-    assert_eq!(templates["resourceTemplates"][1]["uriTemplate"], "release://{release}/log/{run}");
+    let templates_of = templates["resourceTemplates"].as_array().unwrap();
+    let addresses: Vec<_> = templates_of.iter().map(|one| one["uriTemplate"].as_str().unwrap()).collect();
+    assert_eq!(addresses, [address::STATE, address::PLAN, address::LOG, address::RUN]);
     let prompts = serde_json::to_value(content.prompts()).unwrap();
     assert_eq!(prompts["prompts"].as_array().unwrap().len(), 3);
     for list in [resources, templates, prompts] {
@@ -115,6 +117,8 @@ async fn names_are_completed() {
     let found = complete(Reference::for_resource("release://{release}/state"), "release", "").await.unwrap();
     assert_eq!((found.values.len(), found.total, found.has_more), (100, Some(120), Some(true)));
     assert_eq!(&found.values[..3], ["4.20.3", "4.19.119", "4.19.118"], "active ones first, then the newest");
+    let found = complete(Reference::for_resource(address::PLAN), "release", "4.20").await.unwrap();
+    assert_eq!(found.values, ["4.20.3"]);
     let found =
         complete(Reference::for_resource("release://{release}/log/{run}"), "run", "image-").await.unwrap();
     assert_eq!(found.values, ["image-consistency-check", "image-signed-check"]);
@@ -122,6 +126,7 @@ async fn names_are_completed() {
         (Reference::for_prompt("other"), "release"),
         (Reference::for_prompt("next_step"), "task"),
         (Reference::for_resource("release://{release}/state"), "run"),
+        (Reference::for_resource("release://{release}/plan"), "run"),
         (Reference::for_resource("file:///{path}"), "path"),
     ] {
         assert_eq!(complete(reference, name, "").await.unwrap_err().code.0, -32602);
@@ -173,8 +178,10 @@ fn what_came_went_or_was_missed_is_a_change() {
     for (text, concerned) in [
         ("releases://active", true),
         ("release://4.19.1/state", true),
+        ("release://4.19.1/plan", true),
         ("release://4.19.1/log/stage-testing", true),
         ("release://4.19.2/state", false),
+        ("release://4.19.2/plan", false),
     ] {
         let address = Address::parse(text).unwrap();
         assert_eq!(change.concerns(&address), concerned, "{text}");

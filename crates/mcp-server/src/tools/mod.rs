@@ -91,6 +91,8 @@ pub enum Kind {
         /// Its command.
         command: &'static str,
     },
+    /// It performs its operation and gives the result.
+    Operation,
     /// It gives a document.
     Document(DocumentTool),
     /// It runs the command line that the caller names.
@@ -130,6 +132,15 @@ pub enum DocumentTool {
     GetTaskBlocker,
 }
 
+/// When a tool records what a person decides, and so waits for a person's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decides {
+    /// Always.
+    Always,
+    /// When this flag is set.
+    When(&'static str),
+}
+
 /// What a tool may change, as clients are told (spec 05 §7.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "the four hints of the protocol")]
@@ -161,6 +172,10 @@ pub struct Tool {
     /// Whether it starts test jobs, which cost money; with the parameter of an existing job that it only follows, or
     /// an empty name.
     pub starts_jobs: Option<&'static str>,
+    /// When it records what a person decides.
+    pub decides: Option<Decides>,
+    /// Whether it is the dry run of its operation, which only reads.
+    pub is_dry: bool,
     operation: Option<(Program, &'static str)>,
     own: Option<(&'static str, &'static str)>,
     keys: Vec<Key>,
@@ -197,6 +212,8 @@ impl Tool {
             parameters: Vec::new(),
             is_untrusted: false,
             starts_jobs: None,
+            decides: None,
+            is_dry: false,
             operation: None,
             own: None,
             keys: Vec::new(),
@@ -218,6 +235,16 @@ impl Tool {
 
     fn document(name: &'static str, document: DocumentTool, scope: AccessScope, hints: Hints) -> Self {
         Self::new(name, Kind::Document(document), scope, hints)
+    }
+
+    fn performing(
+        name: &'static str,
+        program: Program,
+        command: &'static str,
+        scope: AccessScope,
+        hints: Hints,
+    ) -> Self {
+        Self::new(name, Kind::Operation, scope, hints).like(program, command)
     }
 
     /// The same, which does what this operation does.
@@ -244,6 +271,25 @@ impl Tool {
 
     fn starting_jobs(self, unless: &'static str) -> Self {
         Self { starts_jobs: Some(unless), ..self }
+    }
+
+    /// The same, which waits for a person's word.
+    fn deciding(self, when: Decides) -> Self {
+        Self { decides: Some(when), ..self }
+    }
+
+    /// The same as the dry run of its operation.
+    fn dry(self) -> Self {
+        Self { is_dry: true, ..self }
+    }
+
+    /// Whether a call with these arguments waits for a person's word.
+    pub fn is_decision(&self, arguments: &Arguments) -> bool {
+        match self.decides {
+            None => false,
+            Some(Decides::Always) => true,
+            Some(Decides::When(name)) => arguments.flag(name),
+        }
     }
 
     /// The operation that it runs or resembles.
@@ -289,6 +335,14 @@ impl Tool {
             text.push_str(
                 " It cannot be undone: the answer is the plan until a person has consented to it. Cancelling undoes nothing.",
             );
+        } else if let Some(decides) = self.decides {
+            let when = match decides {
+                Decides::Always => "Only a person can decide that:".to_owned(),
+                Decides::When(name) => format!("Only a person can decide it with `{name}`:"),
+            };
+            text.push_str(&format!(
+                " {when} without a person's word nothing is recorded, and the answer says who can do it."
+            ));
         } else if self.starts_jobs.is_some() {
             text.push_str(" Cancelling stops no job that was started.");
         }
@@ -431,9 +485,23 @@ impl Tool {
         Ok(Arguments(checked))
     }
 
-    /// The words of its command line, without the program.
+    /// The arguments of its operation.
+    pub(crate) fn operation_arguments(&self, arguments: &Arguments) -> Value {
+        // The release is that of the call.
+        let is_meant = |name: &str, value: &Value| name != "release" && !value.is_null();
+        let given = arguments.0.iter().filter(|(name, value)| is_meant(name, value));
+        let mut given: JsonObject = given.map(|(name, value)| (name.clone(), value.clone())).collect();
+        if self.is_dry {
+            given.insert("dry_run".to_owned(), true.into());
+        }
+        Value::Object(given)
+    }
+
+    /// The words of the command line that does the same, without the program.
     pub fn words(&self, arguments: &Arguments) -> Vec<String> {
-        let Kind::Command { command, .. } = self.kind else { return Vec::new() };
+        let (Kind::Command { .. } | Kind::Operation, Some((_, command))) = (self.kind, self.operation) else {
+            return Vec::new();
+        };
         let (mut first, mut options, mut positional) = (Vec::new(), Vec::new(), Vec::new());
         for parameter in &self.parameters {
             let value = match arguments.0.get(parameter.name) {

@@ -3,8 +3,10 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use oar_core::clock::Moment;
+use oar_core::operations::consent::CriticalTask;
 use oar_core::prow::names::BuildName;
-use oar_core::statebox::TaskName;
+use oar_core::statebox::{NodeName, TaskName, Verdict};
 use oar_core::version::{Arch, ReleaseVersion, YStream};
 use serde_json::{Map, Value, json};
 
@@ -14,6 +16,8 @@ const LONGEST_TEXT: usize = 8 * 1024;
 const STATUSES: &[&str] = &["Pass", "Fail", "In Progress"];
 /// The programs that have help.
 pub(super) const PROGRAMS: &[&str] = &["oar", "oarctl", "job", "jobctl"];
+/// What a person may decide.
+const VERDICTS: &[&str] = &["accept", "reject", "wait"];
 /// The architectures of builds.
 const ARCHES: &[&str] = &["amd64", "arm64", "multi", "ppc64le", "s390x"];
 
@@ -36,10 +40,18 @@ pub enum Values {
     Arch,
     /// A task that a state file holds.
     Task,
+    /// A task whose plan needs consent.
+    Critical,
+    /// A task or a checkpoint.
+    Node,
+    /// What a person decides.
+    Verdict,
     /// A status that a caller may set.
     Status,
     /// A day.
     Day,
+    /// A day or a time.
+    Moment,
     /// A number of a build, as text.
     Number,
     /// A program that has help.
@@ -219,6 +231,7 @@ impl Values {
         match self {
             Self::Arch => Some(ARCHES),
             Self::Status => Some(STATUSES),
+            Self::Verdict => Some(VERDICTS),
             Self::Program => Some(PROGRAMS),
             _ => None,
         }
@@ -237,9 +250,17 @@ impl Values {
                     .to_owned()
             }
             Self::Task => format!("expected a task such as {}", TaskName::StageTesting),
+            Self::Critical => {
+                let names: Vec<&str> = CriticalTask::all().map(CriticalTask::command).collect();
+                format!("expected one of {}", names.join(", "))
+            }
+            Self::Node => format!("expected a task or checkpoint such as {}", TaskName::AnalyzePromotedBuild),
             Self::Day => "expected a day such as 2026-06-01".to_owned(),
+            Self::Moment => {
+                "expected a day such as 2026-06-01 or a time such as 2026-06-01T12:00:00Z".to_owned()
+            }
             Self::Number => "expected the number of a build as text, such as \"1234\"".to_owned(),
-            Self::Arch | Self::Status | Self::Program => {
+            Self::Arch | Self::Verdict | Self::Status | Self::Program => {
                 format!("expected one of {}", self.all().unwrap_or_default().join(", "))
             }
         }
@@ -253,6 +274,10 @@ impl Values {
             Self::Build => parsed::<BuildName>(text),
             Self::Arch => parsed::<Arch>(text),
             Self::Task => parsed::<TaskName>(text),
+            Self::Critical => parsed::<CriticalTask>(text),
+            Self::Node => parsed::<NodeName>(text),
+            Self::Verdict => parsed::<Verdict>(text),
+            Self::Moment => parsed::<Moment>(text),
             Self::Day => text.parse::<jiff::civil::Date>().map(drop).map_err(|_| self.not(text)),
             Self::Number => text.parse::<std::num::NonZeroU64>().map(drop).map_err(|_| self.not(text)),
             Self::Status | Self::Program => {

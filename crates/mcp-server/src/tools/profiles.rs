@@ -24,13 +24,34 @@ pub(super) const DAILY: [&str; 15] = [
     "oar_change_advisory_status",
 ];
 
+/// What takes a release on with the engine: the plan, a pass, what waits for people, and issues. None of them does what
+/// asks a person.
+pub(super) const ENGINE: [&str; 14] = [
+    "releases_overview",
+    "release_plan",
+    "release_advance",
+    "release_decide",
+    "release_waive",
+    "release_hold",
+    "release_consent_plan",
+    "release_timeline",
+    "doctor",
+    "oar_get_release_status",
+    "oar_get_issues",
+    "oar_add_issue",
+    "oar_resolve_issue",
+    "get_run",
+];
+
 /// Which tools a caller is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Profile {
-    /// All that the reference has, and `get_run`.
+    /// Every tool.
     Reference,
     /// What is needed every day.
     Daily,
+    /// What takes a release on with the engine.
+    Engine,
     /// These, and `get_run`, without which none of them can be followed.
     Only(BTreeSet<String>),
 }
@@ -41,6 +62,7 @@ impl Profile {
         match self {
             Self::Reference => true,
             Self::Daily => DAILY.contains(&name),
+            Self::Engine => ENGINE.contains(&name),
             Self::Only(names) => name == "get_run" || names.contains(name),
         }
     }
@@ -49,7 +71,7 @@ impl Profile {
 /// A profile that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{name}` is neither a profile nor a tool{near}; expected `reference`, `daily`, or names of tools with commas"
+    "`{name}` is neither a profile nor a tool{near}; expected `reference`, `daily`, `engine`, or names of tools with commas"
 )]
 pub struct UnknownProfile {
     name: String,
@@ -63,6 +85,7 @@ impl FromStr for Profile {
         match text.trim() {
             "reference" => return Ok(Self::Reference),
             "daily" => return Ok(Self::Daily),
+            "engine" => return Ok(Self::Engine),
             _ => {}
         }
         let names: BTreeSet<String> = text.split(',').map(|name| name.trim().to_owned()).collect();

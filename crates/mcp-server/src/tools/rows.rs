@@ -1,11 +1,11 @@
-//! The tools themselves: one row each, in the order of the reference's table (spec 05 §7.5). Names, parameters, types and
-//! defaults are `interop-exact`.
+//! The tools themselves: one row each, in the order of the reference's table (spec 05 §7.5), whose names, parameters, types
+//! and defaults are `interop-exact`; and those of the engine.
 
 use oar_core::operations::Program;
 
 use super::output::{Shape, key, maybe};
 use super::parameters::{Described, Parameter, Unset, Values, Word};
-use super::{DocumentTool, Hints, Kind, Tool};
+use super::{Decides, DocumentTool, Hints, Kind, Tool};
 use crate::caller::AccessScope;
 
 use AccessScope::{Critical, Generic, Jobs, Read, Write};
@@ -60,6 +60,7 @@ pub(super) fn all() -> Vec<Tool> {
     tools.extend(of_documents());
     tools.extend(of_further_tasks());
     tools.extend(of_all());
+    tools.extend(of_engine());
     tools
 }
 
@@ -367,6 +368,114 @@ fn of_all() -> Vec<Tool> {
                 ),
             ])
             .giving([key("run_id", Shape::Text), key("state", Shape::Text), key("result", Shape::Text)])
+            .untrusted(),
+    ]
+}
+
+/// Those of the engine: what stands where in releases, taking one on, and what people decide about it.
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn of_engine() -> Vec<Tool> {
+    use Shape::{Flag, List, Map, Number, Text};
+    let text = |name: &'static str, word| {
+        Parameter::or(name, Values::Text, Unset::Null, ByArgument(name)).as_word(Word::Option(word))
+    };
+    let reason = || text("reason", "--reason");
+    let until = || {
+        Parameter::or("until", Values::Moment, Unset::Null, ByArgument("until"))
+            .as_word(Word::Option("--until"))
+    };
+    let flag = |name: &'static str, word| {
+        Parameter::or(name, Values::Flag, Unset::Flag(false), ByArgument(name)).as_word(Word::When(word))
+    };
+    let withdraw = || flag("withdraw", "--withdraw");
+    let optional_release = |described| {
+        Parameter::or("release", Values::Release, Unset::Null, By(described))
+            .as_word(Word::ProgramOption("--release"))
+            .short('r')
+    };
+    let decision = || [key("outcome", Text), key("changed", Flag)];
+    vec![
+        Tool::performing("release_plan", Oar, "drive", Read, READS)
+            .taking([release()])
+            .giving([
+                key("release", Text),
+                key("done", Number),
+                key("total", Number),
+                key("now", List),
+                key("people", List),
+                key("nodes", List),
+                key("unknown", List),
+                key("defects", List),
+            ])
+            .untrusted(),
+        Tool::performing("release_advance", Oar, "drive --once", Write, DESTROYS)
+            .taking([release()])
+            .giving([
+                key("release", Text),
+                key("runs", List),
+                key("told", Number),
+                key("warnings", List),
+                key("plan", Map),
+            ])
+            .untrusted(),
+        Tool::performing("release_decide", Oar, "decide", Write, CHANGES_ONCE)
+            .taking([
+                release(),
+                Parameter::required("node", Values::Node, ByArgument("node")).as_word(Word::Positional),
+                Parameter::or("verdict", Values::Verdict, Unset::Null, By("How it counts: accept, reject or wait"))
+                    .as_word(Word::Positional),
+                reason(),
+                text("evidence", "--evidence"),
+                withdraw(),
+            ])
+            .giving(decision())
+            .deciding(Decides::Always)
+            .untrusted(),
+        Tool::performing("release_waive", Oar, "waive", Write, CHANGES_ONCE)
+            .taking([
+                release(),
+                Parameter::required("task", Values::Task, ByArgument("task")).as_word(Word::Positional),
+                reason(),
+                until(),
+                withdraw(),
+            ])
+            .giving(decision())
+            .deciding(Decides::Always)
+            .untrusted(),
+        Tool::performing("release_hold", Oar, "hold", Write, CHANGES_ONCE)
+            .taking([
+                optional_release("The release; without one, `all` must be true"),
+                reason(),
+                until(),
+                flag("all", "--all"),
+                withdraw(),
+            ])
+            .giving(decision())
+            .deciding(Decides::When("withdraw"))
+            .untrusted(),
+        Tool::performing("release_consent_plan", Oar, "consent", Read, READS)
+            .about(
+                "Show a plan that needs consent",
+                "Show exactly what a critical task would do now, which is what a person consents to, and the consents \
+                 that are valid; it gives none",
+            )
+            .taking([
+                release(),
+                Parameter::required("task", Values::Critical, ByArgument("task")).as_word(Word::Positional),
+            ])
+            .giving([key("command", Text), key("outcome", Text), key("consents", List)])
+            .dry()
+            .untrusted(),
+        Tool::performing("release_timeline", Oar, "timeline", Read, READS)
+            .taking([release()])
+            .giving([key("release", Text)])
+            .untrusted(),
+        Tool::performing("releases_overview", Oar, "releases", Read, READS)
+            .giving([key("releases", List)])
+            .untrusted(),
+        Tool::performing("doctor", Oar, "doctor", Read, READS)
+            .taking([optional_release("The release; without one, what every release needs is checked")])
+            .giving([key("checked_at", Text), key("findings", List)])
             .untrusted(),
     ]
 }

@@ -76,6 +76,43 @@ const REFERENCE: &[(&str, &[&str])] = &[
     ("jobctl_run_command", &["command: string", "args: string = \"\""]),
     ("get_command_help", &["cli: string", "command: string = \"\""]),
     ("get_run", &["run_id: string", "offset: integer = null", "stop: bool = false"]),
+    ("release_plan", &["release: string"]),
+    ("release_advance", &["release: string"]),
+    (
+        "release_decide",
+        &[
+            "release: string",
+            "node: string",
+            "verdict: string|null = null",
+            "reason: string|null = null",
+            "evidence: string|null = null",
+            "withdraw: bool = false",
+        ],
+    ),
+    (
+        "release_waive",
+        &[
+            "release: string",
+            "task: string",
+            "reason: string|null = null",
+            "until: string|null = null",
+            "withdraw: bool = false",
+        ],
+    ),
+    (
+        "release_hold",
+        &[
+            "release: string|null = null",
+            "reason: string|null = null",
+            "until: string|null = null",
+            "all: bool = false",
+            "withdraw: bool = false",
+        ],
+    ),
+    ("release_consent_plan", &["release: string", "task: string"]),
+    ("release_timeline", &["release: string"]),
+    ("releases_overview", &[]),
+    ("doctor", &["release: string|null = null"]),
 ];
 
 /// Spec 05 §7.7, and the tools that came later.
@@ -88,6 +125,11 @@ const READ_ONLY: &[&str] = &[
     "oar_get_issues",
     "oar_get_task_blocker",
     "get_command_help",
+    "release_plan",
+    "release_consent_plan",
+    "release_timeline",
+    "releases_overview",
+    "doctor",
 ];
 const DESTRUCTIVE: &[&str] = &[
     "oar_push_to_cdn_staging",
@@ -100,6 +142,7 @@ const DESTRUCTIVE: &[&str] = &[
     "oarctl_run_command",
     "jobctl_run_command",
     "oar_add_qe_approval",
+    "release_advance",
 ];
 const IDEMPOTENT: &[&str] = &[
     "oar_create_test_report",
@@ -107,6 +150,9 @@ const IDEMPOTENT: &[&str] = &[
     "mcp_cache_invalidate",
     "mcp_cache_warm",
     "get_run",
+    "release_decide",
+    "release_waive",
+    "release_hold",
 ];
 const CLOSED_WORLD: &[&str] = &["mcp_cache_stats", "mcp_cache_invalidate", "get_command_help", "get_run"];
 
@@ -188,6 +234,15 @@ fn every_tool_and_every_parameter_is_described_and_every_operation_exists() {
         if let Kind::Command { program, command } = tool.kind {
             assert!(row(program, command).is_some(), "{name}");
         }
+        if tool.kind == Kind::Operation {
+            let schema = tool.operation().unwrap().arguments();
+            for parameter in tool.parameters.iter().filter(|parameter| parameter.name != "release") {
+                let pointer = format!("/properties/{}", parameter.name);
+                assert!(schema.pointer(&pointer).is_some(), "{name}: {}", parameter.name);
+            }
+            let has_dry_run = tool.operation().unwrap().has_dry_run();
+            assert!(has_dry_run || !tool.is_dry && tool.decides.is_none(), "{name}");
+        }
         assert_eq!(tool.operation.is_some(), tool.operation().is_some(), "{name}");
         for parameter in &tool.parameters {
             assert!(tool.describe(parameter).len() > 3, "{name}: {}", parameter.name);
@@ -222,9 +277,23 @@ fn no_definition_names_an_option() {
 fn the_scope_is_that_of_the_effect() {
     use oar_core::operations::Effect;
     for tool in catalogue() {
-        let Kind::Command { program, .. } = tool.kind else { continue };
-        let effect = tool.operation().unwrap().about.effect;
+        if !matches!(tool.kind, Kind::Command { .. } | Kind::Operation) {
+            continue;
+        }
+        let about = tool.operation().unwrap().about;
+        let (program, effect) = (about.program, about.effect);
+        if tool.kind == Kind::Operation {
+            assert_eq!(tool.hints.read_only, tool.is_dry || effect == Effect::Reads, "{}", tool.name);
+            // What only a person may run, a model only asks for; a hold stops everything, and needs no word.
+            let is_for_people = about.for_people && !tool.is_dry;
+            assert_eq!(tool.decides.is_some(), is_for_people, "{}", tool.name);
+            let whole = (tool.name != "release_hold").then_some(Decides::Always);
+            assert!(!is_for_people || whole.is_none_or(|whole| tool.decides == Some(whole)), "{}", tool.name);
+        } else {
+            assert!(!about.for_people, "{}", tool.name);
+        }
         match effect {
+            _ if tool.is_dry => assert_eq!(tool.scope, AccessScope::Read, "{}", tool.name),
             Effect::Critical => assert_eq!(tool.scope, AccessScope::Critical, "{}", tool.name),
             Effect::Writes if matches!(program, Program::Job | Program::Jobctl) => {
                 assert_eq!(tool.scope, AccessScope::Jobs, "{}", tool.name);
@@ -262,9 +331,38 @@ fn the_daily_profile_is_small() {
 }
 
 #[test]
+fn the_profile_of_the_engine_is_small_and_does_nothing_that_asks_a_person() {
+    let caller = caller(Profile::Engine, &AccessScope::ALL);
+    let listed: Vec<_> = offered(&caller, &Switches { generic: true, ..Switches::default() }).collect();
+    assert!(listed.len() <= 15 && listed.len() == profiles::ENGINE.len(), "{}", listed.len());
+    let definitions: Vec<_> = listed.iter().map(|tool| tool.definition()).collect();
+    let size = serde_json::to_vec(&json!({ "tools": definitions })).unwrap().len();
+    assert!(size <= 12 * 1024, "{size} bytes");
+    for tool in listed {
+        assert!(!matches!(tool.scope, AccessScope::Critical | AccessScope::Jobs | AccessScope::Generic));
+        assert!(tool.starts_jobs.is_none(), "{}", tool.name);
+    }
+}
+
+#[test]
+fn the_document_knows_profiles_tools_and_verdicts() {
+    use oar_core::config::{MCP_PROFILES, MCP_SHORT_TOOLS};
+    use oar_core::statebox::Verdict;
+    for name in MCP_PROFILES {
+        assert!(!matches!(name.parse(), Ok(Profile::Only(_)) | Err(_)), "{name}");
+    }
+    let short: Vec<_> = catalogue().iter().map(|tool| tool.name).filter(|name| !name.contains('_')).collect();
+    assert_eq!(short, MCP_SHORT_TOOLS);
+    let verdict = json!({ "release": "4.19.1", "node": "promotion", "verdict": "acept" });
+    let error = check("release_decide", verdict).unwrap_err();
+    assert!(Verdict::ALL.iter().all(|verdict| error.contains(verdict.text())), "{error}");
+}
+
+#[test]
 fn profiles_are_read() {
     assert_eq!("reference".parse(), Ok(Profile::Reference));
     assert_eq!(" daily ".parse(), Ok(Profile::Daily));
+    assert_eq!("engine".parse(), Ok(Profile::Engine));
     let some: Profile = "oar_stage_testing, oar_drop_bugs".parse().unwrap();
     assert!(some.has("oar_drop_bugs") && some.has("get_run") && !some.has("oar_take_ownership"));
     let error = "oar_stage_testin".parse::<Profile>().unwrap_err().to_string();
@@ -278,8 +376,8 @@ fn who_may_not_is_not_offered() {
         offered(caller, switches).map(|tool| tool.name).collect()
     };
     let everything = caller(Profile::Reference, &AccessScope::ALL);
-    assert_eq!(names(&everything, &Switches { generic: true, ..Switches::default() }).len(), 37);
-    assert_eq!(names(&everything, &Switches::default()).len(), 34);
+    assert_eq!(names(&everything, &Switches { generic: true, ..Switches::default() }).len(), 46);
+    assert_eq!(names(&everything, &Switches::default()).len(), 43);
     let reader = caller(Profile::Reference, &[AccessScope::Read]);
     assert!(names(&reader, &Switches::default()).iter().all(|name| named(name).scope == AccessScope::Read));
     let read_only = Switches { read_only: true, generic: true, ..Switches::default() };
@@ -361,6 +459,18 @@ fn wrong_arguments_are_refused_with_what_was_expected() {
             "did you mean `Pass`?",
         ),
         ("discover_active_releases", json!({ "release": release }), "It has no parameters."),
+        (
+            "release_decide",
+            json!({ "release": release, "node": "promoton", "verdict": "accept" }),
+            "did you mean `promotion`?",
+        ),
+        (
+            "release_waive",
+            json!({ "release": release, "task": "stage-testing", "until": "tomorrow" }),
+            "2026-07-31T12:00:00Z",
+        ),
+        ("release_consent_plan", json!({ "release": release, "task": "stage-testing" }), "needs no consent"),
+        ("release_hold", json!({ "all": "yes" }), "expected true or false"),
         ("get_command_help", json!({ "cli": "oarctrl" }), "did you mean `oarctl`?"),
         ("get_run", json!({ "run_id": "a", "offset": -1 }), "expected a whole number such as 8000"),
         ("get_run", json!({ "run_id": "a", "offset": "8000" }), "it is text; expected a whole number"),
@@ -437,12 +547,49 @@ fn arguments_become_words_that_are_never_read_as_options() {
 }
 
 #[test]
+fn a_tool_that_performs_an_operation_has_its_arguments_and_its_command_line() {
+    for (name, arguments, expected, line) in [
+        ("release_plan", json!({ "release": "4.19.1" }), json!({}), "--release=4.19.1 drive"),
+        ("release_advance", json!({ "release": "4.19.1" }), json!({}), "--release=4.19.1 drive --once"),
+        ("doctor", json!({}), json!({}), "doctor"),
+        (
+            "release_hold",
+            json!({ "all": true, "reason": "freeze" }),
+            json!({ "all": true, "reason": "freeze", "withdraw": false }),
+            "hold --reason=freeze --all",
+        ),
+        (
+            "release_decide",
+            json!({ "release": "4.19.1", "node": "promotion", "verdict": "wait", "reason": "--yes" }),
+            json!({ "node": "promotion", "verdict": "wait", "reason": "--yes", "withdraw": false }),
+            "--release=4.19.1 decide --reason=--yes -- promotion wait",
+        ),
+        (
+            "release_consent_plan",
+            json!({ "release": "4.19.1", "task": "drop-bugs" }),
+            json!({ "task": "drop-bugs", "dry_run": true }),
+            "--release=4.19.1 consent -- drop-bugs",
+        ),
+    ] {
+        let tool = named(name);
+        let arguments = check(name, arguments).unwrap();
+        assert_eq!(tool.operation_arguments(&arguments), expected, "{name}");
+        assert_eq!(tool.words(&arguments).join(" "), line, "{name}");
+    }
+    let hold =
+        |arguments: Value| named("release_hold").is_decision(&check("release_hold", arguments).unwrap());
+    assert!(hold(json!({ "release": "4.19.1", "withdraw": true })));
+    assert!(!hold(json!({ "release": "4.19.1", "reason": "a defect" })));
+}
+
+#[test]
 fn no_tool_gives_consent() {
     for tool in catalogue() {
         let arguments = tool.parameters.iter().map(|parameter| (parameter.name.to_owned(), json!(true)));
         let words = tool.words(&Arguments(arguments.collect()));
         assert!(!words.iter().any(|word| word.contains("yes") || word == "-y"), "{}: {words:?}", tool.name);
-        assert!(!matches!(tool.kind, Kind::Command { command: "consent", .. }));
+        let gives = tool.operation().is_some_and(|row| row.about.command == "consent");
+        assert!(!gives || (tool.is_dry && tool.kind == Kind::Operation), "{}", tool.name);
     }
 }
 

@@ -51,6 +51,17 @@ struct Put {
     text: String,
 }
 
+/// Who runs the commands in a part of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doer {
+    /// The caller, or a person.
+    Caller,
+    /// The engine.
+    Engine,
+    /// The engine has run them.
+    Done,
+}
+
 /// A command in a text: what stands in its place where a tool does it, and otherwise the command; and the token after it.
 type Mention = (Result<Put, String>, usize);
 
@@ -108,7 +119,10 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// What a document says itself: its error and next steps, and why tasks wait.
-    fn document(&self, document: &mut Value) {
+    pub(crate) fn document(&self, document: &mut Value) {
+        if self.tool.kind == Kind::Operation {
+            return self.steps(document, Doer::Caller);
+        }
         let speak = |value: &mut Value| {
             if let Value::String(text) = value {
                 *text = self.put(text);
@@ -132,11 +146,43 @@ impl<'a> Vocabulary<'a> {
         }
     }
 
+    /// The errors, next steps and commands anywhere in the result of an operation.
+    fn steps(&self, value: &mut Value, doer: Doer) {
+        match value {
+            Value::Array(values) => values.iter_mut().for_each(|value| self.steps(value, doer)),
+            Value::Object(fields) => {
+                let is_run = fields.get("do").is_some_and(|what| what == "run");
+                let doer = if is_run { Doer::Engine } else { doer };
+                for (name, value) in fields {
+                    match (name.as_str(), value, doer) {
+                        ("error" | "next", Value::String(text), _)
+                        | ("command", Value::String(text), Doer::Caller) => *text = self.put(text),
+                        ("command", Value::String(text), Doer::Engine) => *text = self.engine_step(text),
+                        ("now", value, _) => self.steps(value, Doer::Engine),
+                        ("runs", value, _) => self.steps(value, Doer::Done),
+                        (_, value, _) => self.steps(value, Doer::Caller),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A command that the engine runs: as the tool that does the same, otherwise as a part of a pass.
+    fn engine_step(&self, command: &str) -> String {
+        let (put, by_person) = self.found(command);
+        match self.tool_for(Program::Oar, "drive --once") {
+            _ if by_person.is_empty() => put,
+            Some(pass) => format!("`{}` does it", pass.name),
+            None => self.put(command),
+        }
+    }
+
     /// A task that can be done now, and who does it.
     fn step(&self, task: &str) -> String {
         let who = match (self.tool_for(Program::Oar, task), row(Program::Oar, task)) {
             (Some(tool), _) => format!("call {}", tool.name),
-            (None, Some(_)) => format!("a person runs `oar {task}`"),
+            (None, Some(_)) => format!("a person runs `oar -r RELEASE {task}`"),
             (None, None) => match self.tool_for(Program::Oar, "task set") {
                 Some(tool) => format!("a person judges it, and {} records the verdict", tool.name),
                 None => "a person judges it".to_owned(),
@@ -146,8 +192,11 @@ impl<'a> Vocabulary<'a> {
     }
 
     fn tool_for(&self, program: Program, command: &str) -> Option<&'static Tool> {
+        // A dry run does not do what the command does.
         let does = |tool: &&Tool| {
-            tool.operation.is_some_and(|(of, name)| of == program && name == command) && (self.offers)(tool)
+            tool.operation.is_some_and(|(of, name)| of == program && name == command)
+                && !tool.is_dry
+                && (self.offers)(tool)
         };
         catalogue().iter().find(does)
     }
@@ -521,10 +570,46 @@ mod tests {
         assert_eq!(
             next(&|_| false),
             json!([
-                "stage-testing: a person runs `oar stage-testing`",
+                "stage-testing: a person runs `oar -r RELEASE stage-testing`",
                 "analyze-candidate-build: a person judges it",
             ])
         );
+    }
+
+    #[test]
+    fn the_commands_of_a_plan_are_tools_the_engine_s_or_a_person_s() {
+        let document = || {
+            json!({
+                "now": [{"command": "oar -r 4.19.1 take-ownership -e ADDRESS"}],
+                "people": [
+                    {"command": "oar -r 4.19.1 decide analyze-promoted-build VERDICT --reason TEXT"},
+                    {"command": "oar -r 4.19.1 consent push-to-cdn-staging"},
+                ],
+                "nodes": [{"to_do": {"do": "run", "command": "oar -r 4.19.1 stage-testing --again"}}],
+                "runs": [{"command": "oar -r 4.19.1 drop-bugs"}],
+                "findings": [{"next": "Name a release: `oar -r RELEASE doctor`."}],
+            })
+        };
+        let of = |offers: &dyn Fn(&Tool) -> bool| {
+            let mut document = document();
+            Vocabulary::new(tool("release_plan").unwrap(), offers).document(&mut document);
+            document
+        };
+        let all = of(&is_no_runner);
+        assert_eq!(all["now"][0]["command"], "`oar_take_ownership` (release 4.19.1, email ADDRESS)");
+        assert_eq!(
+            all["people"][0]["command"],
+            "`release_decide` (release 4.19.1, node analyze-promoted-build, verdict VERDICT, reason TEXT)"
+        );
+        let consent = all["people"][1]["command"].as_str().unwrap();
+        assert!(consent.contains("A person does that at a terminal: `oar -r 4.19.1 consent"), "{consent}");
+        assert_eq!(all["nodes"][0]["to_do"]["command"], "`release_advance` does it");
+        assert_eq!(all["runs"], document()["runs"]);
+        assert_eq!(all["findings"][0]["next"], "Name a release: `doctor` (release RELEASE).");
+        let engine = of(&|tool| tool.name == "release_advance");
+        assert_eq!(engine["now"][0]["command"], "`release_advance` does it");
+        let nothing = of(&|_| false)["now"][0]["command"].to_string();
+        assert!(nothing.contains("A person does that at a terminal"), "{nothing}");
     }
 
     /// What a service or a person has written may stand in it.

@@ -129,10 +129,15 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: 
             return refusal.into_response();
         }
     };
+    let caller = request.extensions().get::<Arc<Caller>>().map(|caller| caller.name.clone());
     let response = Sessions::with_place(place, next.run(request)).await;
     if response.status() == StatusCode::FORBIDDEN {
         // The protocol library checks both names again.
-        refused(&Refusal::new(Reason::Origin));
+        let refusal = Refusal::new(Reason::Origin);
+        refused(&match &caller {
+            Some(caller) => refusal.of_caller(caller),
+            None => refusal,
+        });
     }
     holding(response, (turn, in_use))
 }

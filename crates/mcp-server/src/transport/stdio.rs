@@ -198,11 +198,14 @@ fn parsed(line: &[u8]) -> Result<Option<RxJsonRpcMessage<RoleServer>>, Value> {
     let Ok(value) = serde_json::from_slice::<Value>(line) else {
         return Err(refused(PARSE_ERROR, "the line is no JSON", &Value::Null));
     };
+    let method = value.get("method");
     match value.get("id") {
         // Notifications have no answer, not even unknown ones.
-        None if value.get("method").is_some_and(Value::is_string) => Ok(None),
+        None if method.is_some_and(Value::is_string) => Ok(None),
         id => {
-            let id = id.filter(|id| id.is_string() || id.is_number()).unwrap_or(&Value::Null);
+            // The id of an answer is that of a request of ours.
+            let id = id.filter(|id| method.is_some() && (id.is_string() || id.is_number()));
+            let id = id.unwrap_or(&Value::Null);
             Err(refused(INVALID_REQUEST, "the line is no message of JSON-RPC", id))
         }
     }
@@ -265,7 +268,8 @@ mod tests {
             ("{\"jsonrpc\":\"2.0\",\"id\":7,", -32700, Value::Null),
             (deep.as_str(), -32700, Value::Null),
             (long.as_str(), -32600, Value::Null),
-            ("{\"jsonrpc\":\"2.0\",\"id\":7}", -32600, json!(7)),
+            ("{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":5}", -32600, json!(7)),
+            ("{\"jsonrpc\":\"2.0\",\"id\":7}", -32600, Value::Null),
             ("[1, 2]", -32600, Value::Null),
             ("5", -32600, Value::Null),
         ] {

@@ -146,11 +146,10 @@ impl Clients {
 
     /// The company directory; it connects at the first look-up.
     pub fn directory(&self) -> LdapClient {
-        let http = self.settings.http();
         let settings = LdapSettings {
             url: self.base(Service::Ldap),
-            timeout: http.timeout,
-            ca_bundle: http.ca_bundle.clone(),
+            timeout: self.http.timeout(),
+            ca_bundle: self.settings.http().ca_bundle.clone(),
         };
         LdapClient::new(settings, self.http.activity())
     }
@@ -440,7 +439,7 @@ impl Clients {
         Ok(Self::new(self.settings.clone(), self.http.hurried(timeout)?))
     }
 
-    /// Looks whether the host of `service` answers at all. The staging catalog is asked through its proxy.
+    /// Looks whether the host of `service` answers at all, within some seconds. The staging catalog is asked through its proxy.
     pub async fn reach(&self, service: Service) -> Result<Reached, ClientError> {
         let address = match service {
             Service::ReleaseController => self.settings.endpoints().release_controller(Arch::Amd64)?,

@@ -39,7 +39,6 @@ mod write;
 
 pub use factory::{ClientError, Clients};
 pub use reach::Reached;
-use write::begin;
 pub use write::{Attempt, Written, attempt, attempt_again, ensure, write_or_look};
 /// The effect of a write that reads before it writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! Looks whether a host answers at all: its name, its certificate, the way to it, and its clock.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use url::Url;
 
@@ -19,9 +21,17 @@ pub struct Reached {
 /// Asks for the page at `address`. Every answer counts, except one that says that the service is out of order, or that a
 /// proxy stands in between.
 pub(super) async fn reach(http: &Http, service: Service, address: Url) -> Result<Reached, ServiceError> {
+    const OPERATION: &str = "reach the host";
     let host = address.host_str().unwrap_or_default().to_owned();
-    let call = Call::get(service, "reach the host", address).about(host).page().body_limit(BODY_LIMIT);
-    let reply = http.send(call).await?;
+    let call = Call::get(service, OPERATION, address).about(host.clone()).page().body_limit(BODY_LIMIT);
+    let reply = match tokio::time::timeout(PATIENCE, http.send(call)).await {
+        Ok(reply) => reply?,
+        Err(_) => {
+            let words = format!("no answer within {} s", PATIENCE.as_secs());
+            let error = ServiceError::new(service, OPERATION, ServiceErrorKind::Unavailable, words);
+            return Err(ServiceError { subject: Some(host), ..error });
+        }
+    };
     match reply.failure_kind() {
         Some(kind @ (ServiceErrorKind::Unavailable | ServiceErrorKind::RateLimited)) => {
             Err(reply.failure(kind, reply.words()))
@@ -30,6 +40,8 @@ pub(super) async fn reach(http: &Http, service: Service, address: Url) -> Result
     }
 }
 
+/// How long a host may take, repetitions included.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// The largest page that is read, in bytes; indexes of mirrors are long.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
@@ -69,5 +81,9 @@ mod tests {
         assert!(answer(page).await.unwrap().clock_ahead.is_some());
         let page = ResponseTemplate::new(200).insert_header("date", "yesterday");
         assert_eq!(answer(page).await.unwrap().clock_ahead, None);
+        let page = ResponseTemplate::new(200)
+            .insert_header("date", "Thu, 01 Jan 2026 00:00:00 GMT")
+            .insert_header("age", "3600");
+        assert_eq!(answer(page).await.unwrap().clock_ahead, None, "a cache answered, with an older time");
     }
 }

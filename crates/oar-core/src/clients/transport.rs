@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Reply, join};
+use crate::permit::Barrier;
 use crate::service::Service;
 
 /// The operation of a request, for errors; it is in the request's extensions.
@@ -87,6 +88,7 @@ impl Transport {
             .cloned()
             .unwrap_or_else(|| Purpose { operation: "send a request", subject: parts.uri.path().to_owned() });
         let reads = parts.extensions.get::<OnlyReads>().is_some();
+        let barrier = parts.extensions.get::<Barrier>().cloned();
         let rejected = |detail| purpose.error(self.service, ServiceErrorKind::Rejected, detail);
         let address = parts.uri.to_string();
         let url = match &self.base {
@@ -106,7 +108,8 @@ impl Transport {
         let mut call = Call::new(self.service, purpose.operation, parts.method, url)
             .about(purpose.subject)
             .headers(headers)
-            .body(body.to_bytes());
+            .body(body.to_bytes())
+            .behind(barrier);
         if reads {
             call = call.read();
         }

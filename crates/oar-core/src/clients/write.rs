@@ -1,25 +1,7 @@
 //! Writes whose answer may not show whether they took effect.
 
 use super::Effect;
-use crate::error::{ErrorClass, ServiceError, ServiceErrorKind};
-use crate::permit::WritePermit;
-use crate::service::Service;
-
-/// Asks the permit before a write is sent; every write of a client begins so. Files of the state (`clients/github`) do
-/// not: what is recorded of a release may be written while it is held.
-///
-/// # Errors
-///
-/// Nothing may begin now ([`ServiceErrorKind::Held`]), or it cannot be found out; nothing was sent.
-pub(super) async fn begin(permit: &WritePermit, service: Service) -> Result<(), ServiceError> {
-    permit.begin().await.map_err(|closed| {
-        let kind = match closed.class {
-            ErrorClass::Blocked => ServiceErrorKind::Held,
-            _ => ServiceErrorKind::Unavailable,
-        };
-        ServiceError { hint: closed.hint, ..ServiceError::new(service, "begin a change", kind, closed.text) }
-    })
-}
+use crate::error::{ServiceError, ServiceErrorKind};
 
 /// The written value, and how it is known to be there.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -130,6 +130,19 @@ impl Document {
         section.map(|section| section.keys().map(String::as_str).collect()).unwrap_or_default()
     }
 
+    /// Refuses a section of another form than an object with names, of which nothing would be known; `key` is one of its keys.
+    pub(super) fn check_section(&self, path: &[&str], key: &Key) -> Result<(), ConfigError> {
+        let Some((first, rest)) = path.split_first() else { return Ok(()) };
+        let section = rest.iter().try_fold(self.root.get(*first), |section, part| Some(section?.get(*part)));
+        match section.flatten() {
+            Some(section) if !(section.is_object() || section.is_null()) => {
+                let problem = format!("is {} instead of an object with a name for each", kind(section));
+                Err(key.unusable(&["<name>"], problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The text at `key`, parsed; `None` when it is absent.
     pub(super) fn parsed<T: FromStr>(&self, key: &Key, names: &[&str]) -> Result<Option<T>, ConfigError> {
         let Some(text) = self.checked(key, names)? else { return Ok(None) };

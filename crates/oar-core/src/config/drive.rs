@@ -43,8 +43,9 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// A value is neither `auto`, `ask` nor `never`.
+    /// A value is neither `auto`, `ask` nor `never`, or the section is no object: what the team wants is not known then.
     pub fn drive_policy(&self) -> Result<DrivePolicy, ConfigError> {
+        self.check_section(&["drive"], &keys::DRIVE)?;
         let mut policy = DrivePolicy::default();
         for name in self.names(&["drive"]) {
             if let Some(leave) = self.parsed(&keys::DRIVE, &[name])? {
@@ -66,6 +67,10 @@ mod tests {
         let policy = of(r#"{"drive": {"stage-testing": "auto", "take-ownership": "never"}}"#).unwrap();
         assert_eq!(policy.0.get("stage-testing"), Some(&Leave::Auto));
         assert_eq!(policy.0.get("take-ownership"), Some(&Leave::Never));
+        for text in [r#"{"drive": "never"}"#, r#"{"drive": ["never"]}"#] {
+            assert!(of(text).unwrap_err().to_string().contains("instead of an object"), "{text}");
+        }
+        assert_eq!(of(r#"{"drive": null}"#).unwrap(), DrivePolicy::default());
         let error = of(r#"{"drive": {"stage-testing": "yes"}}"#).unwrap_err().to_string();
         assert!(error.contains("`drive.stage-testing` is neither `auto`, `ask` nor `never`"), "{error}");
         assert!(of(r#"{"drive": {"stage-testing": true}}"#).is_err());

@@ -241,7 +241,8 @@ variables! {
     OAR_INTENT_LEASE = Variable::new(
         "OAR_INTENT_LEASE",
         "the time in seconds (120 to 86400) in which only the program that recorded the start of a job may start it, and \
-         only the one that announced a comment of jira-notificator may write it; 0 only if no other program does that",
+         only the one that announced a comment of jira-notificator or a message of drive may write it; 0 only if no other \
+         program does that",
         "optional",
     ).or("600");
     REGISTRY_AUTH_FILE = Variable::new(

@@ -60,13 +60,7 @@ impl Document {
     ///
     /// One of them is not complete, or cannot be used: whether there is a freeze is not known then.
     pub fn freezes(&self) -> Result<Vec<DatedFreeze>, ConfigError> {
-        if let Some(section) = self.root().get("freezes")
-            && !(section.is_object() || section.is_null())
-        {
-            let problem =
-                format!("is {} instead of an object with a name for each", super::document::kind(section));
-            return Err(keys::FREEZE_FROM.unusable(&["<name>"], problem));
-        }
+        self.check_section(SECTION, &keys::FREEZE_FROM)?;
         self.freeze_names().into_iter().map(|name| self.freeze(name)).collect()
     }
 }

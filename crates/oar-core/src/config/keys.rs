@@ -256,11 +256,11 @@ keys! {
         "what that caller may do, with commas between the scopes: release:read, release:write, release:critical, jobs:run, \
          admin:generic", "release:read,release:write";
     MCP_PROFILE = ["mcp", "callers", NAME, "profile"], ValueFormat::Tools, Optional,
-        "the tools that the caller is offered: `reference` for all, `daily` for a few, or names of tools with commas between \
-         them; default reference", "daily";
+        "the tools that the caller is offered: `reference` for all, `daily` for a few, `engine` for those that take a release \
+         on, or names of tools with commas between them; default reference", "daily";
     MCP_STANDING_CONSENT = ["mcp", "callers", NAME, "standing_consent"], ValueFormat::Tools, Optional,
-        "the critical tools that the caller may use without a person's consent to each plan, with commas between them; none \
-         without this key", "oar_push_to_cdn_staging";
+        "the tools that the caller may use without asking a person, of those that need consent or record what a person \
+         decides, with commas between them; none without this key", "oar_push_to_cdn_staging";
     MCP_ELICITATION = ["mcp", "callers", NAME, "elicitation"], ValueFormat::YesNo, Optional,
         "whether a form that the caller's program shows to its user counts as a person's consent, `yes` or `no`; default no",
         "no";

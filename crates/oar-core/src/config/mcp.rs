@@ -15,7 +15,10 @@ pub const MCP_SCOPES: [&str; 5] =
     ["release:read", "release:write", "release:critical", "jobs:run", "admin:generic"];
 
 /// The profiles with a name; any other is a list of tools.
-pub const MCP_PROFILES: [&str; 2] = ["reference", "daily"];
+pub const MCP_PROFILES: [&str; 3] = ["reference", "daily", "engine"];
+
+/// The tools whose name is one word.
+pub const MCP_SHORT_TOOLS: [&str; 1] = ["doctor"];
 
 /// The keys of the section.
 const SECTION_KEYS: [&str; 2] = ["callers", "paid_jobs_ask"];
@@ -175,8 +178,9 @@ pub(super) fn are_scopes(list: &str) -> bool {
 pub(super) fn are_tools(list: &str) -> bool {
     split(list).all(|name| {
         let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        // Every tool has a name of several words, so that a misspelt profile is noticed here.
-        (name.contains('_') || MCP_PROFILES.contains(&name)) && name.bytes().all(is_part)
+        // Nearly every tool has a name of several words, so that a misspelt profile is noticed here.
+        let is_known = MCP_PROFILES.contains(&name) || MCP_SHORT_TOOLS.contains(&name);
+        (name.contains('_') || is_known) && name.bytes().all(is_part)
     })
 }
 

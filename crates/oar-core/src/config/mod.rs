@@ -54,7 +54,7 @@ pub use freezes::DatedFreeze;
 pub use jobs::JobSettings;
 pub use location::{find_document, open_document};
 pub use mask::masked;
-pub use mcp::{MCP_PROFILES, MCP_SCOPES, McpCaller};
+pub use mcp::{MCP_PROFILES, MCP_SCOPES, MCP_SHORT_TOOLS, McpCaller};
 pub use network::PYXIS_CONCURRENCY;
 pub use notificator::NotificatorSettings;
 pub use origins::{InvalidOrigin, Origins, RefusedAddress};

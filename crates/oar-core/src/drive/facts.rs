@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use super::case::Case;
 use crate::clients::gitlab::MergeRequestState;
 use crate::clients::release_controller::Phase;
 use crate::error::ErrorClass;
@@ -192,6 +193,8 @@ pub enum Tests {
         by_hand: bool,
         /// When the first test was started.
         since: Option<Timestamp>,
+        /// The case for the person who decides, when everything has ended and the build is not accepted.
+        case: Option<Box<Case>>,
     },
 }
 
@@ -199,6 +202,14 @@ impl Tests {
     /// Whether the build counts as accepted: only while everything has ended (spec 05 §8.4).
     pub fn are_good(&self) -> bool {
         matches!(self, Self::Record { aggregated: true, accepted, by_hand, .. } if *accepted == Some(true) || *by_hand)
+    }
+
+    /// The case for the person who decides.
+    pub fn case(&self) -> Option<&Case> {
+        match self {
+            Self::Record { case, .. } => case.as_deref(),
+            Self::Absent => None,
+        }
     }
 
     /// The verdict in one word.

@@ -7,6 +7,7 @@ use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
+use super::case::Case;
 use super::facts::{
     Alerts, ApprovalsView, BuildData, Fact, FactKey, Facts, JobView, PayloadView, Promotion, Pushes, Seen,
     ShippedView, StageView, Tests, Unknown,
@@ -25,6 +26,7 @@ use crate::operators::shipment::{Environment, Shipment};
 use crate::operators::staging::Staging;
 use crate::prow::names::ResultName;
 use crate::prow::record::{Job as RecordJob, ResultFile};
+use crate::prow::view::BuildView;
 use crate::service::Service;
 use crate::statebox::{State, TaskName};
 use crate::tasks::external_job::{JobPlan, JobStep, describe};
@@ -200,13 +202,22 @@ impl<'a> Looker<'a> {
         })?;
         let starts = record.jobs().flat_map(RecordJob::runs);
         let since = starts.filter_map(|run| run.started()?.parse::<Timestamp>().ok()).min();
-        let tests = Tests::Record {
+        let mut tests = Tests::Record {
             blob: found.sha,
             aggregated: record.is_aggregated(),
             accepted: record.accepted(),
             by_hand: record.is_promoted(),
             since,
+            case: None,
         };
+        if record.is_aggregated()
+            && !tests.are_good()
+            && let Tests::Record { case, .. } = &mut tests
+        {
+            let issues = self.state.map(State::issues).unwrap_or_default();
+            let issues: Vec<String> = issues.into_iter().map(|issue| issue.issue).collect();
+            *case = Some(Box::new(Case::of(&BuildView::of(&record, None), &issues)));
+        }
         Ok((tests, address))
     }
 

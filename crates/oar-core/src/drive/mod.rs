@@ -3,6 +3,7 @@
 //! [`look`] reads the facts that are needed now, [`evaluate`](evaluate::evaluate) says what follows from the StateBox and the
 //! facts, for each node of the table ([`crate::flow::nodes`]), and [`plan`] puts it together. Nothing here writes.
 
+pub mod case;
 pub mod evaluate;
 pub mod facts;
 pub mod look;

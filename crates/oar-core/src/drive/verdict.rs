@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::case::Case;
 use super::facts::FactKey;
 use crate::config::Leave;
 use crate::flow::nodes::{Node, Who};
@@ -188,6 +189,9 @@ pub struct NodePlan {
     pub evidence: Vec<Evidence>,
     /// The fact that is missing.
     pub lacks: Option<Lack>,
+    /// The case of a build whose tests are not accepted, for the person who decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub case: Option<Case>,
     /// The next look, for the program.
     #[serde(skip)]
     pub look_at: Option<Timestamp>,

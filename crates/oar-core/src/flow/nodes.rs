@@ -3,57 +3,13 @@
 //! `oar status`, the gates of commands and the engine (`crate::drive`) read this table. It stands here, below all of them, and
 //! knows only the words of the StateBox; what services say of a node is `drive`'s.
 
-use std::fmt;
-
 use jiff::SignedDuration;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
+pub use crate::statebox::NodeName as Node;
 use crate::statebox::TaskName;
 
-/// A node: a task, or a checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Node {
-    /// A task of the StateBox.
-    Task(TaskName),
-    /// The security alerts of the RHCOS advisory were read. No StateBox can store it as a task (spec 05 §8.2).
-    SecurityAlerts,
-    /// The release is accepted in its stable stream.
-    Promotion,
-    /// The shipment is released to stage.
-    StageRelease,
-    /// The promoted build has a record of its tests.
-    ResultFile,
-    /// Every test of the promoted build has ended.
-    Aggregated,
-    /// The tests of the promoted build are accepted.
-    Accepted,
-    /// The release has shipped.
-    Shipped,
-}
-
 impl Node {
-    /// The name: of a task, that of the StateBox.
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::Task(task) => task.id(),
-            Self::SecurityAlerts => "check-rhcos-security-alerts",
-            Self::Promotion => "promotion",
-            Self::StageRelease => "stage-release",
-            Self::ResultFile => "result-file",
-            Self::Aggregated => "aggregated",
-            Self::Accepted => "accepted",
-            Self::Shipped => "shipped",
-        }
-    }
-
-    /// The task, unless it is a checkpoint.
-    pub fn task(self) -> Option<TaskName> {
-        match self {
-            Self::Task(task) => Some(task),
-            _ => None,
-        }
-    }
-
     /// Its row.
     pub fn row(self) -> &'static Row {
         let [first, ..] = &ROWS;
@@ -61,20 +17,6 @@ impl Node {
         ROWS.iter().find(|row| row.node == self).unwrap_or(first)
     }
 }
-
-impl fmt::Display for Node {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(self.id())
-    }
-}
-
-impl Serialize for Node {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.id())
-    }
-}
-
-crate::schema::text_schema!(Node, "Node", "A task or a checkpoint of a release", one of ROWS.map(|row| row.node.id()));
 
 /// The flows that a node belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -508,6 +450,11 @@ pub static ROWS: [Row; 20] = [
 
 /// The candidate build is judged at once: its record is removed after some days.
 const TAKEN_AFTER_A: &[Edge] = &[usual(T::TakeOwnership), engine(Node::Task(T::CreateTestReport))];
+
+/// The names of all nodes, in the order of the table.
+pub fn names() -> [&'static str; ROWS.len()] {
+    ROWS.map(|row| row.node.id())
+}
 
 /// The tasks that come before `task` for its command: those that it waits for, or that usually come first.
 pub fn prerequisites(task: TaskName) -> impl Iterator<Item = TaskName> {

@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::reply::Reply;
-use crate::error::{ServiceError, ServiceErrorKind};
+use crate::error::{ErrorClass, ServiceError, ServiceErrorKind};
+use crate::permit::{Barrier, WritePermit};
 use crate::service::Service;
 
 /// Whether a request may be sent again after a failure that leaves unknown whether the service acted.
@@ -49,6 +50,7 @@ pub struct Call {
     pub(super) minute_quota: bool,
     pub(super) refusal_wait: Option<fn(&Reply) -> Option<Duration>>,
     pub(super) authorize: Option<Arc<dyn Authorize>>,
+    pub(super) barrier: Option<Barrier>,
 }
 
 impl Call {
@@ -73,6 +75,7 @@ impl Call {
             minute_quota: false,
             refusal_wait: None,
             authorize: None,
+            barrier: None,
         }
     }
 
@@ -188,6 +191,36 @@ impl Call {
     pub fn authorize(mut self, authorize: Arc<dyn Authorize>) -> Self {
         self.authorize = Some(authorize);
         self
+    }
+
+    /// Asks the permit of a write before each attempt, after all waits. Files of the state (`clients/github`) do not: what is
+    /// recorded of a release may be written while it is held.
+    ///
+    /// When nothing may begin now, the error is [`ServiceErrorKind::Held`], and nothing was sent; or
+    /// [`ServiceErrorKind::Unavailable`], when that cannot be found out.
+    #[must_use]
+    pub fn permitted(self, permit: &WritePermit) -> Self {
+        self.behind(permit.barrier())
+    }
+
+    /// The same with what the permit asks.
+    #[must_use]
+    pub fn behind(mut self, barrier: Option<Barrier>) -> Self {
+        self.barrier = barrier;
+        self
+    }
+
+    /// Whether the write may be sent now.
+    pub(super) async fn may_begin(&self) -> Result<(), ServiceError> {
+        let Some(barrier) = &self.barrier else { return Ok(()) };
+        barrier.open().await.map_err(|closed| {
+            let kind = match closed.class {
+                ErrorClass::Blocked => ServiceErrorKind::Held,
+                _ => ServiceErrorKind::Unavailable,
+            };
+            let error = ServiceError::new(self.service, "begin a change", kind, closed.text);
+            ServiceError { hint: closed.hint, ..error }
+        })
     }
 
     pub(super) fn error(&self, kind: ServiceErrorKind, detail: impl Into<String>) -> ServiceError {

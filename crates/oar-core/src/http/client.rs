@@ -318,6 +318,7 @@ impl Http {
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
+        call.may_begin().await?;
         if self.is_too_late(call, Duration::ZERO) {
             let words = "the time limit passed before it was its turn, and nothing was sent";
             return Err(call.error(ServiceErrorKind::Unavailable, words));

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use http::header::{AGE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
@@ -45,8 +45,12 @@ impl Reply {
             .map_err(|_| self.failure(ServiceErrorKind::Malformed, "not UTF-8 text"))
     }
 
-    /// How far the clock of this machine was ahead of the service's when it answered; `None` without a readable `Date`.
+    /// How far the clock of this machine was ahead of the service's when it answered; `None` without a readable `Date`, and
+    /// when a cache answered (`Age`): its `Date` is that of an older answer.
     pub fn clock_ahead(&self) -> Option<SignedDuration> {
+        if self.headers.contains_key(AGE) {
+            return None;
+        }
         let date = self.headers.get(DATE)?.to_str().ok()?;
         let date = jiff::fmt::rfc2822::parse(date).ok()?;
         Some(self.received.duration_since(date.timestamp()))

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::call::Call;
-use super::row::{About, Conclusion, Operation, Program};
+use super::row::{About, Conclusion, Operation, Program, Scope};
 use crate::error::ErrorClass;
 use crate::flow::outcome::TaskError;
 use crate::operators::doctor::{Diagnosis, Subject, examine};
@@ -16,7 +16,7 @@ impl Conclusion for Diagnosis {
 }
 
 const SUMMARY_RELEASE: &str =
-    "Check that everything that the release needs is there, without changing anything";
+    "Check that everything that the release needs is there, or without one what every release needs";
 const SUMMARY_RELEASES: &str =
     "Check that everything that releases and agents need is there, without changing anything";
 const SUMMARY_BUILDS: &str =
@@ -33,11 +33,13 @@ async fn examined(call: &Call, subject: Subject) -> Result<Diagnosis, TaskError>
 pub struct ReleaseDoctor {}
 
 impl Operation for ReleaseDoctor {
-    const ABOUT: About = About::look("doctor", SUMMARY_RELEASE).hints(HINTS);
+    // A release may be named.
+    const ABOUT: About = About { scope: Scope::Named, ..About::look("doctor", SUMMARY_RELEASE).hints(HINTS) };
     type Answer = Diagnosis;
 
     async fn run(self, call: &Call) -> Result<Diagnosis, TaskError> {
-        examined(call, Subject::Release(call.release()?.clone())).await
+        let subject = call.release().map_or(Subject::Releases, |release| Subject::Release(release.clone()));
+        examined(call, subject).await
     }
 }
 

@@ -1,5 +1,8 @@
-//! `drive`: the plan of a release, and taking it on.
+//! `drive`: the plan of a release; and `drive --once`: taking it on.
 
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,49 +14,51 @@ use crate::drive::plan::{self, Care, DrivePlan};
 use crate::error::ErrorClass;
 use crate::flow::interrupt::Signal;
 use crate::flow::outcome::{Refusal, TaskError};
-use crate::statebox::State;
 use crate::statebox::check::decode;
+use crate::statebox::{self, State, TaskName};
+use crate::tasks::statebox_files::StateBoxFiles;
 
-/// The operation, with its arguments.
+/// How many releases are looked at for how long steps usually take.
+const EXAMPLES: usize = 40;
+
+/// The plan, with its arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Drive {
-    /// Only show what stands where, what would be done now, what waits and who must act; the default
-    pub plan: bool,
-    /// Do everything that can be done now and that the policy leaves to the engine
-    pub advance: bool,
     /// A StateBox file to plan from alone: no service is asked, and the facts that are missing are named
     pub offline: Option<File>,
+}
+
+/// One pass, with its arguments.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct DriveOnce {
     /// Show what would be done without doing it
     pub dry_run: bool,
 }
 
-/// The result.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Answer {
-    /// What was done.
-    Advanced(Box<Advanced>),
-    /// What stands where.
-    Plan(Box<DrivePlan>),
-}
-
-impl Answer {
-    /// What stands where.
-    pub fn plan(&self) -> &DrivePlan {
-        match self {
-            Self::Advanced(advanced) => &advanced.plan,
-            Self::Plan(plan) => plan,
-        }
+/// A node that nobody would look at again is a defect of this program.
+impl Conclusion for DrivePlan {
+    fn class(&self) -> Option<ErrorClass> {
+        (!self.defects.is_empty()).then_some(ErrorClass::Failed)
     }
 }
 
-impl Conclusion for Answer {
-    /// A node that nobody would look at again is a defect of this program.
+/// The result of a pass.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Passed {
+    /// What was done.
+    Advanced(Box<Advanced>),
+    /// What would be done.
+    Plan(Box<DrivePlan>),
+}
+
+impl Conclusion for Passed {
     fn class(&self) -> Option<ErrorClass> {
         match self {
             Self::Advanced(advanced) => advanced.class(),
-            Self::Plan(plan) => (!plan.defects.is_empty()).then_some(ErrorClass::Failed),
+            Self::Plan(plan) => plan.class(),
         }
     }
 
@@ -66,44 +71,63 @@ impl Conclusion for Answer {
 }
 
 impl Operation for Drive {
-    const ABOUT: About = About::task(
+    const ABOUT: About = About::look(
         "drive",
-        "Show what stands where in the release and what comes next; with --once, do what can be done now",
+        "Show what stands where in the release, what can be done now, what waits and who must act",
+    )
+    .hints(&["It asks the services, and changes nothing; `oar status` shows what the StateBox alone says."]);
+    type Answer = DrivePlan;
+
+    async fn run(self, call: &Call) -> Result<DrivePlan, TaskError> {
+        let release = call.release()?;
+        let Some(file) = self.offline else {
+            return Ok(advance::planned(call, &advance::policy(call)?, None, Care::Shown).await?.plan);
+        };
+        let state = state_of(file.clone())?;
+        if state.release() != Some(release.to_string().as_str()) {
+            let found = state.release().unwrap_or("no release").escape_debug().to_string();
+            let words = format!("{} is the StateBox of {found}, not of {release}", file.name);
+            return Err(Refusal::new(ErrorClass::Usage, words)
+                .with_hint("Name the StateBox file of the release.")
+                .into());
+        }
+        Ok(plan::offline(release, &state, &file.name, call.clock().now()))
+    }
+}
+
+impl Operation for DriveOnce {
+    const ABOUT: About = About::task(
+        "drive --once",
+        "Do everything in the release that can be done now and that the policy leaves to the engine",
         Effect::Writes,
     )
     .hints(&[
-        "Without --once it changes nothing; `oar status` shows what the StateBox alone says.",
-        "With --once the section `drive` of the configuration document says what is done without asking.",
+        "The section `drive` of the configuration document says what is done without asking.",
+        "What needs a consent is done only when a person has recorded one.",
     ]);
-    type Answer = Answer;
+    type Answer = Passed;
 
-    async fn run(self, call: &Call) -> Result<Answer, TaskError> {
-        let release = call.release()?;
-        let is_odd =
-            [self.plan, self.advance, self.offline.is_some()].into_iter().filter(|given| *given).count() > 1;
-        if is_odd {
-            return Err(
-                Refusal::new(ErrorClass::Usage, "plan, advance and offline exclude each other").into()
-            );
-        }
-        if let Some(file) = self.offline {
-            let state = state_of(file.clone())?;
-            if state.release() != Some(release.to_string().as_str()) {
-                let found = state.release().unwrap_or("no release").escape_debug().to_string();
-                let words = format!("{} is the StateBox of {found}, not of {release}", file.name);
-                return Err(Refusal::new(ErrorClass::Usage, words)
-                    .with_hint("Name the StateBox file of the release.")
-                    .into());
-            }
-            let now = call.clock().now();
-            return Ok(Answer::Plan(Box::new(plan::offline(release, &state, &file.name, now))));
-        }
+    async fn run(self, call: &Call) -> Result<Passed, TaskError> {
         let policy = advance::policy(call)?;
-        if self.advance && !self.dry_run {
-            return Ok(Answer::Advanced(Box::new(advance::advance(call, &policy).await?)));
+        if self.dry_run {
+            return Ok(Passed::Plan(Box::new(
+                advance::planned(call, &policy, None, Care::Shown).await?.plan,
+            )));
         }
-        Ok(Answer::Plan(Box::new(advance::planned(call, &policy, None, Care::Shown).await?.plan)))
+        Ok(Passed::Advanced(Box::new(advance::advance(call, &policy).await?)))
     }
+}
+
+/// How long steps usually take, from the newest releases of all y-streams; nothing of what cannot be read.
+pub async fn usual_durations(call: &Call) -> BTreeMap<TaskName, SignedDuration> {
+    let read = StateBoxFiles::new(call.clients().clone()).newest(EXAMPLES).await;
+    let files = read.unwrap_or_else(|error| {
+        tracing::debug!("how long steps usually take is not known: {}", error.inner());
+        Vec::new()
+    });
+    let states: Vec<State> =
+        files.into_iter().filter_map(|(_, text)| State::parse(&text.ok()?).ok()).collect();
+    statebox::usual_durations(&states)
 }
 
 /// The state that a file holds.

@@ -66,7 +66,7 @@ impl Conclusion for Answer {}
 impl Operation for Hold {
     const ABOUT: About = About::task(
         "hold",
-        "Hold the release, or every release: no command, agent or bot begins anything until it is withdrawn",
+        "Hold the release, or every release: no command, agent or bot begins anything for a release until it is withdrawn",
         Effect::Writes,
     )
     .for_people()
@@ -114,6 +114,10 @@ pub(super) fn end(until: Option<Moment>, now: Timestamp) -> Result<(), Refusal> 
 impl Hold {
     /// The hold to be recorded; `None` when holds are withdrawn.
     fn checked(&self, call: &Call) -> Result<Option<NewDecision>, Refusal> {
+        if self.all && call.release().is_ok() {
+            let words = "every release and one release are named; give one of them";
+            return Err(Refusal::new(ErrorClass::Usage, words));
+        }
         if self.withdraw {
             if self.reason.is_some() || self.until.is_some() {
                 let words = "--withdraw takes neither --reason nor --until";

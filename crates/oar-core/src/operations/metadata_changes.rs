@@ -3,7 +3,7 @@
 
 use super::call::Call;
 use super::task_run::Change;
-use crate::error::ErrorClass;
+use crate::error::{Classified as _, ErrorClass};
 use crate::flow::consent::{Allows, Question};
 use crate::flow::outcome::{PlanSummary, Refusal, Step, TaskError};
 use crate::statebox::{MetadataChange, State, StateBox, StateBoxError, TaskName};
@@ -44,20 +44,20 @@ async fn consent(
     matters: &[&MetadataChange],
 ) -> Result<(), TaskError> {
     let release = call.release()?;
-    let refused = |why: &str| {
+    let refused = |class: ErrorClass, why: &str| {
         let values: Vec<String> = matters.iter().map(ToString::to_string).collect();
         let message = format!(
-            "{command} of {release}: ART has changed the build data after the release was owned, pushed or moved: {}; {why}, \
-             nothing was done",
+            "{command} of {release}: ART has changed the build data after the release was owned, pushed or moved: {}; {why}",
             values.join(", ")
         );
-        Refusal::new(ErrorClass::Blocked, message).with_hint(format!(
+        Refusal::new(class, message).with_hint(format!(
             "See whether earlier tasks must be run again for the new values, then run it with `--accept-metadata`: oar -r \
              {release} {command} --accept-metadata"
         ))
     };
     if !call.consent().can_ask() {
-        return Err(refused("there is no terminal to ask on").into());
+        let why = "there is no terminal to ask on, nothing was done";
+        return Err(refused(ErrorClass::Blocked, why).into());
     }
     let step = |change: &&MetadataChange| {
         Step::new("use from now on", change.field.clone()).from(change.from.clone()).to(change.to.clone())
@@ -66,5 +66,5 @@ async fn consent(
     let plan = PlanSummary::new(matters.iter().map(step).collect(), vec![note.to_owned()]);
     let question = Question { command, task, release, plan: &plan, allows: Allows::ChangedData };
     let asked = call.consent().ask_anew(question).await;
-    Ok(asked.map_err(|_| refused("it was not confirmed"))?)
+    Ok(asked.map_err(|why| refused(why.class(), &why.to_string()))?)
 }

@@ -55,7 +55,7 @@ pub use part::Part;
 pub use row::{
     About, Conclusion, Effect, Flows, Interruption, Operation, Outcome, PlanOrResult, Program, Row, Scope,
 };
-pub use table::{TABLE, row};
+pub use table::{TABLE, row, row_of_line};
 pub use task_run::{Change, Options, Prepared, TaskRow, Waits};
 
 use std::time::Duration;

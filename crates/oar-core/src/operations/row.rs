@@ -122,7 +122,8 @@ impl Program {
 pub struct About {
     /// The program that offers it.
     pub program: Program,
-    /// The words after the program's name: `stage-testing`, `issue add`.
+    /// The words after the program's name: `stage-testing`, `issue add`. An option at their end selects the operation among
+    /// those of one command: `drive` only reads, `drive --once` writes.
     pub command: &'static str,
     /// What it does, in one line without a full stop; the first line of its help.
     pub summary: &'static str,
@@ -213,7 +214,16 @@ impl About {
 
     /// The name of the operation in one word, for permissions and tools: `oar_issue_add`.
     pub fn id(&self) -> String {
-        format!("{}_{}", self.program.name(), self.command.replace([' ', '-'], "_"))
+        let words = self.command.split([' ', '-']).filter(|word| !word.is_empty());
+        std::iter::once(self.program.name()).chain(words).collect::<Vec<_>>().join("_")
+    }
+
+    /// The words of the command, and the option that selects this operation among those of the command: `drive` and `once`.
+    pub fn words_and_option(&self) -> (&'static str, Option<&'static str>) {
+        match self.command.split_once(" --") {
+            Some((words, option)) => (words, Some(option)),
+            None => (self.command, None),
+        }
     }
 }
 

@@ -30,6 +30,7 @@ pub const TABLE: &[Row] = &[
     Row::of::<releases::Releases>(),
     Row::of::<status::Status>(),
     Row::of::<drive::Drive>(),
+    Row::of::<drive::DriveOnce>(),
     Row::of::<history::History>(),
     Row::of::<log::Log>(),
     Row::of::<timeline::ReleaseTimeline>(),
@@ -73,4 +74,17 @@ pub const TABLE: &[Row] = &[
 /// The row of a program's command.
 pub fn row(program: Program, command: &str) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.about.program == program && row.about.command == command)
+}
+
+/// The row of a command line: that of the option that is given, otherwise that of the command alone.
+pub fn row_of_line(
+    program: Program,
+    words: &str,
+    is_given: impl Fn(&'static str) -> bool,
+) -> Option<&'static Row> {
+    let option = |row: &&'static Row| row.about.words_and_option().1;
+    let of_command =
+        |row: &&'static Row| row.about.program == program && row.about.words_and_option().0 == words;
+    let all = || TABLE.iter().filter(of_command);
+    all().find(|row| option(row).is_some_and(&is_given)).or_else(|| all().find(|row| option(row).is_none()))
 }

@@ -12,19 +12,19 @@ use crate::clock::stamp;
 use crate::store::Change;
 
 const DRIVE: &str = "drive";
-const THREAD: &str = "thread";
+/// The key of the thread in the file, and of the claim of its first message.
+pub(super) const THREAD: &str = "thread";
 const ASKED: &str = "asked";
 /// How many questions the file keeps; the oldest go first.
 const LIMIT: usize = 60;
-/// How long a question belongs to who claimed it and has not told it.
-const LEASE: SignedDuration = SignedDuration::from_mins(5);
 
 /// A question that was told, or is being told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Asked {
     /// Identifies the question.
     pub key: String,
-    /// The step that waits for the answer.
+    /// The node that it is about, where that was recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
     /// When it was claimed first, `YYYY-MM-DDTHH:MM:SSZ`.
     pub since: String,
@@ -52,6 +52,17 @@ pub struct Telling {
     pub key: String,
     /// The step that waits for the answer, if it is a question.
     pub node: Option<String>,
+}
+
+/// Who tells people.
+#[derive(Debug, Clone, Copy)]
+pub struct Teller<'a> {
+    /// This process, where that can be said.
+    pub process: Option<&'a str>,
+    /// Whether a process is certain to have ended: it tells nothing more.
+    pub ended: fn(&str) -> bool,
+    /// How long a question belongs to who claimed it and has not told it.
+    pub lease: SignedDuration,
 }
 
 /// A question that this process tells now.
@@ -118,35 +129,34 @@ impl State {
             .collect()
     }
 
-    /// Those of `tellings` that nobody has told, and that nobody is telling at `now`. A process that has `ended` tells
-    /// nothing more.
+    /// Those of `tellings` that nobody has told, and that nobody is telling at `now`.
     pub fn untold<'t>(
         &self,
         tellings: &'t [Telling],
         now: Timestamp,
-        ended: fn(&str) -> bool,
+        Teller { ended, lease, .. }: Teller<'_>,
     ) -> Vec<&'t Telling> {
         let asked = self.asked();
         let is_free = |telling: &&Telling| match asked.iter().find(|known| known.key == telling.key) {
             None => true,
             Some(Asked { told: Some(_), .. }) => false,
             Some(known) => {
-                let until = time(known.at.as_deref()).and_then(|at| at.checked_add(LEASE).ok());
+                let until = time(known.at.as_deref()).and_then(|at| at.checked_add(lease).ok());
                 until.is_none_or(|until| until <= now) || known.process.as_deref().is_some_and(ended)
             }
         };
         tellings.iter().filter(is_free).collect()
     }
 
-    /// Claims those of `tellings` that are free ([`State::untold`]) for `process`; they are put into `claimed`.
+    /// Claims those of `tellings` that are free ([`State::untold`]) for `teller`; they are put into `claimed`.
     pub fn claim_questions(
         &mut self,
         tellings: &[Telling],
         now: Timestamp,
-        (process, ended): (Option<&str>, fn(&str) -> bool),
+        teller: Teller<'_>,
         claimed: &mut Vec<Claimed>,
     ) -> Change {
-        let free: Vec<Telling> = self.untold(tellings, now, ended).into_iter().cloned().collect();
+        let free: Vec<Telling> = self.untold(tellings, now, teller).into_iter().cloned().collect();
         let known = self.asked();
         claimed.clear();
         let entries: Vec<Mapping> = free
@@ -162,7 +172,7 @@ impl State {
                     ("since", Node::text(since.unwrap_or_else(|| stamp(now)))),
                     ("at", Node::text(stamp(now))),
                 ]);
-                let more = [("node", node.as_deref()), ("process", process)];
+                let more = [("node", node.as_deref()), ("process", teller.process)];
                 for (name, value) in more.into_iter().filter_map(|(name, value)| Some((name, value?))) {
                     entry.set(name, Node::text(value));
                 }
@@ -248,14 +258,18 @@ mod tests {
         "2026-07-01T10:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minute)
     }
 
+    fn teller(process: &str) -> Teller<'_> {
+        let lease = SignedDuration::from_mins(5);
+        Teller { process: Some(process), ended: |process| process == "ended", lease }
+    }
+
     fn tellings(keys: &[String]) -> Vec<Telling> {
         keys.iter().map(|key| Telling { key: key.clone(), node: Some("stage-testing".to_owned()) }).collect()
     }
 
     fn claim(state: &mut State, keys: &[String], minute: i64) -> Vec<Claimed> {
         let mut claimed = Vec::new();
-        let ended = |process: &str| process == "ended";
-        let _ = state.claim_questions(&tellings(keys), at(minute), (Some("here"), ended), &mut claimed);
+        let _ = state.claim_questions(&tellings(keys), at(minute), teller("here"), &mut claimed);
         claimed
     }
 
@@ -294,10 +308,9 @@ mod tests {
     fn what_was_not_told_is_free_after_the_lease_and_looked_for() {
         let key = ["push".to_owned()];
         let again = [Claimed { key: key[0].clone(), perhaps_since: Some(at(0)) }];
-        let ended = |process: &str| process == "ended";
         let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), at(0));
         let mut claimed = Vec::new();
-        let _ = state.claim_questions(&tellings(&key), at(0), (Some("ended"), ended), &mut claimed);
+        let _ = state.claim_questions(&tellings(&key), at(0), teller("ended"), &mut claimed);
         assert_eq!(claim(&mut read(&state), &key, 0), again, "its process has ended");
         let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), at(0));
         let _ = claim(&mut state, &key, 0);

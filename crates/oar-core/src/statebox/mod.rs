@@ -27,6 +27,7 @@ mod runs;
 mod state;
 mod timeline;
 
+mod usual;
 mod validate;
 mod views;
 mod waits;
@@ -34,7 +35,7 @@ mod waits;
 #[cfg(test)]
 mod tests;
 
-pub use asked::{Asked, Claimed, Telling, Thread};
+pub use asked::{Asked, Claimed, Teller, Telling, Thread};
 pub use bugs::BugList;
 pub use claims::{ClaimView, TaskClaim};
 pub use consents::{CONSENT_LIFETIME, CONSENT_LIMIT, ConsentStanding, ConsentView, NewConsent, Withdrawal};
@@ -56,6 +57,7 @@ pub use outbox::KEPT_LIMIT;
 pub use runs::{HISTORY_LIMIT, ManualStatus, RESULT_LIMIT, RunEnd, RunStart, SET_BY_HAND};
 pub use state::State;
 pub use timeline::{Piece, Share, Stretch, Timeline, Total};
+pub use usual::usual_durations;
 pub use views::{
     IssueView, Metadata, Notification, NotificationState, OpenNotification, RunView, TaskView, Wait,
     WaitHolder, Waiver,

@@ -5,6 +5,8 @@
 //! otherwise nobody. Files of the Python tooling keep only the last start and end of a task, so what is read there is said
 //! in `not_known`.
 
+mod people;
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -149,7 +151,10 @@ impl Reading {
         reading.approved = approval
             .filter(|task| task.status == TaskStatus::Pass)
             .and_then(|task| reading.time(task.completed_at.as_deref(), "the end of change-advisory-status"));
-        if reading.approved.is_none() && approval.is_some_and(|task| task.status == TaskStatus::Pass) {
+        if reading.approved.zip(reading.began).is_some_and(|(approved, began)| approved < began) {
+            reading.approved = None;
+            reading.unknown("when the release was approved: that is before its StateBox was made");
+        } else if reading.approved.is_none() && approval.is_some_and(|task| task.status == TaskStatus::Pass) {
             reading.unknown("when the release was approved");
         }
         for task in &tasks {
@@ -158,6 +163,8 @@ impl Reading {
         for issue in state.issues() {
             reading.take_issue(&issue);
         }
+        reading.take_questions(state, &tasks);
+        reading.take_holds(state);
         reading
     }
 
@@ -203,14 +210,21 @@ impl Reading {
             let Some(from) = self.time(run.started.as_deref(), &format!("the start of {what}")) else {
                 continue;
             };
-            if let Some((since, share)) = waits_since.take() {
+            let waited = waits_since.take();
+            if let Some((since, share)) = waited {
                 self.add(share, &task.name, since, from);
             }
             let until = self.time(run.finished.as_deref(), &format!("the end of {what}"));
             match until {
                 Some(until) => self.add(Share::Tools, &task.name, from, until),
                 None if run.outcome.is_none() && is_last(task, &run.id) => {
-                    self.add(Share::Tools, &task.name, from, self.now);
+                    let lease = lease_of(task, &run.id).unwrap_or(from);
+                    self.add(Share::Tools, &task.name, from, lease.min(self.now));
+                    if lease < self.now {
+                        self.unknown(format!(
+                            "when {what} ended: it was not recorded, and nothing renews its claim"
+                        ));
+                    }
                 }
                 None => self.unknown(format!("when {what} ended: its end was never recorded")),
             }
@@ -218,6 +232,10 @@ impl Reading {
             waits_since = match (run.outcome, until) {
                 (Some(RunOutcome::InProgress), Some(until)) if is_outside => Some((until, Share::Systems)),
                 (Some(RunOutcome::Fail | RunOutcome::Blocked), Some(until)) => Some((until, Share::Person)),
+                // A look that failed changes nothing of what was waited for.
+                (Some(RunOutcome::Unknown | RunOutcome::Interrupted), until) => {
+                    waited.map(|(_, share)| (until.unwrap_or(from), share))
+                }
                 _ => None,
             };
         }
@@ -292,7 +310,7 @@ impl Reading {
         if began < honest && !self.stretches.is_empty() {
             self.unknown("whether times before May 2026 are UTC: programs stored local times as UTC");
         }
-        let until = self.approved.filter(|approved| *approved >= began).unwrap_or(self.now).max(began);
+        let until = self.approved.unwrap_or(self.now).max(began);
         let pieces = pieces(&self.stretches, began, until);
         let totals = Share::ALL.map(|share| {
             let own = pieces.iter().filter(|piece| piece.share == share);
@@ -369,6 +387,12 @@ fn parsed(text: &str) -> Result<i64, jiff::Error> {
 
 fn text(second: i64) -> String {
     Timestamp::from_second(second).map(stamp).unwrap_or_default()
+}
+
+/// Until when the claim of this run of the task lasts.
+fn lease_of(task: &TaskView, id: &str) -> Option<i64> {
+    let claim = task.claim.as_ref().filter(|claim| claim.run == id)?;
+    parsed(&claim.lease_until).ok()
 }
 
 /// Whether the run with this id is the last one of the task.
@@ -454,12 +478,67 @@ mod tests {
         assert_eq!(seconds(&found, Share::Person), 2 * 3600);
         assert_eq!(seconds(&found, Share::Nobody), 3600);
         assert_eq!(found.approved, None);
+        // A look that failed, or was cut off, does not end the wait for the job.
+        let looks = [
+            run("a", "01:00", &at("01:01"), "In Progress"),
+            run("b", "02:00", &at("02:01"), "Unknown"),
+            run("c", "03:00", "null", "Interrupted"),
+        ];
+        let text = file("2026-07-01T00:00:00Z", &task("In Progress", &looks.concat()));
+        let found = timeline(&text, "2026-07-01T06:00:00Z");
+        assert_eq!((seconds(&found, Share::Tools), seconds(&found, Share::Systems)), (120, 5 * 3600 - 120));
+        // A run that goes on, and one that was killed: its claim is not renewed any more.
+        let claim = "  claim:\n    run: a\n    by: lead\n    since: '2026-07-01T01:00:00Z'\n    lease_until: \
+                     '2026-07-01T01:10:00Z'\n";
+        let running = run("a", "01:00", "null", "null") + claim;
+        let text = file("2026-07-01T00:00:00Z", &task("In Progress", &running));
+        for (now, tools, is_known) in [("01:05", 300, true), ("06:00", 600, false)] {
+            let found = timeline(&text, &format!("2026-07-01T{now}:00Z"));
+            assert_eq!(seconds(&found, Share::Tools), tools, "{now}");
+            assert_eq!(found.not_known.is_empty(), is_known, "{found:#?}");
+        }
         // A run whose end was lost does not count as running ever since.
         let lost = [run("a", "01:00", "null", "Interrupted"), run("b", "05:00", &at("05:01"), "Pass")];
         let text = file("2026-07-01T00:00:00Z", &task("Pass", &lost.concat()));
         let found = timeline(&text, "2026-07-01T06:00:00Z");
         assert_eq!(seconds(&found, Share::Tools), 60);
         assert!(found.not_known.iter().any(|what| what.contains("never recorded")), "{found:#?}");
+    }
+
+    #[test]
+    fn questions_and_holds_wait_for_people() {
+        let text = file(
+            "2026-07-01T00:00:00Z",
+            "tasks:\n- name: stage-testing\n  status: In Progress\n  started_at: '2026-07-01T05:00:00Z'\n  completed_at: \
+             null\n  result: x\n  history:\n  - id: a\n    started: '2026-07-01T05:00:00Z'\n    finished: \
+             '2026-07-01T05:01:00Z'\n    by: lead\n    command: stage-testing\n    outcome: Not Started\nissues: \
+             []\ndecisions:\n- id: d1\n  kind: hold\n  reason: wait\n  by: lead\n  at: '2026-07-01T10:00:00Z'\n  until: \
+             '2026-07-01T20:00:00Z'\n  withdrawn:\n    by: lead\n    at: '2026-07-01T11:00:00Z'\n- id: d2\n  kind: hold\n  \
+             reason: wait\n  by: lead\n  at: '2026-07-01T12:00:00Z'\n  until: '2026-07-01T14:00:00Z'\ndrive:\n  asked:\n  \
+             - key: thread\n    since: '2026-07-01T01:00:00Z'\n    told: '2026-07-01T01:00:00Z'\n  - key: a\n    node: \
+             stage-testing\n    since: '2026-07-01T02:00:00Z'\n    told: '2026-07-01T02:00:00Z'\n  - key: b\n    node: \
+             promotion\n    since: '2026-07-01T03:00:00Z'\n    told: '2026-07-01T03:00:00Z'\n  - key: c\n    node: \
+             shipped\n    since: '2026-07-01T23:00:00Z'\n    told: '2026-07-01T23:00:00Z'\n  - key: d\n    since: \
+             '2026-07-01T04:00:00Z'\n    told: '2026-07-01T04:00:00Z'\n",
+        );
+        let found = timeline(&text, "2026-07-02T00:00:00Z");
+        assert_eq!(seconds(&found, Share::Person), (3 + 1 + 2 + 1) * 3600, "{:#?}", found.stretches);
+        for words in ["when the question about promotion was answered", "does not say what they are about"] {
+            assert!(found.not_known.iter().any(|what| what.contains(words)), "{:#?}", found.not_known);
+        }
+    }
+
+    #[test]
+    fn an_approval_before_the_statebox_is_none() {
+        let found = timeline(&file("2026-07-01T09:00:00Z", OLD), "2026-07-01T12:00:00Z");
+        assert_eq!(found.approved.as_deref(), Some("2026-07-01T10:00:00Z"));
+        let found = timeline(&file("2026-07-01T11:00:00Z", OLD), "2026-07-01T12:00:00Z");
+        assert_eq!((found.approved, found.seconds), (None, 3600));
+        assert!(
+            found.not_known.iter().any(|what| what.contains("before its StateBox")),
+            "{:#?}",
+            found.not_known
+        );
     }
 
     #[test]

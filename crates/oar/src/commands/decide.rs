@@ -8,7 +8,8 @@ use crate::report::DryRunArgs;
 /// Record what you decide about a task or checkpoint of the release: accept, reject or wait
 ///
 /// For example that a build is accepted although a test failed. The decision is recorded with who, when and why, and stays in the
-/// history. It changes no status: `oar task set` does that.
+/// history. It changes no status itself; `oar drive --once` and `oarctl drive` record accept and reject of a build as its
+/// result, which `--withdraw` does not undo.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The task or checkpoint, for example analyze-promoted-build

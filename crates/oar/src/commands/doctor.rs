@@ -1,15 +1,21 @@
-use cli_support::{CliError, ExitCode};
+use cli_support::{CliError, ExitCode, Session};
 use oar_core::operations::doctor::ReleaseDoctor;
 
 use crate::release::Release;
 
-/// Check that everything that the release needs is there, without changing anything
+/// Check that everything that the release needs is there, or without one what every release needs
 ///
-/// Looks at the configuration, every token (accepted, scopes, expiry), the Kerberos ticket, rights, channels, hosts and clocks,
-/// in less than ten seconds, and shows a line for each with the next step. Exit code 0: nothing that is needed is missing; 3:
-/// something is; 4: something that is needed could not be looked at.
+/// Changes nothing. Looks at the configuration, every token (accepted, scopes, expiry), the Kerberos ticket, rights,
+/// channels, hosts and clocks, in less than ten seconds, and shows a line for each with the next step. Without a release
+/// it says what was not looked at. Exit code 0: nothing that is needed is missing; 3: something is; 4: something that is
+/// needed could not be looked at.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
+
+/// The same without a release.
+pub(crate) async fn run_for_all(Args {}: Args, session: &Session) -> Result<ExitCode, CliError> {
+    cli_support::doctor(ReleaseDoctor {}, session, &session.call(false)?).await
+}
 
 pub(crate) async fn run(Args {}: Args, release: &Release) -> Result<ExitCode, CliError> {
     cli_support::doctor(ReleaseDoctor {}, &release.session, &release.call(false)?).await

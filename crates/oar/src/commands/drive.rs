@@ -1,24 +1,24 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use cli_support::{CliError, ExitCode, TextStyle, cut, exit_code, files};
-use oar_core::drive::plan::{DrivePlan, FactUnknown, Request};
-use oar_core::drive::verdict::{NodePlan, ToDo, Verdict};
+use cli_support::{CliError, ExitCode, exit_code, files};
+use jiff::{SignedDuration, Timestamp};
+use oar_core::clock::duration_words;
+use oar_core::drive::plan::DrivePlan;
+use oar_core::drive::verdict::Verdict;
 use oar_core::error::ErrorClass;
-use oar_core::operations::advance::{Advanced, RunResult};
-use oar_core::operations::drive::{Answer, Drive};
+use oar_core::flow::wait::{Next, Wait, until};
+use oar_core::operations::advance::Advanced;
+use oar_core::operations::drive::{Drive, DriveOnce, Passed, usual_durations};
 use oar_core::operations::files::{Content, File};
-use unicode_width::UnicodeWidthStr;
 
+use oar_core::statebox::TaskName;
+
+use crate::plan_text::{done, render};
 use crate::release::Release;
 
-/// The width of the plan, in columns.
-const WIDTH: usize = 100;
-/// The column at which the words of a node start.
-const INDENT: usize = 4;
-/// How many lines the words of a node may have.
-const LINES: usize = 3;
-
-/// Show what stands where in the release and what comes next; with --once, do what can be done now
+/// Show what stands where in the release, what can be done now, what waits and who must act
 ///
 /// Without --once nothing is changed. Only the facts are read that a step needs which could go on now. What cannot be
 /// read is unknown, and never counts as done. With --once the steps are run that can be done now, as far as the section
@@ -28,11 +28,14 @@ const LINES: usize = 3;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only show the plan; the default
-    #[arg(long, conflicts_with_all = ["advance", "offline"])]
+    #[arg(long, conflicts_with_all = ["once", "offline"])]
     plan: bool,
     /// Do everything that can be done now and that the policy leaves to the engine
-    #[arg(long = "once", conflicts_with = "offline")]
-    advance: bool,
+    #[arg(long, conflicts_with = "offline")]
+    once: bool,
+    /// Do it again and again until the release has shipped, and show what stands where; Ctrl-C leaves the release to others
+    #[arg(long, conflicts_with_all = ["plan", "once", "offline", "dry_run"])]
+    watch: bool,
     /// Show what would be done without doing it
     #[arg(long)]
     dry_run: bool,
@@ -43,229 +46,145 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, release: &Release) -> Result<ExitCode, CliError> {
     let session = &release.session;
-    let answer = match args.offline {
-        // Whoever gives commands in a conversation is not at this machine.
-        Some(_) if session.behalf.is_some() => {
-            return Err(CliError::usage(
-                "a file cannot be named here: `--offline` reads files of this machine",
-            )
-            .with_hint("Leave `--offline` away."));
-        }
+    let Args { once, watch, dry_run, offline, .. } = args;
+    if watch {
+        return watched(release).await;
+    }
+    if once {
+        let passed = release.perform(DriveOnce { dry_run }).await?;
+        session.ui.json(&passed);
+        return Ok(match &passed {
+            Passed::Plan(plan) => show(plan, release),
+            Passed::Advanced(advanced) => show_pass(advanced, release),
+        });
+    }
+    let plan = match offline {
         Some(path) => {
             let name = path.display().to_string();
             let content = Content(files::read_bytes(&path));
             let call = session.local_call()?.about(release.version.clone())?;
-            let operation = Drive { offline: Some(File { name, content }), ..Drive::default() };
-            session.perform(operation, &call).await?
+            session.perform(Drive { offline: Some(File { name, content }) }, &call).await?
         }
-        None => {
-            let Args { plan, advance, dry_run, .. } = args;
-            release.perform(Drive { plan, advance, dry_run, offline: None }).await?
-        }
+        None => release.perform(Drive::default()).await?,
     };
-    session.ui.json(&answer);
-    if let Answer::Advanced(advanced) = &answer {
-        session.ui.text(done(advanced));
+    session.ui.json(&plan);
+    Ok(show(&plan, release))
+}
+
+fn show(plan: &DrivePlan, release: &Release) -> ExitCode {
+    release.session.ui.text(render(plan));
+    exit_code(plan)
+}
+
+fn show_pass(advanced: &Advanced, release: &Release) -> ExitCode {
+    let ui = &release.session.ui;
+    ui.text(done(advanced));
+    ui.text(render(&advanced.plan));
+    explain(advanced, release);
+    exit_code(advanced)
+}
+
+/// Says what did not work.
+fn explain(advanced: &Advanced, release: &Release) {
+    let ui = &release.session.ui;
+    for run in advanced.runs.iter().filter(|run| run.failed()) {
+        let words = run.detail.as_deref().unwrap_or(run.result.text());
+        let class = run.class.unwrap_or(ErrorClass::Failed);
+        ui.explain(&CliError::new(class, format!("{}: {words}", run.node)));
     }
-    session.ui.text(render(answer.plan()));
-    if let Answer::Advanced(advanced) = &answer {
-        for run in advanced.runs.iter().filter(|run| run.failed()) {
-            let words = run.detail.as_deref().unwrap_or(run.result.text());
-            let class = run.class.unwrap_or(ErrorClass::Failed);
-            session.ui.explain(&CliError::new(class, format!("{}: {words}", run.node)));
+    if advanced.plan.held.is_empty() {
+        for warning in &advanced.warnings {
+            ui.explain(&CliError::new(ErrorClass::Unavailable, warning.clone()));
         }
     }
-    Ok(exit_code(&answer))
 }
 
-/// What a pass did.
-fn done(advanced: &Advanced) -> String {
-    let mut lines = vec![TextStyle::Strong.paint("Done now")];
-    for run in &advanced.runs {
-        let tone = match run.result {
-            RunResult::Done => TextStyle::Good,
-            RunResult::Failed => TextStyle::Bad,
-            RunResult::Running | RunResult::Blocked | RunResult::Unknown => TextStyle::Attention,
-            RunResult::Nothing | RunResult::Held => TextStyle::Faint,
-        };
-        lines.push(format!("    {}: {}", run.node, tone.paint(run.result.text())));
-        for text in [&run.detail, &run.allowed_by].into_iter().flatten() {
-            wrap(text, INDENT + 2, LINES, &mut lines);
-        }
-    }
-    if advanced.runs.is_empty() {
-        lines.push("    nothing".to_owned());
-    }
-    if advanced.told > 0 {
-        let noun = if advanced.told == 1 { "question" } else { "questions" };
-        lines.push(format!("    people were told of {} {noun}", advanced.told));
-    }
-    for warning in &advanced.warnings {
-        wrap(warning, INDENT, LINES, &mut lines);
-    }
-    lines.push(String::new());
-    lines.join("\n")
-}
+/// The longest and the shortest time between two passes of `--watch`.
+const LONGEST: Duration = Duration::from_mins(2);
+const SHORTEST: Duration = Duration::from_secs(10);
 
-fn render(plan: &DrivePlan) -> String {
-    let flow = match plan.flow {
-        Some("konflux") => "Konflux",
-        Some(_) => "Errata",
-        None => "flow unknown",
-    };
-    let mut lines = vec![format!(
-        "{} · {flow} · {} of {} steps done · {}",
-        TextStyle::Strong.paint(&plan.release),
-        plan.done,
-        plan.total,
-        plan.at
-    )];
-    lines.push(TextStyle::Faint.paint(cut(&plan.statebox, WIDTH)));
-    lines.push(String::new());
-    let width = plan.nodes.iter().map(|node| node.node.id().len()).max().unwrap_or(0);
-    let is_shown = |node: &&NodePlan| !matches!(node.verdict, Verdict::NotApplicable { .. });
-    for node in plan.nodes.iter().filter(is_shown) {
-        node_lines(node, width, &mut lines);
+/// Passes over the release until it has shipped, a pass cannot be made, or the user ends it.
+async fn watched(release: &Release) -> Result<ExitCode, CliError> {
+    let session = &release.session;
+    let (ui, clock) = (&session.ui, &session.clock);
+    if session.behalf.is_some() {
+        return Err(CliError::usage("`--watch` shows a plan at a terminal, again and again")
+            .with_hint("Use `oar drive` for the plan, or `oar drive --once` for one pass."));
     }
-    let skipped: Vec<&str> =
-        plan.nodes.iter().filter(|node| !is_shown(node)).map(|node| node.node.id()).collect();
-    if !skipped.is_empty() {
-        wrap(&format!("not needed: {}", skipped.join(", ")), 2, usize::MAX, &mut lines);
+    if ui.is_json() {
+        return Err(CliError::usage(
+            "`--watch` cannot be used with `--output json`: it shows a plan again and again",
+        )
+        .with_hint("Use `--once --output json` for one pass."));
     }
-    section("Would be done now", &mut lines);
-    for run in &plan.now {
-        let looks = if run.only_looks { " (looks or records; no effect outside)" } else { "" };
-        wrap(&format!("{}{looks}", run.command), INDENT, usize::MAX, &mut lines);
-    }
-    if plan.now.is_empty() {
-        lines.push(format!("{}nothing", " ".repeat(INDENT)));
-    }
-    if !plan.people.is_empty() {
-        section("Waits for people", &mut lines);
-        plan.people.iter().for_each(|request| person_lines(request, &mut lines));
-    }
-    if !plan.unknown.is_empty() {
-        section("Unknown", &mut lines);
-        plan.unknown.iter().for_each(|unknown| unknown_lines(unknown, &mut lines));
-    }
-    if !plan.defects.is_empty() {
-        section("Defects of this program", &mut lines);
-        for defect in &plan.defects {
-            wrap(defect, INDENT, LINES, &mut lines);
-        }
-    }
-    lines.push(String::new());
-    lines.push(match &plan.next_look {
-        Some(next) => format!("Next look: {next}"),
-        None => "Next look: none is due".to_owned(),
-    });
-    lines.join("\n")
-}
-
-fn section(title: &str, lines: &mut Vec<String>) {
-    lines.extend([String::new(), TextStyle::Strong.paint(title)]);
-}
-
-fn node_lines(node: &NodePlan, width: usize, lines: &mut Vec<String>) {
-    let (word, tone) = match &node.verdict {
-        Verdict::Asks { .. } if node.stale.is_some() => ("stale", TextStyle::Bad),
-        Verdict::Done => ("done", TextStyle::Good),
-        Verdict::Running { .. } => ("running", TextStyle::Attention),
-        Verdict::Ready => ("ready", TextStyle::Strong),
-        Verdict::Waiting { unknown: true, .. } => ("unknown", TextStyle::Attention),
-        Verdict::Waiting { .. } => ("waiting", TextStyle::Faint),
-        Verdict::Blocked { .. } => ("blocked", TextStyle::Bad),
-        Verdict::Asks { .. } => ("asks", TextStyle::Attention),
-        Verdict::Failed { .. } => ("failed", TextStyle::Bad),
-        Verdict::NotApplicable { .. } => ("not needed", TextStyle::Faint),
-    };
-    let mut rest = Vec::new();
-    rest.extend(node.since.as_ref().map(|since| format!("since {since}")));
-    rest.extend(node.next_look.as_ref().map(|next| format!("next look {next}")));
-    rest.extend(node.deadline.as_ref().map(|deadline| format!("until {deadline}")));
-    let first = format!("  {:<width$}  {}", node.node.id(), tone.paint(word));
-    let padding = " ".repeat(8_usize.saturating_sub(word.len()));
-    // The times go to a line of their own when they do not fit.
-    let times = rest.join(" · ");
-    let used = 2 + width + 2 + 8;
-    if times.is_empty() || used + 2 + times.width() > WIDTH {
-        lines.push(first);
-        if !times.is_empty() {
-            wrap(&times, INDENT, usize::MAX, lines);
-        }
-    } else {
-        lines.push(format!("{first}{padding}  {times}"));
-    }
-    let words = match &node.verdict {
-        Verdict::Running { what } => what.clone(),
-        Verdict::Waiting { what, .. } => format!("waits for {what}"),
-        Verdict::Blocked { by, whose } => format!("{by} ({})", whose.words()),
-        Verdict::Asks { question, .. } => question.clone(),
-        Verdict::Failed { why, tries_left, class } => {
-            let class = class.map(|class| format!("{class}: ")).unwrap_or_default();
-            format!("{class}{why} ({tries_left} tries left)")
-        }
-        Verdict::Done | Verdict::Ready | Verdict::NotApplicable { .. } => String::new(),
-    };
-    for text in [Some(words), node.note.clone()].into_iter().flatten().filter(|text| !text.is_empty()) {
-        wrap(&text, INDENT, LINES, lines);
-    }
-    if matches!(node.verdict, Verdict::Ready) && matches!(node.to_do, ToDo::Consent { .. }) {
-        wrap("needs consent", INDENT, LINES, lines);
-    }
-}
-
-fn person_lines(request: &Request, lines: &mut Vec<String>) {
-    let nodes: Vec<&str> = request.nodes.iter().map(|node| node.id()).collect();
-    let words = format!("{}: {}: {}", request.who.words(), nodes.join(", "), request.question);
-    wrap(&words, INDENT, LINES, lines);
-    if !request.choices.is_empty() {
-        wrap(&request.choices.join(" | "), INDENT + 2, LINES, lines);
-    }
-    if let Some(command) = &request.command {
-        wrap(command, INDENT + 2, usize::MAX, lines);
-    }
-}
-
-fn unknown_lines(unknown: &FactUnknown, lines: &mut Vec<String>) {
-    let nodes: Vec<&str> = unknown.nodes.iter().map(|node| node.id()).collect();
-    let needed = if nodes.is_empty() { String::new() } else { format!(" (for {})", nodes.join(", ")) };
-    wrap(&format!("{}{needed}: {}", unknown.fact.words(), unknown.why), INDENT, LINES, lines);
-}
-
-/// `text` in at most `most` lines of at most the plan's width, indented.
-fn wrap(text: &str, indent: usize, most: usize, lines: &mut Vec<String>) {
-    let margin = " ".repeat(indent);
-    let start = lines.len();
-    let mut line = margin.clone();
-    for word in text.split_whitespace() {
-        let empty = line.len() == margin.len();
-        if !empty && line.width() + 1 + word.width() > WIDTH {
-            if lines.len() - start + 1 >= most {
-                line = format!("{}…", cut(&line, WIDTH - 1));
-                break;
+    let usual = usual_durations(&release.call(false)?).await;
+    let mut shown = String::new();
+    loop {
+        let passed = release.perform(DriveOnce { dry_run: false }).await;
+        let next = match passed {
+            Ok(Passed::Advanced(advanced)) => {
+                let plan = &advanced.plan;
+                let text = render(plan);
+                ui.redraw(&text, &changes(&advanced, &mut shown));
+                explain(&advanced, release);
+                if advanced.signal.is_some() {
+                    return Ok(left(release, exit_code(advanced.as_ref())));
+                }
+                if plan.done == plan.total {
+                    return Ok(ExitCode::Done);
+                }
+                ui.progress(&progress(plan, &usual, clock.now()));
+                plan.nodes.iter().filter_map(|node| node.look_at).min()
             }
-            lines.push(std::mem::replace(&mut line, margin.clone()));
-        } else if !empty {
-            line.push(' ');
+            Ok(Passed::Plan(_)) => None,
+            // Whether a service answers may change; a wrong setting stays so.
+            Err(error) if matches!(error.code, ExitCode::Unavailable | ExitCode::Conflict) => {
+                ui.explain(&error);
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let pause = next.map_or(LONGEST, |next| until(clock.now(), next)).clamp(SHORTEST, LONGEST);
+        if let Next::Stop(signal) = Wait::new(clock).unless_stopped(&session.interrupt).pause(pause).await {
+            return Ok(left(release, signal.into()));
         }
-        line.push_str(&cut(word, WIDTH - indent));
-    }
-    if line.len() > margin.len() {
-        lines.push(line);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Says that the release is left to others.
+fn left(release: &Release, code: ExitCode) -> ExitCode {
+    let words = "what waits or runs stays in the StateBox; `oarctl drive`, or the next command, goes on";
+    release.session.ui.note(format!("{} is left to others: {words}", release.version));
+    code
+}
 
-    #[test]
-    fn words_keep_to_the_width_and_to_the_number_of_lines() {
-        let mut lines = Vec::new();
-        wrap(&"word ".repeat(90), 4, 2, &mut lines);
-        assert_eq!(lines.len(), 2);
-        assert!(lines.iter().all(|line| line.width() <= WIDTH), "{lines:?}");
-        assert!(lines[1].ends_with('…'), "{lines:?}");
+/// What is said without a terminal: what was done, and the steps whose verdicts have changed.
+fn changes(advanced: &Advanced, shown: &mut String) -> String {
+    let states = advanced.plan.nodes.iter().map(|node| format!("{}: {}", node.node, node.verdict.name()));
+    let now: Vec<String> = states.collect();
+    let known: Vec<&str> = shown.lines().collect();
+    let mut lines = vec![format!(
+        "{} {}: {} of {} steps done",
+        advanced.plan.at, advanced.release, advanced.plan.done, advanced.plan.total
+    )];
+    lines.extend(now.iter().filter(|line| !known.contains(&line.as_str())).map(|line| format!("  {line}")));
+    if !advanced.runs.is_empty() {
+        lines.push(done(advanced));
     }
+    *shown = now.join("\n");
+    if lines.len() > 1 { lines.join("\n") } else { String::new() }
+}
+
+/// The progress line: how far the release is, and how long what runs takes and usually takes.
+fn progress(plan: &DrivePlan, usual: &BTreeMap<TaskName, SignedDuration>, now: Timestamp) -> String {
+    let running = plan.nodes.iter().filter(|node| matches!(node.verdict, Verdict::Running { .. }));
+    let mut parts = vec![format!("{} of {} steps done", plan.done, plan.total)];
+    parts.extend(running.map(|node| {
+        let since: Option<Timestamp> = node.since.as_ref().and_then(|since| since.parse().ok());
+        let runs = since.map(|since| format!(" for {}", duration_words(now.duration_since(since).as_secs())));
+        let usually = node.node.task().and_then(|task| usual.get(&task));
+        let usually = usually.map(|usually| format!(", usually {}", duration_words(usually.as_secs())));
+        format!("{} runs{}{}", node.node, runs.unwrap_or_default(), usually.unwrap_or_default())
+    }));
+    parts.join("; ")
 }

@@ -6,9 +6,10 @@ use oar_core::statebox::DecisionView;
 use crate::release::Release;
 use crate::report::DryRunArgs;
 
-/// Hold the release, or every release: no command, agent or bot begins anything until it is withdrawn
+/// Hold the release, or every release: no command, agent or bot begins anything for a release until it is withdrawn
 ///
-/// What is asked for is still read, results of running jobs are recorded, and a running command can be stopped. A run under
+/// What is asked for is still read, decisions and results of running jobs are recorded, and a running command can be
+/// stopped. Tests of builds, jira-notificator, check-test-results and the detector's reminders go on. A run under
 /// way reads the hold before each of its changes, at most five seconds late. `oar status` shows who holds the release and why.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -11,8 +11,9 @@ const INDENT: usize = 4;
 
 /// Show the active releases: what is blocked or late first
 ///
-/// An approved release is active until a day after its date. One that is not approved is active however old its date is, and until
-/// two weeks after its date when its y-stream has a newer release. The status is what the StateBox says; whether an approved release
+/// The newest release of a y-stream stays active until a day after its date when it is approved; an older approved one is not
+/// listed. One that is not approved is active however old its date is, and until two weeks after its date when its y-stream has
+/// a newer release. The status is what the StateBox says; whether an approved release
 /// has shipped shows `oar -r RELEASE is-shipped`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}

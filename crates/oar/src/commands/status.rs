@@ -2,9 +2,9 @@ use cli_support::{CliError, ExitCode, TextStyle, cut};
 use oar_core::operations::status::{Answer, Status, WorksheetStatus};
 use oar_core::statebox::{ConsentView, TaskStatus};
 use oar_core::tasks::status::{StatusReport, StatusRow};
-use unicode_width::UnicodeWidthStr;
 
 use crate::release::Release;
+use crate::wrap::wrap;
 
 /// The width of the report, in columns.
 const WIDTH: usize = 80;
@@ -40,9 +40,9 @@ fn render(report: &StatusReport) -> String {
     let mut lines = vec![header(report), TextStyle::Faint.paint(&report.statebox)];
     for held in &report.held {
         lines.push(TextStyle::Bad.paint("nothing begins:"));
-        wrap(&held.reason, INDENT, &mut lines);
+        wrap(WIDTH, &held.reason, INDENT, usize::MAX, &mut lines);
         if let Some(next) = &held.next {
-            wrap(next, INDENT, &mut lines);
+            wrap(WIDTH, next, INDENT, usize::MAX, &mut lines);
         }
     }
     lines.push(String::new());
@@ -70,14 +70,14 @@ fn render(report: &StatusReport) -> String {
         };
         let age = issue.age.as_ref().map(|age| format!(", {age} ago")).unwrap_or_default();
         lines.push(format!("  {kind} of {about}{age}"));
-        wrap(&issue.issue, INDENT, &mut lines);
+        wrap(WIDTH, &issue.issue, INDENT, usize::MAX, &mut lines);
     }
     if !report.decisions.is_empty() {
         lines.extend([String::new(), TextStyle::Strong.paint("Decisions")]);
     }
     for row in &report.decisions {
         let more = if row.counts { String::new() } else { format!(" ({})", row.standing) };
-        wrap(&format!("{}{more}", row.decision), INDENT, &mut lines);
+        wrap(WIDTH, &format!("{}{more}", row.decision), INDENT, usize::MAX, &mut lines);
     }
     lines.push(String::new());
     let pass = report.tasks.iter().filter(|row| row.status == TaskStatus::Pass).count();
@@ -91,7 +91,7 @@ fn render(report: &StatusReport) -> String {
         report.next.join(", ")
     };
     lines.push(format!("{pass} of {} tasks are done. Next:", report.tasks.len()));
-    wrap(&next, INDENT, &mut lines);
+    wrap(WIDTH, &next, INDENT, usize::MAX, &mut lines);
     lines.join("\n")
 }
 
@@ -130,7 +130,7 @@ fn task(row: &StatusRow, width: usize, lines: &mut Vec<String>) {
     if let Some(waits) = &row.waits
         && (row.status != TaskStatus::NotStarted || !waits.starts_with("can be"))
     {
-        wrap(waits, INDENT, lines);
+        wrap(WIDTH, waits, INDENT, usize::MAX, lines);
     }
     if row.status != TaskStatus::NotStarted
         && let Some(url) = row.job.as_ref().and_then(|job| job.url.as_ref())
@@ -141,12 +141,20 @@ fn task(row: &StatusRow, width: usize, lines: &mut Vec<String>) {
     for consent in &row.consents {
         let ConsentView { command, by, at, until, .. } = consent;
         let what = if *command == row.name { "its plan" } else { command };
-        wrap(&format!("{by} consented to one run of {what} at {at}, valid until {until}"), INDENT, lines);
+        wrap(
+            WIDTH,
+            &format!("{by} consented to one run of {what} at {at}, valid until {until}"),
+            INDENT,
+            usize::MAX,
+            lines,
+        );
     }
     if row.undelivered > 0 {
         wrap(
+            WIDTH,
             "a message of the last run was not delivered; the next command on this release sends it",
             INDENT,
+            usize::MAX,
             lines,
         );
     }
@@ -155,37 +163,5 @@ fn task(row: &StatusRow, width: usize, lines: &mut Vec<String>) {
         && !last.starts_with("task [")
     {
         lines.push(format!("{}{}", " ".repeat(INDENT), TextStyle::Faint.paint(cut(last, WIDTH - INDENT))));
-    }
-}
-
-/// `text` in lines of at most the report's width, indented.
-fn wrap(text: &str, indent: usize, lines: &mut Vec<String>) {
-    let margin = " ".repeat(indent);
-    let mut line = margin.clone();
-    for word in text.split_whitespace() {
-        let empty = line.len() == margin.len();
-        if !empty && line.width() + 1 + word.width() > WIDTH {
-            lines.push(std::mem::replace(&mut line, margin.clone()));
-        } else if !empty {
-            line.push(' ');
-        }
-        line.push_str(&cut(word, WIDTH - indent));
-    }
-    if line.len() > margin.len() {
-        lines.push(line);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_wrapped_at_the_width() {
-        let mut lines = Vec::new();
-        wrap(&"word ".repeat(60), 4, &mut lines);
-        assert!(
-            lines.len() > 3 && lines.iter().all(|line| line.width() <= WIDTH && line.starts_with("    word"))
-        );
     }
 }

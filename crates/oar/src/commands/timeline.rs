@@ -1,4 +1,5 @@
-use cli_support::{CliError, ExitCode, duration, shares};
+use cli_support::{CliError, ExitCode, shares};
+use oar_core::clock::duration_words;
 use oar_core::operations::timeline::{Answer, ReleaseTimeline};
 
 use crate::release::Release;
@@ -27,7 +28,8 @@ fn render(answer: &Answer) -> String {
         return format!("{}: the StateBox has no time", answer.release);
     };
     let end = if timeline.approved.is_some() { "approved" } else { "not approved yet" };
-    let mut lines = vec![format!("{}: {} since {began}, {end}", answer.release, duration(timeline.seconds))];
+    let mut lines =
+        vec![format!("{}: {} since {began}, {end}", answer.release, duration_words(timeline.seconds))];
     lines.extend(shares(&timeline.totals));
     let mut longest: Vec<_> = timeline.pieces.iter().collect();
     longest.sort_by_key(|piece| std::cmp::Reverse(piece.seconds));
@@ -41,7 +43,7 @@ fn render(answer: &Answer) -> String {
         lines.push(format!(
             "  {}  {:>12}  {}{what}",
             piece.from,
-            duration(piece.seconds),
+            duration_words(piece.seconds),
             piece.share.text()
         ));
     }

@@ -1,4 +1,5 @@
-use cli_support::{CliError, ExitCode, Session, TextStyle, counted, duration, exit_code, shares};
+use cli_support::{CliError, ExitCode, Session, TextStyle, counted, exit_code, shares};
+use oar_core::clock::duration_words;
 use oar_core::operations::oarctl::lead_time::{Answer, LeadTime};
 
 /// Show where the time of finished releases went, from StateBox to approval
@@ -26,12 +27,16 @@ fn render(answer: &Answer) -> String {
     let mut lines = Vec::new();
     for one in &answer.releases {
         let name = TextStyle::Strong.paint(format!("{:<14}", one.release.to_string()));
-        lines.push(format!("{name}  {}  {:>12}", one.approved, duration(one.seconds)));
+        lines.push(format!("{name}  {}  {:>12}", one.approved, duration_words(one.seconds)));
     }
     let count = counted(answer.releases.len(), "release");
     lines.push(match (answer.median, answer.p90) {
         (Some(median), Some(p90)) => {
-            format!("{count}: median {}, one in ten longer than {}", duration(median), duration(p90))
+            format!(
+                "{count}: median {}, one in ten longer than {}",
+                duration_words(median),
+                duration_words(p90)
+            )
         }
         _ => format!("{count} with a known approval"),
     });
@@ -39,7 +44,10 @@ fn render(answer: &Answer) -> String {
         lines.extend(shares(&answer.totals));
     }
     if answer.unfinished > 0 {
-        lines.push(format!("not counted, because not approved: {}", counted(answer.unfinished, "release")));
+        lines.push(format!(
+            "not counted (not approved, or without the time of the approval): {}",
+            answer.unfinished
+        ));
     }
     lines.join("\n")
 }

@@ -10,7 +10,6 @@ use url::form_urlencoded::Serializer;
 
 use super::model::literals;
 use super::{AdvisoryId, ErrataClient};
-use crate::clients::begin;
 use crate::clients::empty::or_default;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::Repeat;
@@ -232,12 +231,12 @@ impl ErrataClient {
         id: AdvisoryId,
         permit: &WritePermit,
     ) -> Result<SecurityAlerts, ServiceError> {
-        begin(permit, Service::Errata).await?;
         let path = format!("api/v1/erratum/{id}/security_alerts/refresh");
         let call = self
             .call("refresh security alerts", Method::POST, id, &path)?
             // Computing them again gives the same alerts.
-            .repeat(Repeat::Safe);
+            .repeat(Repeat::Safe)
+            .permitted(permit);
         Ok(self.send(call, id).await?.json::<AlertsAnswer>()?.into())
     }
 

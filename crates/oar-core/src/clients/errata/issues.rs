@@ -4,11 +4,10 @@
 use http::Method;
 
 use super::{AdvisoryId, ErrataClient, with_form};
+use crate::clients::Effect;
 use crate::clients::jira::IssueKey;
-use crate::clients::{Effect, begin};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
-use crate::service::Service;
 
 /// Why Errata Tool may refuse a change of one issue for an unrelated reason (spec 02 §2.5).
 const WHOLE_ADVISORY: &str = "Errata Tool checks the whole advisory at every change: its state, and that its QE owner is \
@@ -27,8 +26,7 @@ impl ErrataClient {
         key: &IssueKey,
         permit: &WritePermit,
     ) -> Result<Effect, ServiceError> {
-        begin(permit, Service::Errata).await?;
-        self.change_issue("remove Jira issue", "remove_jira_issue", id, key, false).await
+        self.change_issue("remove Jira issue", "remove_jira_issue", id, key, false, permit).await
     }
 
     /// Attaches one Jira issue. The advisory loses its docs approval by it, and with that its product
@@ -39,8 +37,7 @@ impl ErrataClient {
         key: &IssueKey,
         permit: &WritePermit,
     ) -> Result<Effect, ServiceError> {
-        begin(permit, Service::Errata).await?;
-        self.change_issue("add Jira issue", "add_jira_issue", id, key, true).await
+        self.change_issue("add Jira issue", "add_jira_issue", id, key, true, permit).await
     }
 
     async fn change_issue(
@@ -50,10 +47,12 @@ impl ErrataClient {
         id: AdvisoryId,
         key: &IssueKey,
         attached: bool,
+        permit: &WritePermit,
     ) -> Result<Effect, ServiceError> {
         let call = self
             .call(operation, Method::POST, id, &format!("api/v1/erratum/{id}/{path}"))?
-            .about(format!("advisory {id}, {key}"));
+            .about(format!("advisory {id}, {key}"))
+            .permitted(permit);
         match self.send(with_form(call, "jira_issue", key.as_str()), id).await {
             Ok(_) => Ok(Effect::Changed),
             Err(error) => self

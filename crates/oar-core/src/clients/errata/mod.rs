@@ -20,8 +20,8 @@ pub use checks::{AdvisoryBuild, ExternalTest, SecurityAlerts, TestStatus};
 pub use model::{Advisory, AdvisoryKind, AdvisoryState, People, SecurityApproval, advisory_link};
 pub use push::{PushJob, PushStatus, Pushed, STAGE_TARGETS, StagePush, TargetPush, TargetStatus, Verdict};
 
+use crate::clients::Effect;
 use crate::clients::kerberos::REFUSED_TOKEN_HINT;
-use crate::clients::{Effect, begin};
 use crate::email::EmailAddress;
 use crate::error::{ErrorClass, ServiceError, ServiceErrorKind, classified};
 use crate::http::{Authorize, Call, Http, Repeat, Reply};
@@ -129,11 +129,11 @@ impl ErrataClient {
         owner: &EmailAddress,
         permit: &WritePermit,
     ) -> Result<(), ErrataError> {
-        begin(permit, Service::Errata).await?;
         let call = self
             .call("change QE owner", Method::PUT, id, &format!("api/v1/erratum/{id}"))?
             // Setting one field to one value has the same effect however often it is sent.
-            .repeat(Repeat::Safe);
+            .repeat(Repeat::Safe)
+            .permitted(permit);
         let sent = self.send(with_form(call, "advisory[assigned_to_email]", owner.expose()), id).await;
         sent.map_err(|error| match (error.kind, &error.hint) {
             (ServiceErrorKind::Rejected, None) => error.with_hint(

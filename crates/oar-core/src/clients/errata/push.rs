@@ -11,10 +11,9 @@ use serde_json::Value;
 
 use super::model::literals;
 use super::{AdvisoryId, ErrataClient};
-use crate::clients::{attempt_again, begin, empty};
+use crate::clients::{attempt_again, empty};
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
-use crate::service::Service;
 
 /// The staging targets (`interop-exact`, spec 02 §2.8); jobs of all other targets push to customers.
 pub const STAGE_TARGETS: [&str; 3] = ["cdn_stage", "cdn_docker_stage", "rhn_stage"];
@@ -330,9 +329,8 @@ impl ErrataClient {
         permit: &WritePermit,
     ) -> Result<Pushed, ServiceError> {
         let path = format!("api/v1/erratum/{id}/push?defaults=stage");
-        let call = self.call("push to staging", Method::POST, id, &path)?;
+        let call = self.call("push to staging", Method::POST, id, &path)?.permitted(permit);
         let write = || async {
-            begin(permit, Service::Errata).await?;
             let jobs: Vec<JobRecord> = self.send(call.clone(), id).await?.json()?;
             let started: Vec<PushJob> = jobs.into_iter().map(PushJob::from).collect();
             let mut push = known.clone();

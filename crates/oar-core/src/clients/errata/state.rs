@@ -8,11 +8,10 @@ use super::model::ErratumAnswer;
 use super::{
     Advisory, AdvisoryId, AdvisoryState, ErrataClient, ErrataError, SecurityApproval, WORTH_A_LOOK, with_form,
 };
-use crate::clients::{Effect, begin, write_or_look};
+use crate::clients::{Effect, write_or_look};
 use crate::error::ServiceError;
 use crate::http::{Repeat, Reply};
 use crate::permit::WritePermit;
-use crate::service::Service;
 
 impl ErrataClient {
     /// Moves an advisory to `wanted`, for a caller that has just read another state (one or two requests).
@@ -27,9 +26,8 @@ impl ErrataClient {
         wanted: &AdvisoryState,
         permit: &WritePermit,
     ) -> Result<Effect, ErrataError> {
-        begin(permit, Service::Errata).await?;
         let path = format!("api/v1/erratum/{id}/change_state");
-        let call = self.call("change state", Method::POST, id, &path)?;
+        let call = self.call("change state", Method::POST, id, &path)?.permitted(permit);
         let answer = self.send(with_form(call, "new_state", wanted.as_str()), id).await;
         match answer {
             Ok(reply) if shown(&reply, id).is_some_and(|advisory| advisory.state == *wanted) => {
@@ -49,11 +47,11 @@ impl ErrataClient {
         id: AdvisoryId,
         permit: &WritePermit,
     ) -> Result<(), ServiceError> {
-        begin(permit, Service::Errata).await?;
         let call = self
             .call("request docs approval", Method::PUT, id, &format!("api/v1/erratum/{id}"))?
             // Setting one field to one value has the same effect however often it is sent.
-            .repeat(Repeat::Safe);
+            .repeat(Repeat::Safe)
+            .permitted(permit);
         self.send(with_form(call, "advisory[text_ready]", "1"), id).await?;
         Ok(())
     }
@@ -65,9 +63,9 @@ impl ErrataClient {
         id: AdvisoryId,
         permit: &WritePermit,
     ) -> Result<Effect, ServiceError> {
-        begin(permit, Service::Errata).await?;
-        let call =
-            self.call("request product security approval", Method::PUT, id, &format!("api/v1/erratum/{id}"))?;
+        let call = self
+            .call("request product security approval", Method::PUT, id, &format!("api/v1/erratum/{id}"))?
+            .permitted(permit);
         let is_requested = |advisory: &Advisory| advisory.security_approval != SecurityApproval::NotRequested;
         match self.send(with_form(call, "advisory[security_approved]", "False"), id).await {
             Ok(_) => Ok(Effect::Changed),

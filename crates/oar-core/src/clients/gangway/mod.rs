@@ -20,7 +20,6 @@ use serde_json::json;
 use url::Url;
 
 use self::pace::Pace;
-use crate::clients::begin;
 use crate::clients::empty::null_is_default;
 use crate::clients::prow::ProwState;
 use crate::clock::Clock;
@@ -153,7 +152,6 @@ impl GangwayClient {
         permit: &WritePermit,
     ) -> Result<Execution, ServiceError> {
         const OPERATION: &str = "start a job";
-        begin(permit, Service::Gangway).await?;
         let mut body = json!({
             "job_execution_type": "1",
             "pod_spec_options": { "envs": trigger.envs, "annotations": trigger.annotations },
@@ -173,7 +171,8 @@ impl GangwayClient {
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .body(body.to_string())
             .repeat(Repeat::OnlyWhenRefused)
-            .not_after(last);
+            .not_after(last)
+            .permitted(permit);
         let reply = self.send(call).await?;
         if let Some(kind) = reply.failure_kind() {
             let unknown = words(&reply).contains(UNKNOWN_JOB);

@@ -227,7 +227,6 @@ impl GithubClient {
         }
     }
 
-    /// Fails when the token cannot see `branch`.
     /// Fails unless the branch exists and the token may read it.
     pub async fn require_branch(&self, repository: &Repository, branch: &str) -> Result<(), ServiceError> {
         let purpose = Purpose { operation: "see the branch", subject: format!("{branch} of {repository}") };

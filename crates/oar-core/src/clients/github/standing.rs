@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use http::header::HeaderMap;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 
@@ -51,8 +51,6 @@ pub struct RepositoryStanding {
     pub is_private: bool,
     /// Whether nobody can write to it any more.
     pub is_archived: bool,
-    /// How far the clock of this machine is ahead of GitHub's.
-    pub clock_ahead: Option<SignedDuration>,
 }
 
 #[derive(Deserialize)]
@@ -86,7 +84,6 @@ impl GithubClient {
             account_may_push: answer.permissions.and_then(|permissions| permissions.push),
             is_private: answer.private,
             is_archived: answer.archived,
-            clock_ahead: reply.clock_ahead(),
         })
     }
 

@@ -39,11 +39,9 @@ pub use review::{Approval, Approvals, ChangedFile, ChangedFiles, MergeWhen, NewM
 pub use token::{ApprovalRule, TokenFacts};
 use transport::Operation;
 
-use crate::clients::begin;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Http, Repeat};
 use crate::permit::WritePermit;
-use crate::service::Service;
 
 /// The most notes of one merge request that are read, newest first: ten pages.
 const NOTES_LIMIT: usize = 1000;
@@ -116,8 +114,7 @@ impl GitlabClient {
         body: &str,
         permit: &WritePermit,
     ) -> Result<Note, ServiceError> {
-        begin(permit, Service::Gitlab).await?;
-        let operation = self.write("add a note to a merge request", reference.to_string());
+        let operation = self.write("add a note to a merge request", reference.to_string(), permit);
         let endpoint = CreateMergeRequestNote::builder()
             .project(reference.project.as_str())
             .merge_request(reference.iid)
@@ -135,8 +132,11 @@ impl GitlabClient {
         body: &str,
         permit: &WritePermit,
     ) -> Result<Note, ServiceError> {
-        begin(permit, Service::Gitlab).await?;
-        let operation = self.read("edit a note of a merge request", format!("note {note} of {reference}"));
+        let subject = format!("note {note} of {reference}");
+        let operation = Operation {
+            repeat: Repeat::Safe,
+            ..self.write("edit a note of a merge request", subject, permit)
+        };
         let endpoint = EditMergeRequestNote::builder()
             .project(reference.project.as_str())
             .merge_request(reference.iid)
@@ -198,6 +198,7 @@ impl GitlabClient {
             name,
             subject,
             repeat: Repeat::Safe,
+            barrier: None,
         }
     }
 }

@@ -9,10 +9,9 @@ use gitlab::api::projects::repository::files::{Encoding, File as FileEndpoint};
 use serde::Deserialize;
 
 use super::{GitlabClient, pages, query, unbuildable};
-use crate::clients::{begin, empty};
+use crate::clients::empty;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
-use crate::service::Service;
 
 /// The most branches that one search looks through.
 const BRANCHES_LIMIT: usize = 200;
@@ -180,8 +179,7 @@ impl GitlabClient {
     /// [`ServiceErrorKind::Rejected`] when the branch of a [`CommitBase::NewBranch`] exists. After
     /// [`ServiceErrorKind::Unclear`] the caller looks for the branch.
     pub async fn commit(&self, new: &NewCommit<'_>, permit: &WritePermit) -> Result<Commit, ServiceError> {
-        begin(permit, Service::Gitlab).await?;
-        let operation = self.write("commit files", format!("branch {}", new.branch));
+        let operation = self.write("commit files", format!("branch {}", new.branch), permit);
         let mut builder = CreateCommit::builder();
         builder.project(new.project).branch(new.branch).commit_message(new.message);
         if let CommitBase::NewBranch { project, sha } = new.base {

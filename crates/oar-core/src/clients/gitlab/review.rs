@@ -15,11 +15,10 @@ use serde::Deserialize;
 use super::model::{MergeRequest, MergeRequestRef, User};
 use super::transport::Operation;
 use super::{GitlabClient, pages, query, unbuildable};
-use crate::clients::{begin, empty};
+use crate::clients::empty;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::Repeat;
 use crate::permit::WritePermit;
-use crate::service::Service;
 
 /// The most changed files of one merge request that are read: ten pages.
 const DIFFS_LIMIT: usize = 1000;
@@ -167,8 +166,7 @@ impl GitlabClient {
         sha: &str,
         permit: &WritePermit,
     ) -> Result<Approvals, ServiceError> {
-        begin(permit, Service::Gitlab).await?;
-        let operation = self.write("approve a merge request", reference.to_string());
+        let operation = self.write("approve a merge request", reference.to_string(), permit);
         let endpoint = ApproveMergeRequest::builder()
             .project(reference.project.as_str())
             .merge_request(reference.iid)
@@ -228,8 +226,7 @@ impl GitlabClient {
         new: &NewMergeRequest<'_>,
         permit: &WritePermit,
     ) -> Result<MergeRequest, ServiceError> {
-        begin(permit, Service::Gitlab).await?;
-        let operation = self.write("make a merge request", format!("`{}`", new.title));
+        let operation = self.write("make a merge request", format!("`{}`", new.title), permit);
         let endpoint = CreateMergeRequest::builder()
             .project(new.source_project)
             .source_branch(new.source_branch)
@@ -257,13 +254,12 @@ impl GitlabClient {
         when: MergeWhen,
         permit: &WritePermit,
     ) -> Result<MergeRequest, ServiceError> {
-        begin(permit, Service::Gitlab).await?;
-        let operation = self.write("merge a merge request", reference.to_string());
+        let operation = self.write("merge a merge request", reference.to_string(), permit);
         let endpoint = Merge { reference, sha, by_itself: when == MergeWhen::PipelineSucceeds };
         query(endpoint, &operation).await
     }
 
-    pub(super) fn write(&self, name: &'static str, subject: String) -> Operation<'_> {
-        Operation { repeat: Repeat::OnlyWhenRefused, ..self.read(name, subject) }
+    pub(super) fn write(&self, name: &'static str, subject: String, permit: &WritePermit) -> Operation<'_> {
+        Operation { repeat: Repeat::OnlyWhenRefused, barrier: permit.barrier(), ..self.read(name, subject) }
     }
 }

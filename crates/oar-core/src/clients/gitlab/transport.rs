@@ -11,6 +11,7 @@ use url::Url;
 use super::failure;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Repeat, join};
+use crate::permit::Barrier;
 use crate::service::Service;
 
 /// One operation on GitLab, as the gitlab crate's endpoints need it: a client that knows the operation's
@@ -22,6 +23,7 @@ pub(super) struct Operation<'a> {
     pub(super) name: &'static str,
     pub(super) subject: String,
     pub(super) repeat: Repeat,
+    pub(super) barrier: Option<Barrier>,
 }
 
 impl Operation<'_> {
@@ -57,7 +59,8 @@ impl Operation<'_> {
             .headers(parts.headers)
             .header(HeaderName::from_static("private-token"), token)
             .body(body)
-            .repeat(self.repeat);
+            .repeat(self.repeat)
+            .behind(self.barrier.clone());
         let reply = self.http.send(call).await?;
         if let Some(kind) = reply.failure_kind() {
             return Err(failure::of(&reply, kind));

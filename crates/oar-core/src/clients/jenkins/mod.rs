@@ -18,12 +18,10 @@ pub use model::{Build, BuildResult, JobView, QueueItem, Queued};
 use model::{BuildAnswer, BuildsAnswer, QueueAnswer, QueueItemAnswer};
 use transport::Crumb;
 
-use crate::clients::begin;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Http, Repeat, join_segments};
 use crate::ids::JobPath;
 use crate::permit::WritePermit;
-use crate::service::Service;
 
 /// The parameters of each build and queue item, so that one request is enough for many.
 const PARAMETERS: &str = "actions[_class,parameters[_class,name,value]]";
@@ -74,12 +72,11 @@ impl JenkinsClient {
         permit: &WritePermit,
     ) -> Result<Queued, ServiceError> {
         const OPERATION: &str = "start a build";
-        begin(permit, Service::Jenkins).await?;
         let mut url = self.job_url(job, &["buildWithParameters"]);
         url.query_pairs_mut().extend_pairs(parameters);
         let call = || {
             self.call(Method::POST, OPERATION, url.clone(), job.to_string())
-                .map(|call| call.repeat(Repeat::OnlyWhenRefused))
+                .map(|call| call.repeat(Repeat::OnlyWhenRefused).permitted(permit))
         };
         let mut reply = self.send(call()?).await?;
         if transport::wants_crumb(&reply) {

@@ -6,10 +6,9 @@ use serde_json::json;
 
 use super::search::quoted;
 use super::{Issue, IssueKey, JiraClient, body};
-use crate::clients::{begin, write_or_look};
+use crate::clients::write_or_look;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
-use crate::service::Service;
 
 /// An issue to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,9 +73,9 @@ impl JiraClient {
         let call = self
             .call("create issue", Method::POST, "/issue")?
             .about(format!("project {}", issue.project))
-            .body(body(&fields));
+            .body(body(&fields))
+            .permitted(permit);
         let write = async {
-            begin(permit, Service::Jira).await?;
             let reply = self.exchange(call).await?;
             Ok(self.decode::<Created>(&reply)?.key)
         };

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Account, AccountId, Issue, IssueKey, JiraClient, body, unexpected};
-use crate::clients::{Effect, begin};
+use crate::clients::Effect;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::Repeat;
 use crate::permit::WritePermit;
@@ -88,13 +88,13 @@ impl JiraClient {
         change: &Value,
         permit: &WritePermit,
     ) -> Result<(), ServiceError> {
-        begin(permit, Service::Jira).await?;
         let call = self
             .call(operation, Method::PUT, &format!("/issue/{key}"))?
             .about(key.as_str())
             .body(body(change))
             // Setting the field to one value has the same effect however often it is sent.
-            .repeat(Repeat::Safe);
+            .repeat(Repeat::Safe)
+            .permitted(permit);
         let reply = self.send(call).await?;
         // Jira answers 200 with the issue only when the request asks for it; this one does not.
         if reply.status == StatusCode::NO_CONTENT { Ok(()) } else { Err(unexpected(&reply)) }

@@ -45,7 +45,7 @@ pub use fetch::IssueSet;
 pub use links::FieldName;
 pub use model::{Account, AccountId, Issue, IssueId, Subtask, Transition, TransitionTarget};
 
-use crate::clients::{Effect, begin};
+use crate::clients::Effect;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Repeat, Reply};
 use crate::permit::WritePermit;
@@ -154,14 +154,14 @@ impl JiraClient {
         if issue.assignee().is_some_and(|assignee| assignee.id == *account) {
             return Ok(Effect::AlreadySo);
         }
-        begin(permit, Service::Jira).await?;
         let path = format!("/issue/{}/assignee", issue.key);
         let call = self
             .call("assign issue", Method::PUT, &path)?
             .about(issue.key.as_str())
             .body(body(&json!({ "accountId": account.as_str() })))
             // Setting the assignee has the same effect however often it is sent.
-            .repeat(Repeat::Safe);
+            .repeat(Repeat::Safe)
+            .permitted(permit);
         let reply = self.send(call).await?;
         if reply.status == StatusCode::NO_CONTENT {
             return Ok(Effect::Changed);
@@ -197,12 +197,12 @@ impl JiraClient {
         struct Created {
             id: String,
         }
-        begin(permit, Service::Jira).await?;
         let call = self
             .call("add comment", Method::POST, &format!("/issue/{key}/comment"))?
             .about(key.as_str())
             .not_after(not_after)
-            .body(body(&json!({ "body": text })));
+            .body(body(&json!({ "body": text })))
+            .permitted(permit);
         let reply = self.send(call).await?;
         Ok(self.decode::<Created>(&reply)?.id)
     }

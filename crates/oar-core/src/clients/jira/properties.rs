@@ -10,10 +10,8 @@ use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
 use super::{Issue, IssueKey, JiraClient, body, unexpected};
-use crate::clients::begin;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
-use crate::service::Service;
 
 impl JiraClient {
     /// The issue with the named fields and all of its properties, as it is stored now.
@@ -43,12 +41,12 @@ impl JiraClient {
         not_after: Option<Timestamp>,
         permit: &WritePermit,
     ) -> Result<bool, ServiceError> {
-        begin(permit, Service::Jira).await?;
         let call = self
             .call("set a property", Method::PUT, &format!("/issue/{key}/properties/{name}"))?
             .about(key.as_str())
             .body(body(value))
-            .not_after(not_after);
+            .not_after(not_after)
+            .permitted(permit);
         let reply = self.send(call).await?;
         match reply.status {
             StatusCode::CREATED => Ok(true),
@@ -65,11 +63,11 @@ impl JiraClient {
         not_after: Option<Timestamp>,
         permit: &WritePermit,
     ) -> Result<(), ServiceError> {
-        begin(permit, Service::Jira).await?;
         let call = self
             .call("remove a property", Method::DELETE, &format!("/issue/{key}/properties/{name}"))?
             .about(key.as_str())
-            .not_after(not_after);
+            .not_after(not_after)
+            .permitted(permit);
         match self.send(call).await {
             Ok(reply) if reply.status == StatusCode::NO_CONTENT => Ok(()),
             Ok(reply) => Err(unexpected(&reply)),

@@ -6,11 +6,10 @@ use serde_json::json;
 
 use super::model::same;
 use super::{Issue, IssueKey, JiraClient, JiraError, Transition, body, unexpected};
-use crate::clients::{self, Attempt, Effect, begin, empty};
+use crate::clients::{self, Attempt, Effect, empty};
 use crate::error::ServiceError;
 use crate::error::ServiceErrorKind::{Conflict, Rejected, Unclear};
 use crate::permit::WritePermit;
-use crate::service::Service;
 
 /// How often a transition is tried when somebody else changes the issue at the same time.
 const ATTEMPTS: usize = 3;
@@ -76,11 +75,11 @@ impl JiraClient {
             let call = self
                 .call("move issue", Method::POST, &format!("/issue/{key}/transitions"))?
                 .about(key.as_str())
-                .body(body(&json!({ "transition": { "id": chosen.id } })));
+                .body(body(&json!({ "transition": { "id": chosen.id } })))
+                .permitted(permit);
             // Another success, such as a gateway's page, proves nothing: only reading the issue shows the
             // result.
             let write = async {
-                begin(permit, Service::Jira).await?;
                 match self.send(call).await? {
                     reply if reply.status == StatusCode::NO_CONTENT => Ok(()),
                     reply => Err(ServiceError { kind: Unclear, ..unexpected(&reply) }),

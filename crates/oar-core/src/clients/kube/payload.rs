@@ -9,7 +9,6 @@ use serde_json::json;
 
 use super::transport::Purpose;
 use super::{KubeClient, refusal};
-use crate::clients::begin;
 use crate::clients::empty::null_is_default;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
@@ -140,8 +139,7 @@ impl KubeClient {
                 Some(other) => return Ok(PayloadOutcome::HasOther(other.to_owned())),
                 None => {}
             }
-            begin(permit, Service::Kube).await?;
-            match self.patch_payload(arch, build, &payload.metadata.resource_version).await {
+            match self.patch_payload(arch, build, &payload.metadata.resource_version, permit).await {
                 Ok(()) => sent = true,
                 Err(error) if error.kind == ServiceErrorKind::Conflict => failure = Some(error),
                 Err(error) if error.kind == ServiceErrorKind::Unclear => {
@@ -184,13 +182,22 @@ impl KubeClient {
         }
     }
 
-    async fn patch_payload(&self, arch: Arch, build: &str, version: &str) -> Result<(), ServiceError> {
+    async fn patch_payload(
+        &self,
+        arch: Arch,
+        build: &str,
+        version: &str,
+        permit: &WritePermit,
+    ) -> Result<(), ServiceError> {
         let mut metadata = json!({"labels": {QE_LABEL: ACCEPTED}});
         if !version.is_empty() {
             metadata["resourceVersion"] = version.into();
         }
         let patch = Patch::Merge(json!({ "metadata": metadata }));
-        let request = Request::new(path(arch)).patch(build, &PatchParams::default(), &patch);
+        let mut request = Request::new(path(arch)).patch(build, &PatchParams::default(), &patch);
+        if let (Ok(request), Some(barrier)) = (&mut request, permit.barrier()) {
+            request.extensions_mut().insert(barrier);
+        }
         let reply = self.send(request, purpose("label a release payload", arch, build)).await?;
         match reply.failure_kind() {
             None => Ok(()),

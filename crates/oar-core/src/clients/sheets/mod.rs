@@ -15,7 +15,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::clients::begin;
 use crate::clients::google::ServiceAccount;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Repeat, Reply, join, join_segments};
@@ -163,7 +162,6 @@ impl SheetsClient {
         if writes.is_empty() {
             return Ok(());
         }
-        begin(permit, Service::GoogleSheets).await?;
         let data: Vec<Value> = writes
             .iter()
             .map(|write| json!({ "range": sheet.range(&write.cells), "values": write.values }))
@@ -174,7 +172,8 @@ impl SheetsClient {
             .about(&sheet.title)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .body(body.to_string())
-            .repeat(Repeat::OnlyWhenRefused);
+            .repeat(Repeat::OnlyWhenRefused)
+            .permitted(permit);
         let reply = self.send(call).await?;
         // Any other success may come from a proxy whose service never saw the write.
         let answer: Option<Value> = serde_json::from_slice(&reply.body).ok();

@@ -15,6 +15,7 @@ use url::Url;
 
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Repeat, Reply, join};
+use crate::permit::{Barrier, WritePermit};
 use crate::service::Service;
 
 /// A connector for one operation, which its errors name. `POST` is never repeated after an unclear answer.
@@ -24,9 +25,16 @@ pub(super) struct Connector {
     pub(super) operation: &'static str,
     pub(super) subject: Option<String>,
     pub(super) repeat: Repeat,
+    pub(super) barrier: Option<Barrier>,
 }
 
 impl Connector {
+    /// The same for a write.
+    pub(super) fn permitted(mut self, permit: &WritePermit) -> Self {
+        self.barrier = permit.barrier();
+        self
+    }
+
     pub(super) fn error(&self, kind: ServiceErrorKind, detail: impl Into<String>) -> ServiceError {
         let mut error = ServiceError::new(Service::Slack, self.operation, kind, detail);
         error.subject.clone_from(&self.subject);
@@ -61,7 +69,7 @@ impl Connector {
         body: Option<Vec<u8>>,
         token: Option<&SlackApiToken>,
     ) -> Result<Reply, ServiceError> {
-        let mut call = Call::new(Service::Slack, self.operation, method, url);
+        let mut call = Call::new(Service::Slack, self.operation, method, url).behind(self.barrier.clone());
         if self.repeat == Repeat::Safe {
             // Calls marked as repeatable are reads, although some are sent as POST.
             call = call.read();

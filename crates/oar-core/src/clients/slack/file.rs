@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::SlackClient;
-use crate::clients::begin;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Repeat};
 use crate::permit::WritePermit;
@@ -67,15 +66,18 @@ impl SlackClient {
     ///
     /// Every failure but a lost answer to the last step means that people see nothing.
     pub async fn upload(&self, file: &Upload<'_>, permit: &WritePermit) -> Result<(), UploadError> {
-        begin(permit, Service::Slack).await.map_err(UploadError::Refused)?;
         let subject = || format!("channel {}", file.channel);
         let parameters = [("filename", file.name.to_owned()), ("length", file.content.len().to_string())];
         let answer: AddressAnswer = self
-            .get(self.connector(OPERATION, subject()), "files.getUploadURLExternal", &parameters)
+            .get(
+                self.connector(OPERATION, subject()).permitted(permit),
+                "files.getUploadURLExternal",
+                &parameters,
+            )
             .await
             .map_err(UploadError::Refused)?;
-        self.send_content(file, answer.upload_url).await.map_err(UploadError::Refused)?;
-        let mut connector = self.connector(OPERATION, subject());
+        self.send_content(file, answer.upload_url, permit).await.map_err(UploadError::Refused)?;
+        let mut connector = self.connector(OPERATION, subject()).permitted(permit);
         connector.repeat = Repeat::OnlyWhenRefused;
         let complete = Complete {
             files: [CompleteFile { id: &answer.file_id, title: file.name }],
@@ -92,7 +94,12 @@ impl SlackClient {
     }
 
     /// The bytes go to an address that is the credential itself: no token goes there.
-    async fn send_content(&self, file: &Upload<'_>, address: Url) -> Result<(), ServiceError> {
+    async fn send_content(
+        &self,
+        file: &Upload<'_>,
+        address: Url,
+        permit: &WritePermit,
+    ) -> Result<(), ServiceError> {
         let failed = |kind, words: &str| ServiceError::new(Service::Slack, OPERATION, kind, words.to_owned());
         if address.scheme() != "https" && self.inner.base.scheme() == "https" {
             return Err(failed(ServiceErrorKind::Malformed, "Slack named an address without TLS"));
@@ -103,6 +110,7 @@ impl SlackClient {
             .header(CONTENT_TYPE, text)
             .body(file.content.to_owned())
             .repeat(Repeat::OnlyWhenRefused)
+            .permitted(permit)
             .page();
         let reply = self.inner.http.send(call).await?;
         if reply.status.is_success() {

@@ -4,10 +4,8 @@ use serde::Serialize;
 use slack_morphism::blocks::SlackBlock;
 
 use super::{Block, Posted, SlackClient};
-use crate::clients::begin;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
-use crate::service::Service;
 
 /// Refusals after which only a new message helps.
 const NOT_EDITABLE: [&str; 5] =
@@ -47,8 +45,8 @@ impl SlackClient {
         blocks: &[Block],
         permit: &WritePermit,
     ) -> Result<Edit, ServiceError> {
-        begin(permit, Service::Slack).await?;
-        let connector = self.connector("edit a message", format!("channel {}", message.channel));
+        let connector =
+            self.connector("edit a message", format!("channel {}", message.channel)).permitted(permit);
         let blocks = blocks.iter().map(Block::to_library).collect();
         let body = EditBody { channel: &message.channel, ts: &message.ts, text, blocks };
         match self.change(connector, "chat.update", &body).await {
@@ -65,8 +63,8 @@ impl SlackClient {
         emoji: &str,
         permit: &WritePermit,
     ) -> Result<(), ServiceError> {
-        begin(permit, Service::Slack).await?;
-        let connector = self.connector("react to a message", format!("channel {}", message.channel));
+        let connector =
+            self.connector("react to a message", format!("channel {}", message.channel)).permitted(permit);
         let body = ReactionBody { channel: &message.channel, timestamp: &message.ts, name: emoji };
         match self.change(connector, "reactions.add", &body).await {
             Err(error) if error.kind == ServiceErrorKind::Rejected && error.detail == "already_reacted" => {

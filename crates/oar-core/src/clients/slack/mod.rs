@@ -34,11 +34,10 @@ pub use people::{ChannelStanding, Members};
 pub use recent::{Coverage, Recent};
 pub use text::{GroupId, UnresolvedMention, UserId, escape, link};
 
-use crate::clients::{begin, empty};
+use crate::clients::empty;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Http, Repeat};
 use crate::permit::WritePermit;
-use crate::service::Service;
 use connector::Connector;
 
 /// The event type of the metadata by which a posted message is found again.
@@ -253,10 +252,9 @@ impl SlackClient {
         key: Option<&str>,
         permit: &WritePermit,
     ) -> Result<Posted, ServiceError> {
-        begin(permit, Service::Slack).await?;
         let connector = Connector {
             repeat: Repeat::OnlyWhenRefused,
-            ..self.connector("post a message", format!("channel {}", post.channel))
+            ..self.connector("post a message", format!("channel {}", post.channel)).permitted(permit)
         };
         let body = PostBody {
             channel: &post.channel,
@@ -387,6 +385,7 @@ impl SlackClient {
             operation,
             subject: Some(subject).filter(|subject| !subject.is_empty()),
             repeat: Repeat::Safe,
+            barrier: None,
         }
     }
 

@@ -40,9 +40,9 @@ pub struct Recent<'a> {
 /// How far a channel was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coverage {
-    /// Every message that was looked for.
+    /// Every message that was looked for, and every thread.
     Complete,
-    /// Only the newest ones, because there are too many.
+    /// Only the newest messages or threads, because there are too many.
     Newest,
 }
 
@@ -59,7 +59,7 @@ impl SlackClient {
         recent: Recent<'_>,
         mut hand_on: impl FnMut(Vec<Value>),
     ) -> Result<Coverage, ServiceError> {
-        let Recent { channel, since, threads_since, .. } = recent;
+        let Recent { channel, threads_since, .. } = recent;
         let id = self.channel_id(channel).await.map_err(|error| match error {
             NotReached::Error(error) => error,
             NotReached::Reason(why) => self
@@ -69,10 +69,9 @@ impl SlackClient {
         let mut coverage = Coverage::Complete;
         let mut pages = Pages::new("conversations.history", &id, None, threads_since);
         while let Some(listed) = pages.next(self).await? {
-            // It ends with the newest ones only where even those that are looked for did not fit.
-            let last = listed.last().and_then(|message| text(message, "ts")).map(str::to_owned);
             let (found, of_page) = self.of_page(recent, &id, listed).await?;
-            if of_page == Coverage::Newest || (pages.is_cut() && is_newer(last.as_deref(), since)) {
+            // A thread that began before the last page may have new answers.
+            if of_page == Coverage::Newest || pages.is_cut() {
                 coverage = Coverage::Newest;
             }
             hand_on(found);

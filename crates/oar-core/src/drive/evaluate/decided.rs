@@ -10,7 +10,7 @@ use super::tasks::JUDGE;
 use super::{Evaluation, later, time};
 use crate::drive::verdict::{Act, Decided, Evidence, Verdict};
 use crate::flow::nodes::{Action, Node, Row};
-use crate::statebox::{DecisionKind, DecisionView, NodeName, TaskName, TaskStatus, Verdict as Decision};
+use crate::statebox::{DecisionKind, DecisionView, TaskName, TaskStatus, Verdict as Decision};
 
 /// How long a build is looked at further before people are asked again.
 const LOOKED_AT_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -33,7 +33,7 @@ impl Evaluation<'_> {
         let said = format!("{}: {}", waiver.by, waiver.reason);
         let is_decided = state.decisions().iter().any(|decision| {
             decision.kind == DecisionKind::Waiver
-                && decision.node_name() == Some(NodeName::Task(task))
+                && decision.node_name() == Some(Node::Task(task))
                 && decision.at == waiver.at
                 && decision.counts_at(self.now())
         });
@@ -74,8 +74,7 @@ impl Evaluation<'_> {
         if judgement.note.is_some() || judgement.verdict.is_settled() {
             return judgement;
         }
-        let name = NodeName::from_file(row.node.id());
-        if let Some(decision) = self.input.state.zip(name).and_then(|(state, name)| state.verdict(name)) {
+        if let Some(decision) = self.input.state.and_then(|state| state.verdict(row.node)) {
             let verdict = decision.verdict.map_or("a decision", Decision::text);
             judgement.note = Some(format!("{verdict} by {}", words(&decision)));
         }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::config::Leave;
+use crate::drive::case::Case;
 use crate::drive::verdict::{Act, Evidence, Lack, ToDo, Verdict};
 use crate::flow::nodes::{Row, Who};
 
@@ -35,6 +36,7 @@ pub struct Judgement {
     pub(super) act: Act,
     pub(super) evidence: Vec<Evidence>,
     pub(super) lacks: Option<Lack>,
+    pub(super) case: Option<Case>,
 }
 
 impl Judgement {
@@ -53,6 +55,7 @@ impl Judgement {
             act: Act::Command,
             evidence: Vec::new(),
             lacks: None,
+            case: None,
         }
     }
 

@@ -178,6 +178,7 @@ impl<'a> Evaluation<'a> {
             to_do,
             evidence: judgement.evidence,
             lacks: judgement.lacks,
+            case: judgement.case,
             look_at,
             act: judgement.act,
         }

@@ -30,6 +30,14 @@ fn reason(build: &str, seen: &Seen<Tests>) -> String {
     }
 }
 
+/// Asks whether a build is accepted, with its case.
+fn accept_it(build: &str, tests: &Tests) -> Judgement {
+    let question = format!("the tests of {build} are {}: accept them?", tests.verdict());
+    let Some(case) = tests.case() else { return Judgement::asks(question, &JUDGE) };
+    let question = format!("{question} {}", case.advice());
+    Judgement { case: Some(case.clone()), ..Judgement::asks(question, &JUDGE).noting(case.summary()) }
+}
+
 impl Evaluation<'_> {
     pub(super) fn task(&self, task: TaskName, row: &Row) -> Judged {
         if task == TaskName::CreateTestReport {
@@ -259,12 +267,10 @@ impl Evaluation<'_> {
                     )
                     .on(evidence)
             }
-            tests @ Tests::Record { .. } => {
-                Judgement::asks(format!("the tests of {build} are {}: accept them?", tests.verdict()), &JUDGE)
-                    .by_command(self.decide_command(TaskName::AnalyzeCandidateBuild))
-                    .due(later(seen.at, row.poll))
-                    .on(evidence)
-            }
+            tests @ Tests::Record { .. } => accept_it(build, tests)
+                .by_command(self.decide_command(TaskName::AnalyzeCandidateBuild))
+                .due(later(seen.at, row.poll))
+                .on(evidence),
         })
     }
 
@@ -277,8 +283,7 @@ impl Evaluation<'_> {
             let act = Act::Pass(reason(&release.to_string(), seen));
             return Ok(Judgement::new(Verdict::Ready).noting(note).acting(act).on(evidence));
         }
-        let question = format!("the tests of {release} are {}: accept them?", seen.value.verdict());
-        Ok(Judgement::asks(question, &JUDGE)
+        Ok(accept_it(&release.to_string(), &seen.value)
             .by_command(self.decide_command(TaskName::AnalyzePromotedBuild))
             .due(later(seen.at, row.poll))
             .on(evidence))

@@ -81,7 +81,7 @@ fn metadata(konflux: bool) -> Metadata {
 
 fn record(aggregated: bool, accepted: Option<bool>, by_hand: bool) -> Tests {
     let since = Some(at("2026-07-02T00:00:00Z"));
-    Tests::Record { blob: "b10b".to_owned(), aggregated, accepted, by_hand, since }
+    Tests::Record { blob: "b10b".to_owned(), aggregated, accepted, by_hand, since, case: None }
 }
 
 impl World {

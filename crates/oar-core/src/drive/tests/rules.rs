@@ -2,6 +2,7 @@
 
 use super::{approvable, at, first, fresh, hours, record, seen, staged, words};
 use crate::config::{DrivePolicy, Leave};
+use crate::drive::case::{Case, Recommendation};
 use crate::drive::facts::{Alerts, JobView, Promotion, Tests};
 use crate::drive::verdict::{Act, Decided, ToDo, Verdict};
 use crate::flow::nodes::{Node, Who};
@@ -389,4 +390,27 @@ fn a_general_blocker_stops_what_failed_from_beginning_anew() {
     assert_eq!(world.of(T::StageTesting).verdict.name(), "failed");
     world.issue("everything stops", true, &[]);
     assert_eq!(world.of(T::StageTesting).verdict.name(), "blocked");
+}
+
+#[test]
+fn a_rejected_build_comes_with_its_case() {
+    let mut world = staged();
+    world.set(T::AnalyzePromotedBuild, TaskStatus::NotStarted);
+    let Tests::Record { blob, aggregated, accepted, by_hand, since, .. } = record(true, Some(false), false)
+    else {
+        panic!("a record")
+    };
+    let case = Case {
+        recommendation: Recommendation::Reject,
+        reasons: vec!["1 scenario failed everywhere".to_owned()],
+        scenarios: Vec::new(),
+        unexplained: Vec::new(),
+        flaky_jobs: Vec::new(),
+    };
+    let case = Some(Box::new(case));
+    world.facts.tests = seen(Tests::Record { blob, aggregated, accepted, by_hand, since, case }, world.now);
+    let plan = world.of(T::AnalyzePromotedBuild);
+    assert!(words(&plan).contains("recommended: reject (1 scenario failed everywhere)"), "{plan:?}");
+    assert_eq!(plan.person, Some(Who::Leads));
+    assert!(plan.case.is_some());
 }

@@ -44,12 +44,17 @@ impl Http {
             .build();
         let mut least_waits = 0;
         let mut attempt = 1;
+        let mut unclear = None;
         loop {
             let words = || {
                 let place = route(&call.url, settings.proxy.as_ref());
                 waits_for(&call, &format!("{place}, attempt {attempt} of {}", settings.attempts))
             };
-            let outcome = report_when_slow(&self.inner.waiting, words, self.attempt(&call)).await?;
+            let outcome = match report_when_slow(&self.inner.waiting, words, self.attempt(&call)).await {
+                // That nothing may be sent now does not say that the attempt before had no effect.
+                Err(error) => return unclear.unwrap_or(Err(error)),
+                Ok(outcome) => outcome,
+            };
             let outcome = self.understood(&call, outcome);
             let Some(pause) = Self::pause_before_repeating(&call, &outcome) else { return outcome };
             let ended = |outcome: Result<Reply, ServiceError>| {
@@ -88,6 +93,7 @@ impl Http {
             };
             self.tell_of_repetition(&call, &outcome, attempt, delay);
             report_when_slow(&self.inner.waiting, words, self.inner.clock.sleep(delay)).await;
+            unclear = (call.barrier.is_some() && call.repeat == Repeat::Safe).then_some(outcome);
         }
     }
 

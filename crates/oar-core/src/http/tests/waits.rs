@@ -1,7 +1,10 @@
 //! Waits that the service asks for: honoured, and bounded.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use jiff::Timestamp;
@@ -10,8 +13,9 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::super::retry_after::asked_pause;
 use super::support::{NOW, stack};
-use crate::error::ServiceErrorKind;
-use crate::http::{Call, HttpSettings, Reply};
+use crate::error::{ErrorClass, ServiceErrorKind};
+use crate::http::{Call, HttpSettings, Repeat, Reply};
+use crate::permit::{Closed, Gate, WritePermit};
 use crate::service::Service;
 
 /// 2026-07-01T10:00:00Z.
@@ -63,6 +67,40 @@ async fn too_many_requests_without_a_wait_is_repeated_with_growing_waits() {
     let (http, clock) = stack(HttpSettings::default());
     assert_eq!(http.send(post(&server)).await.unwrap().status, StatusCode::CREATED);
     assert_eq!(clock.waits(), [Duration::from_millis(125), Duration::from_millis(250)]);
+}
+
+/// Open for the first attempts, and then no more.
+#[derive(Debug)]
+struct Closing(AtomicUsize);
+
+#[async_trait]
+impl Gate for Closing {
+    async fn open(&self) -> Result<(), Closed> {
+        let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        let held = || Closed { class: ErrorClass::Blocked, text: "held".to_owned(), hint: None };
+        left.map(drop).map_err(|_| held())
+    }
+}
+
+#[tokio::test]
+async fn a_permit_is_asked_before_each_attempt_of_a_write() {
+    for (open, status, repeat, sent, expected) in [
+        (0, 429, Repeat::OnlyWhenRefused, 0, ServiceErrorKind::Held),
+        // While the request waits, somebody holds the release.
+        (1, 429, Repeat::OnlyWhenRefused, 1, ServiceErrorKind::Held),
+        // The first attempt may have had its effect.
+        (1, 502, Repeat::Safe, 1, ServiceErrorKind::Unavailable),
+    ] {
+        let server = server_with(status, &[("retry-after", "7".to_owned())], 9).await;
+        let (http, _) = stack(HttpSettings::default());
+        let permit =
+            WritePermit::granted_by_user_interface().behind(Arc::new(Closing(AtomicUsize::new(open))));
+        let outcome = http.send(post(&server).repeat(repeat).permitted(&permit)).await;
+        let found = outcome.map_or_else(|error| Some(error.kind), |reply| reply.failure_kind());
+        assert_eq!(found, Some(expected), "{open} {status}");
+        assert_eq!(server.received_requests().await.unwrap().len(), sent, "{open} {status}");
+        assert!(permit.refused().is_some());
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::drive::facts::Facts;
 use crate::drive::plan::PlannedRun;
 use crate::drive::verdict::{Act, Decided};
 use crate::error::ErrorClass;
-use crate::flow::nodes::Cost;
+use crate::flow::nodes::{Cost, Node};
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::operations::call::{Call, new_id};
 use crate::operations::change_advisory_status::ChangeAdvisoryStatus;
@@ -30,9 +30,7 @@ use crate::operations::take_ownership::TakeOwnership;
 use crate::operations::task_run::Change as HowToChange;
 use crate::operations::update_bug_list::UpdateBugList;
 use crate::operations::{perform, tick};
-use crate::statebox::{
-    Change, NodeName, ReasonClass, RunEnd, RunOutcome, RunStart, State, TaskName, TaskStatus,
-};
+use crate::statebox::{Change, ReasonClass, RunEnd, RunOutcome, RunStart, State, TaskName, TaskStatus};
 use crate::tasks::approval_wait::Look;
 
 /// The command in the history of a task whose verdict the engine records.
@@ -179,8 +177,7 @@ async fn judge(
 
 /// Whether the decision stands, and nobody has recorded a result of the task since.
 fn still_decided(state: &State, task: TaskName, decided: &Decided) -> bool {
-    let Some(decision) = state.verdict(NodeName::Task(task)).filter(|decision| decision.id == decided.id)
-    else {
+    let Some(decision) = state.verdict(Node::Task(task)).filter(|decision| decision.id == decided.id) else {
         return false;
     };
     let judged = state.task(task).filter(|view| matches!(view.status, TaskStatus::Pass | TaskStatus::Fail));

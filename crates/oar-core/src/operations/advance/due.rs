@@ -161,7 +161,9 @@ mod tests {
         let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), at(time));
         let key = key(&plan.people[0]);
         let telling = statebox::Telling { key: key.clone(), node: None };
-        let _ = state.claim_questions(&[telling], at(time), (None, |_| false), &mut Vec::new());
+        let lease = SignedDuration::from_mins(5);
+        let teller = statebox::Teller { process: None, ended: |_| false, lease };
+        let _ = state.claim_questions(&[telling], at(time), teller, &mut Vec::new());
         let _ = state.told(&[key.clone()], at(time));
         (state, key)
     }

@@ -123,7 +123,9 @@ impl Conclusion for Advanced {
     fn class(&self) -> Option<ErrorClass> {
         let failures = self.runs.iter().filter(|run| run.failed());
         let defects = (!self.plan.defects.is_empty()).then_some(ErrorClass::Failed);
-        let warnings = (!self.warnings.is_empty()).then_some(ErrorClass::Unavailable);
+        // What did not work because the release was held meanwhile is no failure.
+        let warnings =
+            (!self.warnings.is_empty() && self.plan.held.is_empty()).then_some(ErrorClass::Unavailable);
         gravest(failures.filter_map(|run| run.class).chain(defects).chain(warnings))
     }
 
@@ -237,6 +239,10 @@ pub(super) async fn advance(call: &Call, policy: &DrivePolicy) -> Result<Advance
         }
     }
     advanced.plan = now.plan;
+    if !advanced.warnings.is_empty() && advanced.plan.held.is_empty() {
+        let held = call.holds()?.reasons().await;
+        advanced.plan.held = held.into_iter().map(|closed| closed.text).collect();
+    }
     Ok(advanced)
 }
 

@@ -1,7 +1,7 @@
 //! Tells people what waits for them, in one Slack thread of the release. Each message is claimed in the StateBox first, so
 //! that it is sent once, whatever ends in between.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Planned;
 use super::due::{Due, What, due, is_answered};
@@ -16,7 +16,7 @@ use crate::notify::outbox::{Delivery, PreviousSend, deliver, group_mention};
 use crate::notify::{DriveThread, Message, MorningSummary, Open, Question};
 use crate::operations::call::Call;
 use crate::permit::WritePermit;
-use crate::statebox::{Asked, Change, Claimed, State, Telling, Thread};
+use crate::statebox::{Asked, Change, Claimed, State, Teller, Telling, Thread};
 
 /// Claims the beginning of the thread.
 const THREAD: &str = "thread";
@@ -42,9 +42,12 @@ pub(super) async fn tell(
     policy: &DrivePolicy,
 ) -> Result<Told, TaskError> {
     let now = call.clock().now();
+    let process = holder::current();
+    let lease = SignedDuration::try_from(call.settings().prow()?.intent_lease).unwrap_or(SignedDuration::MAX);
+    let teller = Teller { process: process.as_deref(), ended, lease };
     let wanted = due(&planned.plan, state, now);
     let is_answered_now = |asked: &Asked| is_answered(asked, &planned.plan, &wanted);
-    if unclaimed(&wanted, state, now).is_empty() && !state.asked().iter().any(is_answered_now) {
+    if unclaimed(&wanted, state, now, teller).is_empty() && !state.asked().iter().any(is_answered_now) {
         return Ok(Told::default());
     }
     let document = call.settings().document();
@@ -58,7 +61,7 @@ pub(super) async fn tell(
         Err(error) => return Err(error.into()),
     };
     let (statebox, permit, release) = (call.statebox()?, call.permit()?, call.release()?);
-    let (location, process) = (statebox.location(), holder::current());
+    let location = statebox.location();
     let (mut wanted, mut claimed) = (Vec::new(), Vec::new());
     let updated = statebox
         .update(permit, "Tell people what waits for them", |state| {
@@ -69,11 +72,11 @@ pub(super) async fn tell(
             let plan = assemble(input, false);
             wanted = due(&plan, state, now);
             let answered = state.forget_answered(|asked| is_answered(asked, &plan, &wanted));
-            let mut tellings = unclaimed(&wanted, state, now);
+            let mut tellings = unclaimed(&wanted, state, now, teller);
             if !tellings.is_empty() && state.drive_thread().is_none() {
                 tellings.push(Telling { key: THREAD.to_owned(), node: None });
             }
-            let claims = state.claim_questions(&tellings, now, (process.as_deref(), ended), &mut claimed);
+            let claims = state.claim_questions(&tellings, now, teller, &mut claimed);
             Ok(answered.or(claims))
         })
         .await?;
@@ -124,9 +127,9 @@ pub(super) async fn tell(
 }
 
 /// What nobody has told and nobody is telling.
-fn unclaimed(wanted: &[Due], state: &State, now: Timestamp) -> Vec<Telling> {
+fn unclaimed(wanted: &[Due], state: &State, now: Timestamp, teller: Teller<'_>) -> Vec<Telling> {
     let tellings: Vec<Telling> = wanted.iter().map(Due::telling).collect();
-    state.untold(&tellings, now, ended).into_iter().cloned().collect()
+    state.untold(&tellings, now, teller).into_iter().cloned().collect()
 }
 
 /// Begins the thread of the release, when that is ours to do; `None` when it is not there.

@@ -121,11 +121,10 @@ fn answer(
         releases.push(ReleaseLeadTime { release, began, approved, seconds, totals, not_known });
     }
     releases.sort_by(|one, other| one.approved.cmp(&other.approved));
+    // The smallest lead time that so many tenths of the releases do not exceed.
     let mut lengths: Vec<i64> = releases.iter().map(|one| one.seconds).collect();
     lengths.sort_unstable();
-    let at = |tenths: usize| {
-        lengths.get((lengths.len() * tenths / 10).min(lengths.len().saturating_sub(1))).copied()
-    };
+    let at = |tenths: usize| lengths.get((lengths.len() * tenths).div_ceil(10).saturating_sub(1)).copied();
     let totals = crate::statebox::Share::ALL.map(|share| {
         let own = releases.iter().flat_map(|one| &one.totals).filter(|total| total.share == share);
         Total { share, seconds: own.map(|total| total.seconds).sum() }
@@ -177,6 +176,20 @@ mod tests {
         assert_eq!((found.unfinished, found.unknown.len()), (1, 2));
         assert_eq!(found.class(), Some(ErrorClass::Unavailable), "what cannot be read is no answer");
         assert_eq!(found.totals.iter().map(|total| total.seconds).sum::<i64>(), 8 * 86_400);
+    }
+
+    #[test]
+    fn one_release_in_ten_takes_longer_than_the_ninth() {
+        let now = "2026-08-01T00:00:00Z".parse().unwrap();
+        let files = (1..=10).map(|days| {
+            let end = format!("2026-06-{:02}T00:00:00Z", days + 1);
+            file(&format!("4.19.{days}"), "2026-06-01T00:00:00Z", Some(&end))
+        });
+        let found = answer(files.collect(), None, now);
+        assert_eq!((found.median, found.p90), (Some(5 * 86_400), Some(9 * 86_400)));
+        let early = file("4.19.1", "2026-06-05T00:00:00Z", Some("2026-06-03T00:00:00Z"));
+        let found = answer(vec![early], None, now);
+        assert_eq!((found.releases.len(), found.unfinished), (0, 1), "an approval before the file is none");
     }
 
     #[test]

@@ -153,8 +153,8 @@ async fn read_recent(
             Ok(Coverage::Complete) => return,
             Ok(Coverage::Newest) => {
                 let text = format!(
-                    "more was written in {channel} in the last ten minutes than is read: whether older commands \
-                     were handled is not known"
+                    "not everything that was written in {channel} or in its threads was read, because it is too much: whether \
+                     commands in the rest were handled is not known"
                 );
                 return desk.failed(&text, ErrorClass::Unavailable);
             }

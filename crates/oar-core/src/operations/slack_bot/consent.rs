@@ -16,7 +16,7 @@ use crate::agents::bot::{
 use crate::clients::slack::{Block, Button, ButtonStyle, Edit, Posted, SlackClient, escape};
 use crate::clock::Clock;
 use crate::error::ErrorClass;
-use crate::flow::consent::{Consent, PlanHash, Question};
+use crate::flow::consent::{Allows, Consent, PlanHash, Question};
 use crate::flow::outcome::Refusal;
 use crate::permit::WritePermit;
 use crate::redact::Redactor;
@@ -137,7 +137,7 @@ impl ThreadConsent {
             approved.extend((self.asked() == Asked::Approved).then(|| open.question.plan.clone()));
             approved
         });
-        let arguments = kept(&self.program, &self.arguments, redactor)?;
+        let arguments = kept(&self.program, &self.arguments, redactor, question.allows)?;
         let now = clock.now();
         let id = uuid::Uuid::new_v4().simple().to_string();
         let open = OpenQuestion {
@@ -211,8 +211,14 @@ impl ThreadConsent {
 ///
 /// # Errors
 ///
-/// There is an address or a secret among them. No critical operation needs one.
-fn kept(program: &str, arguments: &[String], redactor: &Redactor) -> Result<Vec<String>, Refusal> {
+/// There is an address or a secret among them. Of the commands that ask, only `take-ownership` takes an address, and it asks
+/// only about build data that ART has changed.
+fn kept(
+    program: &str,
+    arguments: &[String],
+    redactor: &Redactor,
+    allows: Allows,
+) -> Result<Vec<String>, Refusal> {
     // Together as well: a secret may be known by the option before it.
     let line = format!("{program} {}", arguments.join(" "));
     let is_public = |text: &str| redactor.redact(text) == text;
@@ -220,7 +226,12 @@ fn kept(program: &str, arguments: &[String], redactor: &Redactor) -> Result<Vec<
         return Ok(arguments.to_vec());
     }
     let words = "the command holds an e-mail address or a secret, which is not kept until somebody approves; nothing was sent";
-    Err(Refusal::blocked(words).with_hint("Leave it out, or run the command at a terminal."))
+    Err(Refusal::blocked(words).with_hint(match allows {
+        Allows::ChangedData => {
+            "Write the command again with `--accept-metadata` when the new values are right."
+        }
+        Allows::Changes | Allows::OneRun => "Leave it out, or run the command at a terminal.",
+    }))
 }
 
 fn could_not(what: &str, why: &(dyn std::fmt::Display + Sync)) -> Refusal {
@@ -248,13 +259,13 @@ mod tests {
     use crate::agents::bot::MessageKey;
     use crate::clients::slack::UserId;
     use crate::clients::testing::http;
-    use crate::flow::consent::Allows;
+    use crate::error::Classified as _;
     use crate::flow::outcome::{PlanSummary, Step};
     use crate::statebox::TaskName;
     use crate::store::memory::{MemoryStore, SteppingClock};
 
     /// What becomes of a plan of a command with these arguments, where Slack cannot be reached; and what was written.
-    async fn asked(arguments: &[&str]) -> (Refusal, String) {
+    async fn asked(arguments: &[&str], allows: Allows) -> (Refusal, String) {
         let store = Arc::new(MemoryStore::default());
         let clock = SteppingClock::start().0;
         // Nobody listens there.
@@ -284,23 +295,32 @@ mod tests {
         let release = "4.19.1".parse().unwrap();
         let plan = PlanSummary::new(vec![Step::new("push", "advisory 150001")], vec![]);
         let (command, task) = ("push-to-cdn-staging", TaskName::PushToCdnStaging);
-        let question = Question { command, task, release: &release, plan: &plan, allows: Allows::Changes };
+        let question = Question { command, task, release: &release, plan: &plan, allows };
         let refusal = consent.ask(question).await.unwrap_err();
         (refusal, store.versions().join("\n"))
     }
 
     #[tokio::test]
     async fn an_address_or_a_secret_is_never_kept_with_a_plan() {
-        let (refusal, written) = asked(&["-r", "4.19.1", "push-to-cdn-staging"]).await;
+        let (refusal, written) = asked(&["-r", "4.19.1", "push-to-cdn-staging"], Allows::Changes).await;
         assert!(refusal.to_string().contains("could not be shown"), "{refusal}");
         assert!(
             written.contains("push-to-cdn-staging"),
             "it was kept, and then Slack did not take it: {written}"
         );
         for argument in ["ann@example.com", "planted-secret", "--token=abcdef0123456789abcdef"] {
-            let (refusal, written) = asked(&["-r", "4.19.1", "push-to-cdn-staging", argument]).await;
-            assert!(refusal.to_string().contains("an e-mail address or a secret"), "{argument}: {refusal}");
-            assert_eq!(written, "", "{argument}");
+            for (allows, hint) in
+                [(Allows::Changes, "at a terminal"), (Allows::ChangedData, "`--accept-metadata`")]
+            {
+                let (refusal, written) =
+                    asked(&["-r", "4.19.1", "push-to-cdn-staging", argument], allows).await;
+                assert!(
+                    refusal.to_string().contains("an e-mail address or a secret"),
+                    "{argument}: {refusal}"
+                );
+                assert!(refusal.hint().unwrap().contains(hint), "{refusal}");
+                assert_eq!(written, "", "{argument}");
+            }
         }
     }
 }

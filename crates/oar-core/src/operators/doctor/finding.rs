@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::clock::stamp;
+use crate::clock::{duration_words, stamp};
 use crate::error::{Classified, ErrorClass, ServiceError, ServiceErrorKind};
 
 /// How long before its end a credential is worth a warning, in seconds: a week, the time of a release.
@@ -188,16 +188,8 @@ fn ending(left: i64, at: Timestamp) -> String {
     let day = at.strftime("%Y-%m-%d");
     match left {
         ..=0 => format!("expired on {day}"),
-        1..=86_400 => format!("expires in {} (at {})", hours(left), stamp(at)),
+        1..=86_400 => format!("expires in {} (at {})", duration_words(left), stamp(at)),
         _ => format!("expires on {day}, in {} days", left / 86_400),
-    }
-}
-
-/// `9 h 20 min`.
-pub(super) fn hours(seconds: i64) -> String {
-    match (seconds / 3600, seconds % 3600 / 60) {
-        (0, minutes) => format!("{minutes} min"),
-        (hours, minutes) => format!("{hours} h {minutes} min"),
     }
 }
 

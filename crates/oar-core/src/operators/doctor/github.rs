@@ -7,14 +7,19 @@ use crate::error::{Classified as _, ErrorClass};
 
 pub(super) const TOKEN: &str = "github-token";
 pub(super) const REPOSITORY: &str = "state-repository";
+pub(super) const RECORDS: &str = "record-branch";
 
 const RENEW: &str = "Make a new token at GitHub (Settings, Developer settings), and set GITHUB_TOKEN to it.";
 
-/// The token and the repository in one request, and its branches.
+/// Whether GitHub is needed. Records are always there; releases may be in a folder.
+pub(super) fn is_needed(at: &Examination<'_>) -> bool {
+    at.is_about_builds() || !matches!(at.clients.settings().state().location, StateLocation::Local(_))
+}
+
+/// The token and the repository in one request, and its branch.
 pub(super) async fn check(at: &Examination<'_>) -> Vec<Finding> {
     let state = at.clients.settings().state();
-    // Records are always at GitHub; releases may be in a folder.
-    let is_local = matches!(state.location, StateLocation::Local(_)) && !at.is_about_builds();
+    let is_local = !is_needed(at);
     let github = match at.clients.github() {
         Ok(github) => github,
         Err(error) => {
@@ -35,8 +40,9 @@ pub(super) async fn check(at: &Examination<'_>) -> Vec<Finding> {
             (Finding::of_error(TOKEN, &error), unknown_without_token())
         }
         Err(error) => {
-            let words = "it was not refused, but the repository could not be read";
-            (Finding::unknown(TOKEN, words, ""), Finding::of_named(REPOSITORY, &error))
+            // A repository that is not there says nothing of the token either.
+            let token = Finding::unknown(TOKEN, error.to_string(), error.hint().unwrap_or_default());
+            (token, Finding::of_named(REPOSITORY, &error))
         }
     };
     if is_local {
@@ -48,6 +54,21 @@ pub(super) async fn check(at: &Examination<'_>) -> Vec<Finding> {
         _ => repository,
     };
     vec![token, repository]
+}
+
+/// The branch with the records of builds, which the job agents and judging the builds of a release need.
+pub(super) async fn records(at: &Examination<'_>) -> Vec<Finding> {
+    let state = at.clients.settings().state();
+    let finding = match at.clients.github() {
+        Ok(github) => match github.require_branch(&state.repository, &state.record_branch).await {
+            Ok(()) => {
+                Finding::ok(RECORDS, format!("{} of {} is there", state.record_branch, state.repository))
+            }
+            Err(error) => Finding::of_named(RECORDS, &error),
+        },
+        Err(_) => Finding::unknown(RECORDS, "not looked at without a token", ""),
+    };
+    vec![finding.optional()]
 }
 
 fn in_a_folder() -> Finding {
@@ -135,7 +156,6 @@ mod tests {
             account_may_push: push,
             is_private: false,
             is_archived: false,
-            clock_ahead: None,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Hosts that are asked without a login, their certificates and clocks; build data, registry, directory.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use jiff::SignedDuration;
 
@@ -19,11 +21,17 @@ pub(super) const DIRECTORY: &str = "directory";
 const TOO_FAR: SignedDuration = SignedDuration::from_mins(5);
 /// A difference that a machine with NTP does not have.
 const FAR: SignedDuration = SignedDuration::from_secs(30);
+/// How long the release's flow is waited for before a host that depends on it is asked.
+const FLOW_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The build data of the release, and what ART has not entered yet.
 pub(super) async fn build_data(at: &Examination<'_>) -> Vec<Finding> {
     let config = match at.read_config().await {
-        None => return Vec::new(),
+        None => {
+            let words = "not looked at without a release: its build data, its flow, its shipment";
+            let next = "Name a release: `oar -r RELEASE doctor`.";
+            return vec![Finding::untold(BUILD_DATA, words, next).optional()];
+        }
         Some(Err(finding)) => return vec![finding.clone()],
         Some(Ok(config)) => config,
     };
@@ -37,42 +45,50 @@ pub(super) async fn build_data(at: &Examination<'_>) -> Vec<Finding> {
     }]
 }
 
-/// The hosts that `subject` needs, by their service.
-async fn wanted(at: &Examination<'_>) -> Vec<Service> {
-    let mut wanted = vec![Service::ReleaseController];
-    wanted.push(Service::Prow);
-    if matches!(at.subject, Subject::Builds) {
-        return wanted;
+/// A host's service, and what it answered.
+type Answered = (Service, Result<Reached, ClientError>);
+
+/// The hosts that the subject needs in any case.
+fn wanted(subject: &Subject) -> Vec<Service> {
+    let mut wanted = vec![Service::ReleaseController, Service::Prow];
+    if *subject != Subject::Builds {
+        wanted.extend([Service::Mirror, Service::Access, Service::Brewhub, Service::Brewroot]);
     }
-    wanted.extend([Service::Mirror, Service::Access, Service::Brewhub]);
-    let is_errata = at.is_errata_flow().await;
-    if matches!(at.subject, Subject::Releases) || !is_errata {
-        wanted.push(Service::CatalogStage);
-    }
-    if is_errata {
-        wanted.extend([Service::Pyxis, Service::Brewroot]);
+    if *subject == Subject::Releases {
+        wanted.extend([Service::CatalogStage, Service::Pyxis]);
     }
     wanted
 }
 
-/// All hosts in one finding, and what they say of the clock.
+/// The host with the images of a release, which depends on its flow.
+async fn catalog(at: &Examination<'_>) -> Option<Answered> {
+    let Subject::Release(_) = at.subject else { return None };
+    let is_errata = tokio::time::timeout(FLOW_PATIENCE, at.is_errata_flow()).await.unwrap_or(false);
+    let service = if is_errata { Service::Pyxis } else { Service::CatalogStage };
+    Some((service, at.clients.reach(service).await))
+}
+
+/// The host with the build data; of a release, reading them has shown it.
+async fn build_data_host(at: &Examination<'_>) -> Option<Answered> {
+    let streams = at.clients.settings().versions().streams();
+    let stream = streams.last().filter(|_| *at.subject == Subject::Releases)?;
+    Some((Service::GithubRaw, at.clients.reach_build_data(*stream).await))
+}
+
+/// All hosts in one finding, and what they say of the clock. They are asked at the same time.
 pub(super) async fn check(at: &Examination<'_>) -> Vec<Finding> {
-    let services = wanted(at).await;
-    let mut answers: Vec<(Service, Result<Reached, ClientError>)> = join_all(
-        services.into_iter().map(|service| async move { (service, at.clients.reach(service).await) }),
-    )
-    .await;
-    if *at.subject == Subject::Releases
-        && let Some(stream) = at.clients.settings().versions().streams().last()
-    {
-        answers.push((Service::GithubRaw, at.clients.reach_build_data(*stream).await));
-    }
+    let reached = wanted(at.subject)
+        .into_iter()
+        .map(|service| async move { (service, at.clients.reach(service).await) });
+    let (mut answers, catalog, build_data) =
+        tokio::join!(join_all(reached), catalog(at), build_data_host(at));
+    answers.extend(catalog.into_iter().chain(build_data));
     let differences: Vec<SignedDuration> =
         answers.iter().filter_map(|(_, answer)| answer.as_ref().ok()?.clock_ahead).collect();
     vec![of_hosts(&answers), of_clock(differences)]
 }
 
-fn of_hosts(answers: &[(Service, Result<Reached, ClientError>)]) -> Finding {
+fn of_hosts(answers: &[Answered]) -> Finding {
     let mut worst = None::<Finding>;
     for (_, answer) in answers {
         let Err(error) = answer else { continue };
@@ -93,10 +109,13 @@ fn of_hosts(answers: &[(Service, Result<Reached, ClientError>)]) -> Finding {
     })
 }
 
-/// The median of the differences, so that one host with a wrong clock changes nothing.
+/// The median of the differences, so that one host with a wrong clock changes nothing. Of the two in the middle the smaller
+/// one counts.
 fn of_clock(mut differences: Vec<SignedDuration>) -> Finding {
     differences.sort_unstable();
-    let Some(ahead) = differences.get(differences.len() / 2).copied() else {
+    let middle = [differences.len().saturating_sub(1) / 2, differences.len() / 2];
+    let middle = middle.into_iter().filter_map(|place| differences.get(place).copied());
+    let Some(ahead) = middle.min_by_key(|difference| difference.abs()) else {
         return Finding::unknown(CLOCK, "no host told the time", "");
     };
     let seconds = ahead.as_secs();
@@ -169,6 +188,8 @@ mod tests {
             (&[1], Good, "1 s ahead of"),
             (&[-2], Good, "2 s behind"),
             (&[0, 1, 9000], Good, "1 s ahead of"),
+            (&[-9000, 2], Good, "2 s ahead of"),
+            (&[2, 9000], Good, "2 s ahead of"),
             (&[45, 44, 46], Warning, "45 s ahead of"),
             (&[-400, -401, -399], Missing, "400 s behind"),
         ] {

@@ -6,12 +6,15 @@ use crate::error::{ServiceError, ServiceErrorKind};
 
 pub(super) const TOKEN: &str = "jira-token";
 pub(super) const PROJECTS: &str = "jira-projects";
+pub(super) const BUGS: &str = "jira-bugs";
 
 /// The project of releases' tickets, and the rights that tasks use there.
 const RELEASES: (&str, &[&str]) =
     ("ART", &["BROWSE_PROJECTS", "ASSIGN_ISSUES", "TRANSITION_ISSUES", "ADD_COMMENTS"]);
 /// The project of bugs, and the right that tasks use there.
-const BUGS: (&str, &[&str]) = ("OCPBUGS", &["BROWSE_PROJECTS"]);
+const READ_BUGS: (&str, &[&str]) = ("OCPBUGS", &["BROWSE_PROJECTS"]);
+/// The rights that agents use there: they remind people in comments, and note at the bug that they did (a property).
+const CHANGE_BUGS: (&str, &[&str]) = ("OCPBUGS", &["ADD_COMMENTS", "EDIT_ISSUES"]);
 
 /// The token, and both projects.
 pub(super) async fn check(at: &Examination<'_>) -> Vec<Finding> {
@@ -23,7 +26,7 @@ pub(super) async fn check(at: &Examination<'_>) -> Vec<Finding> {
         }
     };
     let (account, releases, bugs) =
-        tokio::join!(jira.myself(), lacking(&jira, RELEASES), lacking(&jira, BUGS));
+        tokio::join!(jira.myself(), lacking(&jira, RELEASES), lacking(&jira, READ_BUGS));
     let token = match account {
         Ok(account) if account.active => {
             Finding::ok(TOKEN, "accepted; Jira tells nobody when a token expires")
@@ -31,7 +34,16 @@ pub(super) async fn check(at: &Examination<'_>) -> Vec<Finding> {
         Ok(_) => Finding::missing(TOKEN, "its account is deactivated", "Use the token of an active account."),
         Err(error) => Finding::of_error(TOKEN, &error),
     };
-    vec![token, projects([(RELEASES.0, releases), (BUGS.0, bugs)])]
+    vec![token, projects(PROJECTS, &[(RELEASES.0, releases), (READ_BUGS.0, bugs)])]
+}
+
+/// The rights of the agents that work on bugs.
+pub(super) async fn bugs(at: &Examination<'_>) -> Vec<Finding> {
+    let finding = match at.clients.jira() {
+        Ok(jira) => projects(BUGS, &[(CHANGE_BUGS.0, lacking(&jira, CHANGE_BUGS).await)]),
+        Err(_) => Finding::unknown(BUGS, "not looked at without a token", ""),
+    };
+    vec![finding.optional()]
 }
 
 async fn lacking(
@@ -41,8 +53,8 @@ async fn lacking(
     jira.permissions_lacking(project, rights).await
 }
 
-fn projects(all: [(&str, Result<Vec<&'static str>, ServiceError>); 2]) -> Finding {
-    let names = all.each_ref().map(|(project, _)| *project).join(", ");
+fn projects(check: &'static str, all: &[(&str, Result<Vec<&'static str>, ServiceError>)]) -> Finding {
+    let names = all.iter().map(|(project, _)| *project).collect::<Vec<_>>().join(", ");
     let mut lacking = Vec::new();
     for (project, found) in all {
         match found {
@@ -52,14 +64,14 @@ fn projects(all: [(&str, Result<Vec<&'static str>, ServiceError>); 2]) -> Findin
             Err(error) if error.kind == ServiceErrorKind::NotFound => {
                 lacking.push(format!("{project} is not visible"));
             }
-            Err(error) => return Finding::of_error(PROJECTS, &error),
+            Err(error) => return Finding::of_error(check, error),
         }
     }
     if lacking.is_empty() {
-        return Finding::ok(PROJECTS, format!("the account has its rights in {names}"));
+        return Finding::ok(check, format!("the account has its rights in {names}"));
     }
     Finding::missing(
-        PROJECTS,
+        check,
         format!("the account lacks rights {}", lacking.join("; ")),
         "Ask an administrator of the project for these rights of the account of JIRA_USERNAME.",
     )
@@ -74,7 +86,7 @@ mod tests {
     #[test]
     fn lacking_rights_and_hidden_projects_are_missing_and_a_failed_look_is_unknown() {
         let error = |kind| Err(ServiceError::new(Service::Jira, "read", kind, "x"));
-        let of = |releases, bugs| projects([("ART", releases), ("OCPBUGS", bugs)]);
+        let of = |releases, bugs| projects(PROJECTS, &[("ART", releases), ("OCPBUGS", bugs)]);
         let fine = || Ok(Vec::new());
         assert_eq!(of(fine(), fine()).verdict, FindingVerdict::Ok);
         let lacking = of(Ok(vec!["ASSIGN_ISSUES"]), error(ServiceErrorKind::NotFound));

@@ -93,6 +93,13 @@ pub(super) async fn cluster(at: &Examination<'_>) -> Vec<Finding> {
     }]
 }
 
+/// Whether the release has a worksheet; otherwise only some y-streams have one.
+pub(super) fn needs_spreadsheet(at: &Examination<'_>) -> bool {
+    let Subject::Release(release) = at.subject else { return false };
+    let Ok(document) = at.clients.settings().document() else { return false };
+    document.report_template(release.y_stream()).is_ok_and(|named| named.is_some())
+}
+
 /// Whether the worksheets of the y-stream can be read, where the document names a spreadsheet.
 pub(super) async fn spreadsheet(at: &Examination<'_>) -> Vec<Finding> {
     let settings = at.clients.settings();
@@ -111,8 +118,7 @@ pub(super) async fn spreadsheet(at: &Examination<'_>) -> Vec<Finding> {
             Err(error) => return vec![Finding::of_error(SPREADSHEET, &error)],
         }
     }
-    // A release with a spreadsheet needs it; otherwise only some y-streams have one.
-    let needed = matches!(at.subject, Subject::Release(_));
+    let needed = needs_spreadsheet(at);
     if named.is_empty() {
         return vec![Finding::ok(SPREADSHEET, "not used: report_templates names none").optional()];
     }

@@ -1,15 +1,18 @@
 //! What is on this machine: the key and the document, the environment, the Kerberos ticket, elliott.
 
+use std::path::Path;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 
-use super::finding::hours;
 use super::{Examination, Finding};
+use crate::clock::duration_words;
 use crate::config::{
-    Problem, Severity, check_document, check_environment, find_document, jwe, open_document,
+    Document, Problem, Severity, SupportedVersions, check_document, check_environment, check_expiry,
+    find_document, jwe, open_document,
 };
+use crate::flow::nodes;
 
 pub(super) const KEY: &str = "key";
 pub(super) const DOCUMENT: &str = "document";
@@ -22,6 +25,29 @@ pub(super) const ELLIOTT: &str = "elliott";
 const PATIENCE: Duration = Duration::from_secs(7);
 /// A ticket that ends in less than this, in seconds, is worth a warning: the longest command is shorter.
 const SHORT_TICKET: i64 = 60 * 60;
+
+/// Everything that is wrong with a document's plaintext at `now`: errors first. Without `directory` the files that it names are
+/// not read.
+pub fn document_problems(
+    text: &str,
+    versions: &SupportedVersions,
+    directory: Option<&Path>,
+    now: Timestamp,
+) -> Vec<Problem> {
+    let mut problems = check_document(text, versions, directory);
+    problems.extend(check_expiry(text, now));
+    if let Ok(document) = Document::parse(text) {
+        let unknown =
+            document.names(&["drive"]).into_iter().filter(|name| nodes::Node::from_file(name).is_none());
+        problems.extend(unknown.map(|name| Problem {
+            path: format!("drive.{name}"),
+            message: format!("is no step of a release; the steps are {}", nodes::names().join(", ")),
+            severity: Severity::Error,
+        }));
+    }
+    problems.sort_by_key(|problem| problem.severity);
+    problems
+}
 
 /// The key, and the document that it opens. The production jobs of builds have neither.
 pub(super) fn document(at: &Examination<'_>) -> Vec<Finding> {
@@ -41,7 +67,8 @@ pub(super) fn document(at: &Examination<'_>) -> Vec<Finding> {
             return vec![key.needed_if(needed), Finding::of_error(DOCUMENT, &error).needed_if(needed)];
         }
     };
-    let problems = check_document(plain.expose_secret(), settings.versions(), path.parent());
+    let now = at.clients.clock().now();
+    let problems = document_problems(plain.expose_secret(), settings.versions(), path.parent(), now);
     vec![
         Finding::ok(KEY, "OAR_JWK opens the document").needed_if(needed),
         judged(DOCUMENT, &path.display().to_string(), &problems).needed_if(needed),
@@ -84,7 +111,7 @@ pub(super) async fn kerberos(at: &Examination<'_>) -> Vec<Finding> {
         Ok(lifetime) => {
             let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
             let end = at.clients.clock().now().checked_add(SignedDuration::from_secs(seconds)).ok();
-            let text = format!("valid for {}", hours(seconds));
+            let text = format!("valid for {}", duration_words(seconds));
             let mut finding = if seconds < SHORT_TICKET {
                 Finding::warning(TICKET, text, "Renew it: kinit <user>@REALM")
             } else {
@@ -117,6 +144,20 @@ pub(super) async fn elliott(at: &Examination<'_>) -> Vec<Finding> {
 mod tests {
     use super::super::FindingVerdict;
     use super::*;
+
+    #[test]
+    fn steps_that_no_release_has_and_tokens_that_have_expired_are_problems() {
+        let versions = SupportedVersions::built_in().unwrap();
+        let text = r#"{"drive": {"stage-testin": "auto", "stage-testing": "auto"}}"#;
+        let found = document_problems(text, &versions, None, "2026-07-01T00:00:00Z".parse().unwrap());
+        let of_steps: Vec<&Problem> = found.iter().filter(|one| one.path.starts_with("drive")).collect();
+        assert_eq!(of_steps.len(), 1, "{found:#?}");
+        assert_eq!(
+            (of_steps[0].path.as_str(), of_steps[0].severity),
+            ("drive.stage-testin", Severity::Error)
+        );
+        assert!(of_steps[0].message.contains("stage-testing"), "{}", of_steps[0].message);
+    }
 
     #[test]
     fn errors_of_the_document_are_missing_and_warnings_are_warnings() {

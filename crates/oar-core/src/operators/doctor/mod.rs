@@ -20,6 +20,7 @@ use serde::Serialize;
 use tokio::sync::OnceCell;
 
 pub use finding::{Finding, FindingVerdict};
+pub use local::document_problems;
 pub use slack::{ScopeNeed, add_missing_scopes, channel_problem, class_of_named};
 
 use crate::clients::{ClientError, Clients};
@@ -61,9 +62,9 @@ impl Diagnosis {
         gravest(self.findings.iter().filter_map(Finding::class))
     }
 
-    /// How many findings have this verdict and are needed.
-    pub fn count(&self, verdict: FindingVerdict) -> usize {
-        self.findings.iter().filter(|finding| finding.needed && finding.verdict == verdict).count()
+    /// How many findings decide the exit code by this class.
+    pub fn count(&self, class: ErrorClass) -> usize {
+        self.findings.iter().filter(|finding| finding.class() == Some(class)).count()
     }
 }
 
@@ -92,7 +93,14 @@ impl Examination<'_> {
 
     /// Whether the release ships only by advisories; `false` when that is not known, as nearly all have a shipment.
     async fn is_errata_flow(&self) -> bool {
-        self.config().await.is_some_and(|config| config.flow() == Flow::Errata)
+        self.config().await;
+        self.is_known_errata_flow()
+    }
+
+    /// The same, by what has been read by now.
+    fn is_known_errata_flow(&self) -> bool {
+        let read = self.config.get().and_then(|read| read.as_ref().ok());
+        read.is_some_and(|config| config.flow() == Flow::Errata)
     }
 
     fn is_about_builds(&self) -> bool {
@@ -100,8 +108,30 @@ impl Examination<'_> {
     }
 }
 
-/// A check: the names of what it finds, and the work.
-type Check<'a> = (&'static [&'static str], BoxFuture<'a, Vec<Finding>>);
+/// A check.
+struct Check<'a> {
+    /// The names of what it finds.
+    names: &'static [&'static str],
+    work: BoxFuture<'a, Vec<Finding>>,
+    /// Whether what it looks at is needed; asked when it did not end.
+    needed: fn(&Examination<'_>) -> bool,
+}
+
+impl<'a> Check<'a> {
+    fn new(names: &'static [&'static str], work: impl Future<Output = Vec<Finding>> + Send + 'a) -> Self {
+        Self { names, work: work.boxed(), needed: |_| true }
+    }
+
+    /// The same check of something that is needed only as `needed` says.
+    fn needed_if(mut self, needed: fn(&Examination<'_>) -> bool) -> Self {
+        self.needed = needed;
+        self
+    }
+
+    fn optional(self) -> Self {
+        self.needed_if(|_| false)
+    }
+}
 
 /// Looks at everything that `subject` needs, in less than ten seconds.
 ///
@@ -111,35 +141,8 @@ type Check<'a> = (&'static [&'static str], BoxFuture<'a, Vec<Finding>>);
 pub async fn examine(clients: &Clients, subject: &Subject) -> Result<Diagnosis, ClientError> {
     let hurried = clients.hurried(REQUEST_LIMIT)?;
     let at = Examination { clients: &hurried, subject, config: OnceCell::new() };
-    let mut checks: Vec<Check<'_>> = vec![
-        (&[local::KEY, local::DOCUMENT], std::future::ready(local::document(&at)).boxed()),
-        (&[local::ENVIRONMENT], std::future::ready(local::environment(&at)).boxed()),
-        (&[github::TOKEN, github::REPOSITORY], github::check(&at).boxed()),
-    ];
-    if at.is_about_builds() {
-        checks.push((&[jobs::GANGWAY], jobs::gangway(&at).boxed()));
-        checks.push((&[jobs::ARTIFACTS], jobs::artifacts(&at).boxed()));
-        checks.push((&[jobs::CLUSTER], jobs::cluster(&at).boxed()));
-    } else {
-        if matches!(subject, Subject::Release(_)) {
-            checks.push((&[hosts::BUILD_DATA], hosts::build_data(&at).boxed()));
-        }
-        checks.push((&[local::TICKET, local::ERRATA], local::kerberos(&at).boxed()));
-        checks.push((&[gitlab::TOKEN, gitlab::PROJECT, gitlab::APPROVAL], gitlab::check(&at).boxed()));
-        checks.push((&[jira::TOKEN, jira::PROJECTS], jira::check(&at).boxed()));
-        checks.push((&[slack::TOKEN, slack::CHANNELS, slack::GROUPS], slack::check(&at).boxed()));
-        checks.push((&[jobs::JENKINS], jobs::jenkins(&at).boxed()));
-        checks.push((&[jobs::GANGWAY], jobs::gangway(&at).boxed()));
-        checks.push((&[local::ELLIOTT], local::elliott(&at).boxed()));
-        checks.push((&[jobs::SPREADSHEET], jobs::spreadsheet(&at).boxed()));
-        checks.push((&[hosts::REGISTRY], hosts::registry(&at).boxed()));
-        if *subject == Subject::Releases {
-            checks.push((&[slack::APP_TOKEN], std::future::ready(slack::app_token(&at)).boxed()));
-            checks.push((&[hosts::DIRECTORY], hosts::directory(&at).boxed()));
-        }
-    }
-    checks.push((&[hosts::HOSTS, hosts::CLOCK], hosts::check(&at).boxed()));
-    let findings = join_all(checks.into_iter().map(|(names, work)| bounded(names, work, LIMIT))).await;
+    let checks = checks(&at);
+    let findings = join_all(checks.into_iter().map(|check| bounded(check, &at, LIMIT))).await;
     let findings: Vec<Finding> = findings.into_iter().flatten().collect();
     let mut diagnosis = Diagnosis { ready: None, checked_at: clients.clock().stamp(), findings };
     diagnosis.ready = match diagnosis.class() {
@@ -150,19 +153,54 @@ pub async fn examine(clients: &Clients, subject: &Subject) -> Result<Diagnosis, 
     Ok(diagnosis)
 }
 
-/// What `work` finds; all of it is unknown when it takes longer than `limit`.
-async fn bounded(names: &[&'static str], work: BoxFuture<'_, Vec<Finding>>, limit: Duration) -> Vec<Finding> {
+/// What is looked at for the subject.
+fn checks<'a>(at: &'a Examination<'a>) -> Vec<Check<'a>> {
+    let mut checks = vec![
+        Check::new(&[local::KEY, local::DOCUMENT], std::future::ready(local::document(at))),
+        Check::new(&[local::ENVIRONMENT], std::future::ready(local::environment(at))),
+        Check::new(&[github::TOKEN, github::REPOSITORY], github::check(at)).needed_if(github::is_needed),
+    ];
+    if at.is_about_builds() {
+        checks.push(Check::new(&[jobs::GANGWAY], jobs::gangway(at)));
+        checks.push(Check::new(&[jobs::ARTIFACTS], jobs::artifacts(at)));
+        checks.push(Check::new(&[jobs::CLUSTER], jobs::cluster(at)));
+    } else {
+        let has_shipment = |at: &Examination<'_>| !at.is_known_errata_flow();
+        checks.push(Check::new(&[hosts::BUILD_DATA], hosts::build_data(at)));
+        checks.push(Check::new(&[local::TICKET, local::ERRATA], local::kerberos(at)));
+        let gitlab = &[gitlab::TOKEN, gitlab::PROJECT, gitlab::APPROVAL];
+        checks.push(Check::new(gitlab, gitlab::check(at)).needed_if(has_shipment));
+        checks.push(Check::new(&[jira::TOKEN, jira::PROJECTS], jira::check(at)));
+        checks.push(Check::new(&[slack::TOKEN, slack::CHANNELS, slack::GROUPS], slack::check(at)));
+        checks.push(Check::new(&[jobs::JENKINS], jobs::jenkins(at)));
+        checks.push(Check::new(&[jobs::GANGWAY], jobs::gangway(at)).needed_if(has_shipment));
+        checks.push(Check::new(&[local::ELLIOTT], local::elliott(at)));
+        let spreadsheet = Check::new(&[jobs::SPREADSHEET], jobs::spreadsheet(at));
+        checks.push(spreadsheet.needed_if(jobs::needs_spreadsheet));
+        checks.push(Check::new(&[hosts::REGISTRY], hosts::registry(at)));
+        if *at.subject == Subject::Releases {
+            checks.push(Check::new(&[github::RECORDS], github::records(at)).optional());
+            checks.push(Check::new(&[jira::BUGS], jira::bugs(at)).optional());
+            checks.push(Check::new(&[slack::BOT_SCOPES], slack::bot_scopes(at)).optional());
+            checks.push(Check::new(&[slack::APP_TOKEN], std::future::ready(slack::app_token(at))).optional());
+            checks.push(Check::new(&[hosts::DIRECTORY], hosts::directory(at)).optional());
+        }
+    }
+    checks.push(Check::new(&[hosts::HOSTS, hosts::CLOCK], hosts::check(at)));
+    checks
+}
+
+/// What `check` finds; all of it is unknown when it takes longer than `limit`.
+async fn bounded(check: Check<'_>, at: &Examination<'_>, limit: Duration) -> Vec<Finding> {
+    let Check { names, work, needed } = check;
     match tokio::time::timeout(limit, work).await {
         Ok(findings) => findings,
         Err(_) => names
             .iter()
             .map(|name| {
                 let text = format!("the check did not end within {} s", limit.as_secs());
-                Finding::unknown(
-                    name,
-                    text,
-                    "Check the network (VPN, proxy), then run the same command again.",
-                )
+                let next = "Check the network (VPN, proxy), then run the same command again.";
+                Finding::unknown(name, text, next).needed_if(needed(at))
             })
             .collect(),
     }
@@ -171,15 +209,25 @@ async fn bounded(names: &[&'static str], work: BoxFuture<'_, Vec<Finding>>, limi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
+    use crate::config::{Environment, Settings};
+    use crate::http::Http;
+    use crate::redact::Redactor;
 
     #[tokio::test(start_paused = true)]
     async fn a_check_that_hangs_is_unknown_for_everything_that_it_looks_at() {
-        let hangs = std::future::pending().boxed();
-        let found = bounded(&["a", "b"], hangs, LIMIT).await;
+        let settings = Settings::load(&Environment::from_pairs([("OAR_JWK", "")])).unwrap();
+        let http = Http::new(settings.http().clone(), Clock::system(), Redactor::default()).unwrap();
+        let clients = Clients::new(settings, http);
+        let at = Examination { clients: &clients, subject: &Subject::Releases, config: OnceCell::new() };
+        let hangs = || Check::new(&["a", "b"], std::future::pending());
+        let found = bounded(hangs(), &at, LIMIT).await;
         let verdicts: Vec<_> = found.iter().map(|one| (one.check, one.verdict)).collect();
         assert_eq!(verdicts, [("a", FindingVerdict::Unknown), ("b", FindingVerdict::Unknown)]);
         assert!(found.iter().all(|one| one.class() == Some(ErrorClass::Unavailable)));
         assert!(LIMIT < Duration::from_secs(10));
+        let found = bounded(hangs().optional(), &at, LIMIT).await;
+        assert!(found.iter().all(|one| one.verdict == FindingVerdict::Unknown && one.class().is_none()));
     }
 
     #[test]
@@ -190,5 +238,8 @@ mod tests {
         assert_eq!(of(vec![unknown.clone(), missing]), Some(ErrorClass::Configuration));
         assert_eq!(of(vec![unknown]), Some(ErrorClass::Unavailable));
         assert_eq!(of(vec![Finding::ok("a", "x"), Finding::untold("b", "x", "")]), None);
+        let findings = vec![Finding::unknown("a", "x", ""), Finding::untold("b", "x", "")];
+        let diagnosis = Diagnosis { ready: None, checked_at: String::new(), findings };
+        assert_eq!(diagnosis.count(ErrorClass::Unavailable), 1, "what nobody tells does not decide");
     }
 }

@@ -10,6 +10,7 @@ pub(super) const TOKEN: &str = "slack-token";
 pub(super) const CHANNELS: &str = "slack-channels";
 pub(super) const GROUPS: &str = "slack-groups";
 pub(super) const APP_TOKEN: &str = "slack-app-token";
+pub(super) const BOT_SCOPES: &str = "slack-bot-scopes";
 
 /// A scope of the bot's token, and what it is for.
 pub type ScopeNeed = (&'static str, &'static str);
@@ -27,6 +28,12 @@ const SCOPES: [ScopeNeed; 6] = [
 const PRIVATE_SCOPES: [ScopeNeed; 2] = [
     ("groups:read", "the ids of private channels"),
     ("groups:history", "finding a message in a private channel"),
+];
+/// What the bot that takes commands needs beside [`SCOPES`]; its own check (`oarctl slack-bot --dry-run`) says more.
+const BOT_ONLY: [ScopeNeed; 3] = [
+    ("app_mentions:read", "mentions of the bot"),
+    ("reactions:write", "the sign that a command was seen"),
+    ("files:write", "long output"),
 ];
 /// The teams to whose channels messages go.
 const TEAMS: [SlackTeam; 4] = [SlackTeam::QeRelease, SlackTeam::Art, SlackTeam::Approver, SlackTeam::QeForum];
@@ -92,17 +99,42 @@ pub(super) async fn check(at: &Examination<'_>) -> Vec<Finding> {
 }
 
 fn of_token(scopes: Option<&[String]>, has_private: bool) -> Finding {
-    let Some(scopes) = scopes else {
-        return Finding::untold(TOKEN, "accepted; Slack does not name its scopes", "");
-    };
     let private = PRIVATE_SCOPES.iter().filter(|_| has_private);
-    let lacking = lacking(scopes, SCOPES.iter().chain(private));
+    let wanted = SCOPES.iter().chain(private);
+    of_scopes(TOKEN, scopes, wanted, "with the scopes that messages need; Slack tells no expiry")
+}
+
+fn of_scopes<'a>(
+    check: &'static str,
+    scopes: Option<&[String]>,
+    wanted: impl IntoIterator<Item = &'a ScopeNeed>,
+    good: &str,
+) -> Finding {
+    let Some(scopes) = scopes else {
+        return Finding::untold(check, "accepted; Slack does not name its scopes", "");
+    };
+    let lacking = lacking(scopes, wanted);
     if lacking.is_empty() {
-        return Finding::ok(TOKEN, "accepted, with the scopes that messages need; Slack tells no expiry");
+        return Finding::ok(check, format!("accepted, {good}"));
     }
     let names = lacking.iter().map(|(scope, _)| format!("`{scope}`")).collect::<Vec<_>>().join(", ");
     let next = format!("Give the Slack app these scopes and install it again: {names}");
-    Finding::missing(TOKEN, format!("accepted, but it lacks the scopes {names}"), next)
+    Finding::missing(check, format!("accepted, but it lacks the scopes {names}"), next)
+}
+
+/// The scopes of the bot that takes commands.
+pub(super) async fn bot_scopes(at: &Examination<'_>) -> Vec<Finding> {
+    let finding = match at.clients.slack() {
+        Ok(slack) => match slack.scopes().await {
+            Ok(scopes) => {
+                let good = "with the scopes that the bot needs beside those of messages";
+                of_scopes(BOT_SCOPES, scopes.as_deref(), &BOT_ONLY, good)
+            }
+            Err(error) => Finding::of_error(BOT_SCOPES, &error),
+        },
+        Err(_) => Finding::unknown(BOT_SCOPES, "not looked at without a token", ""),
+    };
+    vec![finding.optional()]
 }
 
 /// Whether the bot may write in each channel of the document; whether one of them is private.

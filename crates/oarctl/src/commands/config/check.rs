@@ -1,9 +1,8 @@
 use std::path::PathBuf;
 
 use cli_support::{CliError, ExitCode, Session, TextStyle};
-use oar_core::config::{
-    Problem, Severity, SupportedVersions, check_document, check_environment, check_expiry, find_document, jwe,
-};
+use oar_core::config::{Problem, Severity, SupportedVersions, check_environment, find_document, jwe};
+use oar_core::operators::doctor::document_problems;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
@@ -39,8 +38,8 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> 
         text.expose_secret().trim_start().starts_with(['{', '[']) && !jwe::is_encrypted(text.expose_secret());
     let plain = if is_plain { text } else { input::decrypted(&text, &path, session)? };
     let versions = SupportedVersions::beside(Some(&path))?;
-    let mut problems = check_document(plain.expose_secret(), &versions, Some(input::directory_of(&path)));
-    problems.extend(check_expiry(plain.expose_secret(), session.clock.now()));
+    let directory = Some(input::directory_of(&path));
+    let mut problems = document_problems(plain.expose_secret(), &versions, directory, session.clock.now());
     if args.file.is_none() {
         problems.extend(check_environment(&session.environment));
     }

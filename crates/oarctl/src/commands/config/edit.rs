@@ -3,8 +3,9 @@ use std::path::{Path, PathBuf};
 
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::config::jwe::{self, Key};
-use oar_core::config::{ConfigError, Problem, Severity, SupportedVersions, check_document, find_document};
+use oar_core::config::{ConfigError, Problem, Severity, SupportedVersions, find_document};
 use oar_core::error::ErrorClass;
+use oar_core::operators::doctor::document_problems;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
@@ -87,7 +88,8 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
                 Ok(None) if !is_changed => return Ok((ExitCode::Done, None)),
                 Ok(None) => {}
             }
-            problems = check_document(edited.expose_secret(), &versions, Some(input::directory_of(&path)));
+            let directory = Some(input::directory_of(&path));
+            problems = document_problems(edited.expose_secret(), &versions, directory, session.clock.now());
             for problem in &problems {
                 session.ui.note(check::line(problem));
             }

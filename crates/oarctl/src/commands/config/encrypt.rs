@@ -2,7 +2,8 @@ use std::path::PathBuf;
 
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::config::jwe::{self, JweError, Key};
-use oar_core::config::{ConfigError, Document, SupportedVersions, check_document};
+use oar_core::config::{ConfigError, Document, SupportedVersions};
+use oar_core::operators::doctor::document_problems;
 use secrecy::ExposeSecret;
 
 use super::input;
@@ -35,7 +36,8 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, CliError> 
     Document::parse(plain.expose_secret())?;
     let versions = SupportedVersions::beside(args.out.as_deref())?;
     let directory = args.out.as_deref().map(input::directory_of);
-    for problem in check_document(plain.expose_secret(), &versions, directory) {
+    let now = session.clock.now();
+    for problem in document_problems(plain.expose_secret(), &versions, directory, now) {
         session.ui.warn(format!("{}: {}", problem.path, problem.message));
     }
     let encrypted = jwe::encrypt(plain.expose_secret(), &key).map_err(ConfigError::from)?;

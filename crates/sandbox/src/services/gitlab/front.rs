@@ -85,7 +85,7 @@ async fn front(AxumState(world): AxumState<Shared>, mut request: Request) -> Res
     let (caller, limit) = {
         let mut state = world.gitlab.lock();
         let limit = count(&mut state.rate_limit, now);
-        (authenticate(&state, &request), limit)
+        (authenticate(&state, &request, now), limit)
     };
     let mut response = if limit.observed > limit.per_minute {
         (
@@ -139,15 +139,20 @@ fn announce(response: &mut Response, limit: RateLimit) {
     }
 }
 
-/// `PRIVATE-TOKEN: …` or `Authorization: Bearer …`.
-fn authenticate(state: &State, request: &Request) -> Result<(Caller, Option<String>), Refusal> {
+/// `PRIVATE-TOKEN: …` or `Authorization: Bearer …`. A token ends at the beginning of its last day (UTC).
+fn authenticate(
+    state: &State,
+    request: &Request,
+    now: Timestamp,
+) -> Result<(Caller, Option<String>), Refusal> {
     let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let bearer = || text("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let Some(value) = text("private-token").or_else(bearer) else {
         return Ok((Caller(None), None));
     };
     let token = state.tokens.iter().find(|token| token.value == value).ok_or(Refusal::Unauthorized)?;
-    if token.expired {
+    let today = now.strftime("%Y-%m-%d").to_string();
+    if token.expired || token.expires_at.as_ref().is_some_and(|day| *day <= today) {
         return Err(Refusal::Expired);
     }
     // Every token may look at itself, whatever its scopes.

@@ -216,7 +216,9 @@ impl Simulated for State {
                 let value = text("token")?;
                 let token = self.tokens.iter_mut().find(|token| token.value == value);
                 let token = token.ok_or("no such token")?;
-                token.expires_at = body.get("expires_at").and_then(Value::as_str).map(str::to_owned);
+                if let Some(day) = body.get("expires_at") {
+                    token.expires_at = day.as_str().map(str::to_owned);
+                }
                 token.oauth = body.get("oauth").and_then(Value::as_bool).unwrap_or(token.oauth);
             }
             _ => {

@@ -323,6 +323,7 @@ async fn address(http: Http, base: Url, token: SecretString) -> Result<Url, Serv
         subject: None,
         // An address that nobody uses is void soon.
         repeat: Repeat::Safe,
+        barrier: None,
     };
     let token = SlackApiToken::new(SlackApiTokenValue(token.expose_secret().trim().to_owned()));
     let client = slack_morphism::SlackClient::new(connector);

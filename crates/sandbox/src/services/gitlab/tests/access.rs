@@ -116,8 +116,20 @@ async fn every_token_may_look_at_itself_and_one_of_another_kind_is_refused() {
     }
     let expired = send_as(&world, EXPIRED_TOKEN, "GET", "personal_access_tokens/self", "").await;
     assert_eq!(expired.status, 401);
-    let change = json!({"token": GITLAB_TOKEN, "oauth": true});
-    crate::world::Simulated::change(&mut *world.gitlab.lock(), "token", &change, world.clock.now()).unwrap();
+    let change = |change: serde_json::Value| {
+        let now = world.clock.now();
+        crate::world::Simulated::change(&mut *world.gitlab.lock(), "token", &change, now).unwrap();
+    };
+    let now = world.clock.now();
+    let day = |hours: i64| (now + jiff::SignedDuration::from_hours(hours)).strftime("%Y-%m-%d").to_string();
+    for (day, status) in [(day(0), 401), (day(24), 200)] {
+        change(json!({"token": GITLAB_TOKEN, "expires_at": day}));
+        assert_eq!(get(&world, "personal_access_tokens/self").await.status, status, "{day}");
+    }
+    change(json!({"token": GITLAB_TOKEN, "oauth": false}));
+    let own = get(&world, "personal_access_tokens/self").await;
+    assert_eq!(own.json()["expires_at"], day(24), "what is not named stays");
+    change(json!({"token": GITLAB_TOKEN, "oauth": true}));
     let other = get(&world, "personal_access_tokens/self").await;
     assert_eq!(other.status, 400);
 }
