@@ -10,7 +10,7 @@ use oar_core::flow::consent::{Consent, Question};
 use oar_core::flow::interrupt::Interrupt;
 use oar_core::flow::outcome::Refusal;
 use oar_core::operations::advance::Advanced;
-use oar_core::operations::drive::{Answer, Drive};
+use oar_core::operations::drive::{DriveOnce, Passed};
 use oar_core::operations::{Call, NoConsent, Program, perform, row};
 use oar_core::permit::WritePermit;
 use oar_core::version::ReleaseVersion;
@@ -59,10 +59,9 @@ impl Engine {
 
     /// One pass over the release.
     pub(super) async fn pass(&self, release: &ReleaseVersion) -> Result<Advanced, String> {
-        let drive = Drive { advance: true, ..Drive::default() };
-        match perform(drive, &self.call(release, Arc::new(NoConsent))).await {
-            Ok(Answer::Advanced(advanced)) => Ok(*advanced),
-            Ok(Answer::Plan(_)) => Err("a pass is no plan".to_owned()),
+        match perform(DriveOnce::default(), &self.call(release, Arc::new(NoConsent))).await {
+            Ok(Passed::Advanced(advanced)) => Ok(*advanced),
+            Ok(Passed::Plan(_)) => Err("a pass is no plan".to_owned()),
             Err(error) => Err(error.inner().to_string()),
         }
     }
