@@ -135,6 +135,9 @@ fn answer_of(world: &World, request: &Request) -> Option<(&'static str, Value)> 
             "decide",
             json!({ "node": words.get(1)?, "verdict": "accept", "reason": "all failures are known" }),
         ),
+        "task" => {
+            ("task set", json!({ "name": words.get(2)?, "status": "Pass", "reason": "it counts further" }))
+        }
         "issue" => {
             let unready = |state| state == AdvisoryState::NewFiles;
             if world.errata.lock().advisories.values().any(|advisory| unready(advisory.state)) {
