@@ -5,8 +5,10 @@ pub mod approval;
 pub mod directory;
 pub mod effects;
 pub mod elliott;
+pub mod in_process;
 pub mod matrix;
 pub mod mcp;
+pub mod simulated;
 pub mod slack_bot;
 
 use std::collections::BTreeMap;

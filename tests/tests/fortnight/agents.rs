@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use end_to_end::in_process::{clients, clock, environment, settle};
 use end_to_end::matrix::sample::Numbers;
-use end_to_end::{Fault, FaultKind, Harness, Sandbox};
+use end_to_end::{Fault, Harness, Sandbox};
 use futures::future::{BoxFuture, join, join_all};
 use jiff::Timestamp;
 use oar_core::clients::Clients;
 use oar_core::clock::{Clock, ClockSource};
-use oar_core::config::{Environment, Settings};
+use oar_core::config::Environment;
 use oar_core::flow::interrupt::Interrupt;
-use oar_core::http::Http;
 use oar_core::operations::jira_notificator::JiraNotificator;
 use oar_core::operations::jobctl::start_aggregator::StartAggregator;
 use oar_core::operations::jobctl::start_controller::StartController;
@@ -22,30 +22,11 @@ use oar_core::operations::slack_bot::SlackBot;
 use oar_core::operations::tick::Tick;
 use oar_core::operations::{Call, Conclusion as _, NoConsent, Observer, Operation, Part, perform};
 use oar_core::permit::WritePermit;
-use oar_core::redact::Redactor;
 use oar_core::version::Arch;
 use sandbox::services::github::STATE_REPOSITORY;
 
 use crate::conversation::Conversation;
 use crate::releases::{RESULTS, STREAMS};
-
-/// The sandbox's time, which the test alone moves. Pauses pass at once.
-struct SandboxTime(Sandbox);
-
-impl ClockSource for SandboxTime {
-    fn now(&self) -> Timestamp {
-        self.0.clock().now()
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        // Shorter ones end before longer ones.
-        Box::pin(tokio::time::sleep((duration / 500).min(Duration::from_millis(20))))
-    }
-
-    fn random(&self) -> f64 {
-        0.5
-    }
-}
 
 /// The sandbox's time for the Slack bot, whose connections last: pauses are short, and the longer of two stays the longer one.
 struct BotTime(Sandbox);
@@ -101,14 +82,9 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(harness: &Harness) -> Self {
-        let command = harness.command("oarctl", ["agents", "run"]);
-        let pairs = command.get_envs().map(|(name, value)| {
-            let text = |text: &std::ffi::OsStr| text.to_str().unwrap().to_owned();
-            (text(name), text(value.unwrap()))
-        });
-        let environment = Environment::from_pairs(pairs).with_working_directory(harness.home());
+        let environment = environment(harness);
         let sandbox = harness.sandbox.clone();
-        let clients = clients(&environment, Clock::new(Arc::new(SandboxTime(sandbox.clone()))));
+        let clients = clients(&environment, clock(&sandbox));
         Self { sandbox, environment, clients, notified: NotifiedFile::default(), bot: None }
     }
 
@@ -148,8 +124,8 @@ impl Process {
             return Ended::Whole(problems);
         }
         drop(bot);
-        self.clients = clients(&self.environment, Clock::new(Arc::new(SandboxTime(self.sandbox.clone()))));
-        self.settle().await;
+        self.clients = clients(&self.environment, clock(&self.sandbox));
+        settle(&self.sandbox).await;
         Ended::Killed
     }
 
@@ -191,16 +167,6 @@ impl Process {
             .permitted(WritePermit::granted_by_user_interface(), Arc::new(NoConsent))
             .observed_by(Arc::new(self.notified.clone()))
     }
-
-    /// What was on its way when the process ended arrives, or is gone.
-    async fn settle(&self) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        for _ in 0..3 {
-            let url = format!("{}/_sandbox/clock", self.sandbox.base_url());
-            // Only that it was answered counts.
-            drop(reqwest::get(url).await.unwrap());
-        }
-    }
 }
 
 async fn pass<O: Operation>(operation: O, call: Call) -> Option<String> {
@@ -211,22 +177,6 @@ async fn pass<O: Operation>(operation: O, call: Call) -> Option<String> {
             Some(format!("{name}: {class:?}: {}", serde_json::to_string(&answer).unwrap()))
         }
         Err(error) => Some(format!("{}: {}", O::ABOUT.command, error.inner())),
-    }
-}
-
-fn clients(environment: &Environment, clock: Clock) -> Clients {
-    let settings = Settings::load(environment).unwrap();
-    let http = Http::new(settings.http().clone(), clock, Redactor::new(environment.secrets())).unwrap();
-    Clients::new(settings, http)
-}
-
-/// A request at which the process ends, before or after it took effect. Half of them are among the writes.
-pub(crate) fn end_at(numbers: &mut Numbers) -> Fault {
-    let kind = if numbers.below(2) == 0 { FaultKind::Hang } else { FaultKind::HangAfter };
-    match numbers.below(4) {
-        0 => Fault::anywhere(kind).method("POST").skip(numbers.below(12)),
-        1 => Fault::anywhere(kind).method("PUT").skip(numbers.below(4)),
-        _ => Fault::anywhere(kind).skip(numbers.below(40)),
     }
 }
 

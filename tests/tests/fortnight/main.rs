@@ -12,10 +12,11 @@ mod bugs;
 mod conversation;
 mod releases;
 
-use agents::{Ended, Process, end_at, resident};
+use agents::{Ended, Process, resident};
 use bugs::{Bugs, PEOPLE};
 use conversation::Conversation;
 use end_to_end::directory::Directory;
+use end_to_end::in_process::end_at;
 use end_to_end::matrix::sample::{Numbers, is_deep};
 use end_to_end::{Harness, Options, slack_bot};
 use jiff::{SignedDuration, Timestamp};

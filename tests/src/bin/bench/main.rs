@@ -1,6 +1,7 @@
 //! Requests and timings, printed as tables: start-up, every command in both flows at 0 and 20 ms per request, the
 //! StateBox dialect, image health, the images of a whole payload, a pass over all records, a pass of the Jira notificator, the MCP
-//! server under load. `commands`, `image-health`, `image-consistency`, `pass`, `notificator` and `mcp` as argument print that table alone;
+//! server under load, the lead time of simulated releases. `commands`, `image-health`, `image-consistency`, `pass`, `notificator`,
+//! `mcp` and `lead-time` as argument print that table alone;
 //! `commands TEXT` measures only the lines whose name or flow holds the text, and `requests TEXT` prints what such a line
 //! asks for, and in which round.
 //!
@@ -15,6 +16,7 @@
     reason = "a program of one page that prints a table"
 )]
 
+mod lead_time;
 mod mcp;
 
 use std::process::{Command, Stdio};
@@ -56,6 +58,7 @@ fn main() {
     match (arguments.next().as_deref(), arguments.next().unwrap_or_default()) {
         (Some("commands"), text) => return commands(&text),
         (Some("requests"), text) => return requests(&text),
+        (Some("lead-time"), _) => return lead_time::measure(),
         (Some("mcp"), _) => return mcp::measure(&std::env::args().skip(2).collect::<Vec<_>>()),
         _ => {}
     }
@@ -88,6 +91,7 @@ fn main() {
     image_consistency();
     notificator();
     mcp::measure(&[]);
+    lead_time::measure();
     if let Err(error) = image_health() {
         println!("image health: not measured: {error}");
     }

@@ -4,8 +4,8 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use super::judgement::Judgement;
-use super::{Evaluation, time};
-use crate::drive::facts::{BuildData, Facts};
+use super::{Evaluation, later, time};
+use crate::drive::facts::{BuildData, Fact, Facts, Tests};
 use crate::drive::verdict::{Evidence, Verdict};
 use crate::flow::nodes::{Action, Row};
 use crate::statebox::{TaskName, TaskView};
@@ -22,6 +22,9 @@ impl Evaluation<'_> {
         if self.approved {
             return done.noting(format!("since then {changed}")).on(evidence);
         }
+        if let Some(again) = self.tested_again(task, row) {
+            return again.since(since).on(self.status_of(view)).on(evidence);
+        }
         let mut stale = Judgement::asks(format!("{task} is Pass, but since then {changed}"), &AGAIN)
             .since(since)
             .asked_of(row.who)
@@ -37,6 +40,18 @@ impl Evaluation<'_> {
         ));
         stale.stale = Some(changed);
         stale
+    }
+
+    /// A wait for the tests of a judged build, of which some were started again: as long as they run there is nothing to
+    /// decide.
+    fn tested_again(&self, task: TaskName, row: &Row) -> Option<Judgement> {
+        let Fact::Known(seen) = &self.input.facts.tests else { return None };
+        let runs = matches!(seen.value, Tests::Record { aggregated: false, .. });
+        (runs && task == TaskName::AnalyzePromotedBuild).then(|| {
+            Judgement::waiting("the end of the tests, some of which were started again")
+                .due(later(seen.at, row.poll))
+                .on(self.read(seen, "verdict", seen.value.verdict()))
+        })
     }
 
     /// What has changed of what a passed task has judged; `None` when nothing is known to have changed.

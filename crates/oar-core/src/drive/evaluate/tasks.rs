@@ -1,6 +1,7 @@
 //! Verdicts of tasks.
 
 use super::judgement::Judgement;
+use super::stale::inputs;
 use super::{Evaluation, Judged, later, time};
 use crate::drive::facts::{BuildData, FactKey, Seen, Tests};
 use crate::drive::verdict::{Act, Verdict};
@@ -146,6 +147,9 @@ impl Evaluation<'_> {
                 _ => ready,
             }
         };
+        if let Some(waiting) = self.awaited(inputs(task), row) {
+            return Ok(waiting);
+        }
         match task {
             TaskName::TakeOwnership => match self.input.facts.build_data.value() {
                 Some(BuildData::Present { has_owner: false, .. }) => Ok(Judgement::asks(
@@ -179,6 +183,24 @@ impl Evaluation<'_> {
         }
     }
 
+    /// A wait for an identifier among `fields` for which ART's build data has a placeholder.
+    fn awaited(&self, fields: &[&str], row: &Row) -> Option<Judgement> {
+        let pending = match self.input.facts.build_data.value() {
+            Some(BuildData::Present { metadata, .. }) => &metadata.pending,
+            _ => &self.metadata.pending,
+        };
+        // The advisory of MicroShift ships separately: nothing waits for it.
+        let awaited = |field: &&String| {
+            *field != "advisory_ids.microshift" && fields.iter().any(|wanted| field.starts_with(wanted))
+        };
+        let field = pending.iter().find(awaited)?;
+        Some(
+            Judgement::waiting(format!("ART: the build data has a placeholder for {field}"))
+                .due(later(self.now(), row.poll))
+                .on(self.stated("metadata.pending".to_owned(), field.clone(), None)),
+        )
+    }
+
     pub(super) fn create_test_report(&self, row: &Row) -> Judged {
         if let Some(state) = self.input.state {
             let created = state.created_at().map(str::to_owned);
@@ -199,7 +221,10 @@ impl Evaluation<'_> {
                         .due(later(seen.at, row.poll))
                         .on(evidence));
                 }
-                Ok(Judgement::new(Verdict::Ready).on(evidence))
+                // Without all advisories the file would be incomplete.
+                Ok(self
+                    .awaited(&["advisory_ids."], row)
+                    .unwrap_or_else(|| Judgement::new(Verdict::Ready).on(evidence)))
             }
         }
     }

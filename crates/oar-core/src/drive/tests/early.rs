@@ -7,6 +7,12 @@ use crate::drive::facts::{Alerts, BuildData, FactKey, Pushes, Tests};
 use crate::flow::nodes::Node;
 use crate::statebox::{Metadata, RunOutcome, State, TaskClaim, TaskName as T, TaskStatus};
 
+/// Build data with placeholders.
+fn without(fields: &[&str]) -> BuildData {
+    let pending = fields.iter().map(|field| (*field).to_owned()).collect();
+    BuildData::Present { metadata: Box::new(Metadata { pending, ..metadata(true) }), has_owner: true }
+}
+
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn early() -> Vec<Case> {
     let node = Node::Task;
@@ -33,6 +39,33 @@ pub(super) fn early() -> Vec<Case> {
             }),
             "blocked",
             "no release date",
+        ),
+        (
+            "A waits for an advisory that ART has not created",
+            node(T::CreateTestReport),
+            with(fresh(), |w| {
+                w.state = None;
+                w.facts.build_data = seen(without(&["advisory_ids.rpm"]), w.now);
+            }),
+            "waiting",
+            "placeholder for advisory_ids.rpm",
+        ),
+        (
+            "A waits for no ticket, and not for MicroShift",
+            node(T::CreateTestReport),
+            with(fresh(), |w| {
+                w.state = None;
+                w.facts.build_data = seen(without(&["jira_ticket", "advisory_ids.microshift"]), w.now);
+            }),
+            "ready",
+            "",
+        ),
+        (
+            "B waits for the ticket",
+            node(T::TakeOwnership),
+            with(fresh(), |w| w.facts.build_data = seen(without(&["jira_ticket"]), w.now)),
+            "waiting",
+            "placeholder for jira_ticket",
         ),
         (
             "A is unknown",

@@ -1,6 +1,6 @@
 //! What was judged changes afterwards.
 
-use super::{approvable, hours, metadata, seen, staged};
+use super::{approvable, hours, metadata, record, seen, staged};
 use crate::drive::facts::BuildData;
 use crate::drive::verdict::Verdict;
 use crate::statebox::{TaskName as T, TaskStatus};
@@ -58,5 +58,23 @@ fn a_verdict_is_stale_when_what_it_judged_has_changed() {
         let plan = world.of(task);
         assert_eq!((plan.verdict.name(), plan.person), ("done", None));
         assert!(plan.note.unwrap().contains("since then"));
+    }
+}
+
+#[test]
+fn tests_that_were_started_again_are_waited_for_and_nobody_is_asked() {
+    let task = T::AnalyzePromotedBuild;
+    for (tests, expected) in [
+        (record(true, Some(true), false), "done"),
+        (record(false, None, false), "waiting"),
+        (record(true, Some(false), false), "asks"),
+    ] {
+        let mut world = approvable();
+        world.judge(task, "tests", "accepted");
+        world.facts.tests = seen(tests, world.now);
+        let plan = world.of(task);
+        assert_eq!((plan.verdict.name(), plan.person.is_some()), (expected, expected == "asks"));
+        let approval = world.of(T::ChangeAdvisoryStatus);
+        assert_eq!(approval.verdict.name() == "ready", expected == "done", "{approval:?}");
     }
 }

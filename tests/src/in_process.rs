@@ -1,0 +1,79 @@
+//! Operations in the test's own process: they and the sandbox share one clock, which the test alone moves.
+#![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
+
+use std::ffi::OsStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use oar_core::clients::Clients;
+use oar_core::clock::{Clock, ClockSource};
+use oar_core::config::{Environment, Settings};
+use oar_core::http::Http;
+use oar_core::redact::Redactor;
+use sandbox::{Fault, FaultKind, Sandbox};
+
+use crate::Harness;
+use crate::matrix::sample::Numbers;
+
+/// The sandbox's time, which the test alone moves. Pauses pass at once.
+#[derive(Debug)]
+struct SandboxTime(Sandbox);
+
+impl ClockSource for SandboxTime {
+    fn now(&self) -> Timestamp {
+        self.0.clock().now()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        // Shorter ones end before longer ones.
+        Box::pin(tokio::time::sleep((duration / 500).min(Duration::from_millis(20))))
+    }
+
+    fn random(&self) -> f64 {
+        0.5
+    }
+}
+
+/// The clock of `sandbox`, on which every pause is short.
+pub fn clock(sandbox: &Sandbox) -> Clock {
+    Clock::new(Arc::new(SandboxTime(sandbox.clone())))
+}
+
+/// The environment that a program of `harness` would have.
+pub fn environment(harness: &Harness) -> Environment {
+    let command = harness.command("oarctl", ["drive"]);
+    let pairs = command.get_envs().map(|(name, value)| {
+        let text = |text: &OsStr| text.to_str().unwrap().to_owned();
+        (text(name), text(value.unwrap()))
+    });
+    Environment::from_pairs(pairs).with_working_directory(harness.home())
+}
+
+/// The clients of a process that has just started.
+pub fn clients(environment: &Environment, clock: Clock) -> Clients {
+    let settings = Settings::load(environment).unwrap();
+    let http = Http::new(settings.http().clone(), clock, Redactor::new(environment.secrets())).unwrap();
+    Clients::new(settings, http)
+}
+
+/// Waits until what was on its way when a process ended has arrived, or is gone.
+pub async fn settle(sandbox: &Sandbox) {
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    for _ in 0..3 {
+        let url = format!("{}/_sandbox/clock", sandbox.base_url());
+        // Only that it was answered counts.
+        drop(reqwest::get(url).await.unwrap());
+    }
+}
+
+/// A request at which a process ends, before or after it took effect. Half of them are among the writes.
+pub fn end_at(numbers: &mut Numbers) -> Fault {
+    let kind = if numbers.below(2) == 0 { FaultKind::Hang } else { FaultKind::HangAfter };
+    match numbers.below(4) {
+        0 => Fault::anywhere(kind).method("POST").skip(numbers.below(12)),
+        1 => Fault::anywhere(kind).method("PUT").skip(numbers.below(4)),
+        _ => Fault::anywhere(kind).skip(numbers.below(40)),
+    }
+}
