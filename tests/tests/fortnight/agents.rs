@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use end_to_end::in_process::{clients, clock, environment, settle};
-use end_to_end::matrix::sample::Numbers;
 use end_to_end::{Fault, Harness, Sandbox};
 use futures::future::{BoxFuture, join, join_all};
 use jiff::Timestamp;

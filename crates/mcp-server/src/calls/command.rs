@@ -139,7 +139,7 @@ fn names_release(word: &str) -> bool {
 
 /// What a caller needs for an operation, whichever tool leads to it.
 fn scope_of(row: &Row) -> AccessScope {
-    match (row.about.most_effect(), row.about.program) {
+    match (row.about.effect, row.about.program) {
         (Effect::Reads, _) => AccessScope::Read,
         (Effect::Critical, _) => AccessScope::Critical,
         (Effect::Writes, Program::Job | Program::Jobctl) => AccessScope::Jobs,
@@ -152,8 +152,7 @@ fn starts_jobs(row: &'static Row) -> bool {
     let is_of_a_tool = |tool: &Tool| {
         tool.starts_jobs.is_some() && tool.operation().is_some_and(|other| std::ptr::eq(other, row))
     };
-    row.about.acts_by_policy
-        || (row.about.program == Program::Job && row.about.effect == Effect::Writes)
+    (row.about.program == Program::Job && row.about.effect == Effect::Writes)
         || catalogue().iter().any(is_of_a_tool)
 }
 

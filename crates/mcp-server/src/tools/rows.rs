@@ -408,7 +408,7 @@ fn of_engine() -> Vec<Tool> {
                 key("defects", List),
             ])
             .untrusted(),
-        Tool::performing("release_advance", Oar, "drive --once", Critical, DESTROYS)
+        Tool::performing("release_advance", Oar, "drive --once", Write, DESTROYS)
             .taking([release()])
             .giving([
                 key("release", Text),

@@ -283,7 +283,7 @@ fn the_scope_is_that_of_the_effect() {
             continue;
         }
         let about = tool.operation().unwrap().about;
-        let (program, effect) = (about.program, about.most_effect());
+        let (program, effect) = (about.program, about.effect);
         if tool.kind == Kind::Operation {
             assert_eq!(tool.hints.read_only, tool.is_dry || effect == Effect::Reads, "{}", tool.name);
             // What only a person may run, a model only asks for; a hold stops everything, and needs no word.

@@ -101,7 +101,6 @@ impl Operation for DriveOnce {
         "Do everything in the release that can be done now and that the policy leaves to the engine",
         Effect::Writes,
     )
-    .acting_by_policy()
     .hints(&[
         "What is done without asking is set in the configuration document (`drive.*`).",
         "What needs a consent is done only when a person has recorded one.",

@@ -142,9 +142,6 @@ pub struct About {
     /// Whether only a person may run it, at a terminal or in a conversation: by it they decide something that no program
     /// may decide for them. Callers that act for a model do not offer it.
     pub for_people: bool,
-    /// Whether it does what the team's policy, or a recorded consent, allows without asking: critical steps and paid jobs
-    /// among them.
-    pub acts_by_policy: bool,
 }
 
 /// The usual limit of a result.
@@ -164,18 +161,7 @@ impl About {
             result_limit: RESULT_LIMIT,
             hints: &[],
             for_people: false,
-            acts_by_policy: false,
         }
-    }
-
-    /// The same, which does without asking what the policy allows.
-    pub(crate) const fn acting_by_policy(self) -> Self {
-        Self { acts_by_policy: true, ..self }
-    }
-
-    /// The effect that a caller must be allowed: what it may do, whoever allowed that.
-    pub const fn most_effect(&self) -> Effect {
-        if self.acts_by_policy { Effect::Critical } else { self.effect }
     }
 
     /// A task of `oar` on one release.

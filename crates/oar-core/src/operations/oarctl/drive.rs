@@ -114,7 +114,6 @@ impl Operation for DriveReleases {
         "Advance every active release as far as the policy allows; meant for a timer",
         Effect::Writes,
     )
-    .acting_by_policy()
     .named(Program::Oarctl)
     .interrupted(Interruption::BetweenItems)
     .hints(&[

@@ -129,7 +129,7 @@ impl Desk {
             let text = "the approval could not be recorded, so nothing was run; click again in a few minutes";
             return self.say(&message, &Reply::Message(text.to_owned())).await;
         }
-        let level = Level::from(command.row().about.most_effect());
+        let level = Level::from(command.row().about.effect);
         let (question, button) = (open.question.clone(), open.message.clone());
         let by = words::mention(&click.user);
         let interrupt = self.begin_run(&message, level);

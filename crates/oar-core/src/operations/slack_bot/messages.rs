@@ -247,7 +247,7 @@ impl Desk {
             }
             Unusable::Refused(why) => Reply::Message(escape(&redacted(&format!("{why}; nothing was run")))),
         })?;
-        let level = Level::from(command.row().about.most_effect());
+        let level = Level::from(command.row().about.effect);
         may(level).await?;
         Ok((command, level, CommandWords { program, arguments }))
     }

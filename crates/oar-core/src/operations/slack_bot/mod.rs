@@ -49,9 +49,8 @@ fn allowed_operations(
     memberships: &BTreeMap<String, Membership>,
     offers: impl Fn(&Row) -> bool,
 ) -> Vec<&'static Row> {
-    let allowed = |row: &&Row| {
-        permissions.access(place, Level::from(row.about.most_effect()), memberships).is_allowed()
-    };
+    let allowed =
+        |row: &&Row| permissions.access(place, Level::from(row.about.effect), memberships).is_allowed();
     TABLE.iter().filter(allowed).filter(|row| offers(row)).collect()
 }
 
@@ -75,7 +74,7 @@ mod tests {
                 BTreeMap::from(["everyone", "leads"].map(|name| (name.to_owned(), Membership::NotMember)));
             memberships.insert(group.to_owned(), Membership::Member);
             let rows = allowed_operations(&permissions, place, &memberships, |_| true);
-            (rows.len(), rows.iter().all(|row| row.about.most_effect() == Effect::Reads))
+            (rows.len(), rows.iter().all(|row| row.about.effect == Effect::Reads))
         };
         assert_eq!(effects("nobody"), (0, true));
         assert_eq!(effects("leads"), (TABLE.len(), false));

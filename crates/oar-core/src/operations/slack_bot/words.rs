@@ -56,7 +56,7 @@ pub(super) fn help(rows: &[&Row]) -> String {
         (Effect::Critical, "critical (asks for approval)"),
     ];
     let line = |(effect, label): (Effect, &str)| {
-        let names = rows.iter().filter(|row| row.about.most_effect() == effect).map(|row| name(row));
+        let names = rows.iter().filter(|row| row.about.effect == effect).map(|row| name(row));
         let names: Vec<String> = names.collect();
         (!names.is_empty()).then(|| format!("{label}: {}", names.join(", ")))
     };
