@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
 use std::ffi::OsStr;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,16 +43,53 @@ pub fn clock(sandbox: &Sandbox) -> Clock {
 }
 
 /// The environment that a program of `harness` would have.
+///
+/// # Panics
+/// When it cannot be set up.
 pub fn environment(harness: &Harness) -> Environment {
     let command = harness.command("oarctl", ["drive"]);
     let pairs = command.get_envs().map(|(name, value)| {
         let text = |text: &OsStr| text.to_str().unwrap().to_owned();
         (text(name), text(value.unwrap()))
     });
+    // Tickets are for this host: see `with_tickets`.
+    let own = harness.sandbox.base_url().trim_start_matches("http://").split(':').next().unwrap().to_owned();
+    let signs_in = ["OAR_ENDPOINT_ERRATA", "OAR_ENDPOINT_BREWHUB", "OAR_ENDPOINT_PYXIS"];
+    let pairs = pairs.map(|(name, value)| {
+        let value = if signs_in.contains(&name.as_str()) { value.replace(&own, "127.0.0.1") } else { value };
+        (name, value)
+    });
     Environment::from_pairs(pairs).with_working_directory(harness.home())
 }
 
+/// Says to the child of [`with_tickets`] that it is one.
+const HAS_TICKETS: &str = "OAR_TEST_HAS_TICKETS";
+
+/// Runs `body`, the work of the test `name` of this program, where Kerberos finds tickets for 127.0.0.1: its library reads the
+/// environment of the process, so that is a child.
+///
+/// # Panics
+/// When the test fails there.
+pub fn with_tickets(name: &str, body: impl FnOnce()) {
+    if std::env::var_os(HAS_TICKETS).is_some() {
+        body();
+        return;
+    }
+    let harness = Harness::new();
+    let tickets = harness.sandbox.environment().into_iter().filter(|(name, _)| name.starts_with("KRB5"));
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--include-ignored", "--nocapture"])
+        .env(HAS_TICKETS, "1")
+        .envs(tickets)
+        .status()
+        .unwrap();
+    assert!(status.success(), "{name}: {status}");
+}
+
 /// The clients of a process that has just started.
+///
+/// # Panics
+/// When it cannot be set up.
 pub fn clients(environment: &Environment, clock: Clock) -> Clients {
     let settings = Settings::load(environment).unwrap();
     let http = Http::new(settings.http().clone(), clock, Redactor::new(environment.secrets())).unwrap();
@@ -59,6 +97,9 @@ pub fn clients(environment: &Environment, clock: Clock) -> Clients {
 }
 
 /// Waits until what was on its way when a process ended has arrived, or is gone.
+///
+/// # Panics
+/// When the sandbox does not answer.
 pub async fn settle(sandbox: &Sandbox) {
     tokio::time::sleep(Duration::from_millis(5)).await;
     for _ in 0..3 {

@@ -202,8 +202,8 @@ fn a_model_holds_and_a_person_lets_go() {
     assert!(nothing.is_error() && nothing.text().contains("no release was given"), "{}", nothing.text());
     let both = client.call("release_hold", json!({"release": KONFLUX, "all": true, "reason": "x"}));
     assert!(both.is_error() && both.text().contains("give one of them"), "{}", both.text());
-    let hold = json!({"release": KONFLUX, "reason": "a defect was found", "until": "2099-12-31"});
-    let held = done(&client.call("release_hold", hold));
+    let order = json!({"release": KONFLUX, "reason": "a defect was found", "until": "2099-12-31"});
+    let held = done(&client.call("release_hold", order));
     assert_eq!(
         (&held["outcome"], &held["holds"][0]["by"]),
         (&json!("held"), &json!("mcp:engine")),

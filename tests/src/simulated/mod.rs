@@ -32,6 +32,7 @@ use sandbox::clock::ClockStart;
 use shares::Shares;
 use trouble::{Ended, Engines};
 
+use crate::elliott;
 use crate::{Harness, Options, root};
 
 /// How often the engine's timer starts it.
@@ -126,6 +127,7 @@ impl Simulation {
                 });
             }
         });
+        let (harness, _) = elliott::install(harness);
         let parties = Parties::begin(harness.sandbox.world(), &course);
         let (desk, engines) = (Engine::start(&harness), Engines::start(&harness, trouble));
         let people = People::new(course.answers.clone());
@@ -218,6 +220,9 @@ impl Simulation {
     }
 
     /// Takes the release from announced to shipped.
+    ///
+    /// # Panics
+    /// When it does not get there, or the engine finds a defect in its plan.
     pub async fn run(&mut self) {
         let mut time = on_timer(self.course.announced);
         loop {
@@ -269,6 +274,8 @@ impl Simulation {
     async fn pass(&mut self) -> Option<Advanced> {
         let at = self.now();
         self.passes.push(at);
+        // Google compares the times of tokens with this clock.
+        self.harness.sandbox.world().google_oauth.lock().judged_at = Some(at);
         let version = self.course.version();
         let Ended::Whole(ended) = self.engines.pass(&version).await else { return None };
         let due = self.dues.iter().copied().filter(|due| *due <= at).max();
@@ -340,18 +347,18 @@ fn due(node: &NodePlan, time: Timestamp, others: Option<Timestamp>) -> Vec<Times
     if node.act == Act::CarryOn
         && let Some(look) = node.look_at
     {
-        moments.extend(last_before(look, node.node.row().poll, others));
+        moments.push(last_before(look, node.node.row().poll, others));
     }
     moments.retain(|moment| *moment > time);
     moments
 }
 
 /// Of the looks that begin with `first` and are repeated, the last one before anything else happens.
-fn last_before(first: Timestamp, every: SignedDuration, others: Option<Timestamp>) -> Option<Timestamp> {
-    let Some(others) = others else { return Some(first) };
+fn last_before(first: Timestamp, every: SignedDuration, others: Option<Timestamp>) -> Timestamp {
+    let Some(others) = others else { return first };
     let rest = others.duration_since(first).as_secs();
     let count = rest.max(0) / every.as_secs();
-    Some(first + SignedDuration::from_secs(count * every.as_secs()))
+    first + SignedDuration::from_secs(count * every.as_secs())
 }
 
 fn is_done(plan: &DrivePlan, node: Node) -> bool {
@@ -361,7 +368,9 @@ fn is_done(plan: &DrivePlan, node: Node) -> bool {
 /// The nodes of a plan that are not done.
 fn shown(plan: &DrivePlan) -> String {
     let open = plan.nodes.iter().filter(|node| !node.verdict.is_settled());
-    open.map(|node| format!("{}: {:?} {:?} {:?}\n", node.node, node.verdict, node.note, node.to_do)).collect()
+    let lines =
+        open.map(|node| format!("{}: {:?} {:?} {:?}", node.node, node.verdict, node.note, node.to_do));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Runs simulations, two at the same time; they come back in their order.

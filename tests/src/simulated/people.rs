@@ -160,6 +160,8 @@ fn answer_of(world: &World, request: &Request, line: &str) -> Option<(&'static s
         "image-consistency-check" => ("image-consistency-check", json!({})),
         "stage-testing" => ("stage-testing", json!({})),
         "add-qe-approval" => ("add-qe-approval", json!({})),
+        "drop-bugs" => ("drop-bugs", json!({})),
+        "push-to-cdn-staging" => ("push-to-cdn-staging", json!({})),
         "change-advisory-status" => {
             ("change-advisory-status", json!({ "early": words.contains(&"--early") }))
         }

@@ -16,7 +16,8 @@ pub struct Shares {
 
 /// Whose time begins after a pass that left this plan.
 fn share(plan: &DrivePlan) -> Share {
-    if !plan.now.is_empty() || !plan.defects.is_empty() {
+    // A look at what another system does is not what it waits for.
+    if plan.now.iter().any(|run| !run.only_looks) || !plan.defects.is_empty() {
         // It can go on, and nobody is at it.
         Share::Nobody
     } else if !plan.people.is_empty() {

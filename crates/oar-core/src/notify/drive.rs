@@ -111,8 +111,13 @@ impl Open {
             none if none.is_empty() => none,
             choices => format!(" ({})", escape(&choices)),
         };
-        let commands: String = commands.iter().map(|command| format!("\n`{}`", escape(command))).collect();
-        format!("{who} *{}*: {}{choices}{commands}", escape(&steps.join(", ")), escape(&question))
+        let mut line = format!("{who} *{}*: {}{choices}", escape(&steps.join(", ")), escape(&question));
+        for command in commands {
+            line.push_str("\n`");
+            line.push_str(&escape(command));
+            line.push('`');
+        }
+        line
     }
 }
 

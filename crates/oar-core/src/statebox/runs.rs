@@ -219,7 +219,7 @@ impl State {
                 TaskStatus::InProgress => begin(fields, manual.at),
                 // Who confirms a verdict judges again, so it is about what is there now.
                 TaskStatus::Pass | TaskStatus::Fail => decide(fields, manual.status, manual.at, manual.at),
-                status => fields.set("status", Node::text(status.text())),
+                TaskStatus::NotStarted => fields.set("status", Node::text(TaskStatus::NotStarted.text())),
             }
             if let Some(result) = result {
                 fields.set("result", Node::text(result));

@@ -26,6 +26,7 @@ use crate::release::Release;
 /// question once. Exits with 1 if a step failed, or has neither a next look nor a person, which is a defect of this
 /// program.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct Args {
     /// Only show the plan; the default
     #[arg(long, conflicts_with_all = ["once", "offline"])]

@@ -168,7 +168,7 @@ mod tests {
         let lease = SignedDuration::from_mins(5);
         let teller = statebox::Teller { process: None, ended: |_| false, lease };
         let _ = state.claim_questions(&[telling], at(time), teller, &mut Vec::new());
-        let _ = state.told(&[key.clone()], at(time));
+        let _ = state.told(std::slice::from_ref(&key), at(time));
         (state, key)
     }
 
@@ -176,7 +176,7 @@ mod tests {
     fn a_question_is_repeated_when_its_time_is_over_and_it_was_told_before() {
         let plan = plan(Some("2026-07-02T12:00:00Z"));
         let (state, key) = told(&plan, "2026-07-02T08:00:00Z");
-        assert_eq!(keys(&plan, &state, "2026-07-02T11:59:59Z"), [key.clone()]);
+        assert_eq!(keys(&plan, &state, "2026-07-02T11:59:59Z"), std::slice::from_ref(&key));
         assert_eq!(keys(&plan, &state, "2026-07-02T12:00:00Z"), [format!("{key}-again"), key]);
         let (state, key) = told(&plan, "2026-07-02T12:00:00Z");
         assert_eq!(keys(&plan, &state, "2026-07-02T13:00:00Z"), [key], "it was told in the end first");
@@ -187,10 +187,10 @@ mod tests {
         let plan = plan(None);
         let (mut state, key) = told(&plan, "2026-07-02T06:00:00Z");
         let with = |day: &str| vec![key.clone(), format!("summary-{day}")];
-        assert_eq!(keys(&plan, &state, "2026-07-02T06:59:59Z"), [key.clone()]);
+        assert_eq!(keys(&plan, &state, "2026-07-02T06:59:59Z"), std::slice::from_ref(&key));
         assert_eq!(keys(&plan, &state, "2026-07-02T07:00:00Z"), with("2026-07-02"));
         assert_eq!(keys(&plan, &state, "2026-07-03T23:00:00Z"), with("2026-07-03"));
-        assert_eq!(keys(&plan, &state, "2026-07-04T12:00:00Z"), [key.clone()], "a Saturday");
+        assert_eq!(keys(&plan, &state, "2026-07-04T12:00:00Z"), std::slice::from_ref(&key), "a Saturday");
         assert_eq!(keys(&plan, &state, "2026-07-06T07:00:00Z"), with("2026-07-06"));
         let (fresh, key) = told(&plan, "2026-07-02T07:30:00Z");
         assert_eq!(keys(&plan, &fresh, "2026-07-02T08:00:00Z"), [key], "it is new this morning");
