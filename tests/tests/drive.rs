@@ -471,3 +471,24 @@ fn what_the_python_tooling_writes_over_is_noticed_restored_and_nothing_is_done_o
         assert!(harness.statebox(release).unwrap().contains("beside the engine"));
     }
 }
+
+#[test]
+fn watching_goes_on_until_the_user_ends_it_and_leaves_the_release_to_others() {
+    let harness = Harness::announced(KONFLUX);
+    harness.pass(KONFLUX, "check-cve-tracker-bug");
+    let child = harness.command("oar", ["-r", KONFLUX, "drive", "--watch"]).spawn().unwrap();
+    let started = std::time::Instant::now();
+    // The pass ends with what people are told.
+    while !told(&harness).iter().any(|(_, threaded)| *threaded) {
+        assert!(started.elapsed() < std::time::Duration::from_mins(1), "{}", harness.request_lines());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).unwrap();
+    let run = end_to_end::wait(child).expect(130);
+    assert!(run.stdout.contains("steps done") && run.stdout.contains("take-ownership: done"), "{run:?}");
+    assert!(run.stderr.contains(&format!("{KONFLUX} is left to others")), "{run:?}");
+    let refused = harness.oar(KONFLUX, &["drive", "--watch", "--output", "json"]).expect(2);
+    assert!(refused.stderr.contains("--once --output json"), "{refused:?}");
+}

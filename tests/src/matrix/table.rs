@@ -168,9 +168,9 @@ fn first() -> Vec<Scenario> {
         line("statebox_validate", KONFLUX, VALIDATE, Look, 0, prepare::state_on_disk),
         line("operations", KONFLUX, &["oarctl", "operations"], Look, 0, prepare::nothing),
         line("lead_time", KONFLUX, &["oarctl", "lead-time"], Look, 3, prepare::owned),
-        line("doctor_konflux", KONFLUX, &["doctor"], Look, 28, prepare::examined),
+        line("doctor_konflux", KONFLUX, &["doctor"], Look, 29, prepare::examined),
         line("doctor_errata", ERRATA, &["doctor"], Look, 30, prepare::examined),
-        line("doctor_releases", KONFLUX, &["oarctl", "doctor"], Look, 30, prepare::examined),
+        line("doctor_releases", KONFLUX, &["oarctl", "doctor"], Look, 35, prepare::examined),
     ]
 }
 

@@ -126,7 +126,10 @@ impl Conversation {
         let said = harness.sandbox.world().slack.lock().messages_in(CHANNEL);
         let newest = said.get(said.len().saturating_sub(SHOWN)..).unwrap_or_default();
         let requests = harness.request_lines();
-        let requests: Vec<&str> = requests.lines().rev().take(REQUESTS_SHOWN).collect();
+        // The bot looks for old questions again and again.
+        let looks = |line: &&str| line.contains("slack-bot.json") || line.contains("/git/ref/heads/");
+        let requests: Vec<&str> =
+            requests.lines().rev().filter(|line| !looks(line)).take(REQUESTS_SHOWN).collect();
         let sockets = harness.sandbox.world().slack.lock().sockets.clone();
         Some(format!(
             "slack-bot: no answer to {:?}: {newest:#?}\nnewest requests first: {requests:#?}\n{sockets:#?}",
@@ -145,7 +148,7 @@ impl Conversation {
     fn keys(&self, harness: &Harness) -> impl Iterator<Item = String> + use<> {
         let slack = harness.sandbox.world().slack.lock();
         let now: Vec<String> =
-            slack.messages.iter().filter(|message| message.channel == CHANNEL).filter_map(key).collect();
+            slack.messages.iter().filter(|message| is_in_channel(message)).filter_map(key).collect();
         drop(slack);
         self.earlier.clone().into_iter().chain(now)
     }
@@ -156,7 +159,7 @@ impl Conversation {
             let second = message.ts.split('.').next().and_then(|second| second.parse::<i64>().ok());
             // Other agents speak in this channel, too.
             let is_talk = message.bot_id.is_none() || key(message).is_some();
-            message.channel == CHANNEL && is_talk && second.is_some_and(|second| second < time.as_second())
+            is_in_channel(message) && is_talk && second.is_some_and(|second| second < time.as_second())
         };
         let mut slack = harness.sandbox.world().slack.lock();
         self.earlier.extend(slack.messages.iter().filter(|message| is_old(message)).filter_map(key));
@@ -194,6 +197,11 @@ impl Conversation {
         }
         format!("{} said to the bot, {done} commands done, {interrupted} interrupted", self.given.len())
     }
+}
+
+/// Whether a message stands in the channel of the bot.
+fn is_in_channel(message: &Message) -> bool {
+    message.channel_name == CHANNEL
 }
 
 /// The key of a message of the bot.
