@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::case::Case;
 use super::facts::{
-    Alerts, ApprovalsView, BuildData, Fact, FactKey, Facts, JobView, PayloadView, Promotion, Pushes, Seen,
+    Alerts, ApprovalGates, ApprovalsView, BuildData, Fact, FactKey, Facts, JobView, PayloadView, Promotion, Pushes, Seen,
     ShippedView, StageView, Tests, Unknown,
 };
 use crate::clients::Clients;
@@ -17,7 +17,7 @@ use crate::clients::errata::AdvisoryKind;
 use crate::clients::gitlab::MergeRequestState;
 use crate::clients::jenkins::BuildResult;
 use crate::clients::prow::ProwState;
-use crate::config::{ConfigError, Impetus};
+use crate::config::{ConfigError, Impetus, WaitPolicy};
 use crate::error::{Classified, ErrorClass, ServiceErrorKind};
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::flow::task::Task as _;
@@ -29,6 +29,7 @@ use crate::prow::record::{Job as RecordJob, ResultFile};
 use crate::prow::view::BuildView;
 use crate::service::Service;
 use crate::statebox::{State, TaskName};
+use crate::tasks::change_advisory_status::ChangeAdvisoryStatus;
 use crate::tasks::external_job::{JobPlan, JobStep, describe};
 use crate::tasks::is_shipped::is_shipped;
 use crate::tasks::{ReleaseContext, image_consistency_check, stage_testing};
@@ -99,6 +100,7 @@ impl<'a> Looker<'a> {
             FactKey::Pushes => fact!(pushes, pushes),
             FactKey::Alerts => fact!(alerts, alerts),
             FactKey::Payload => fact!(payload, payload),
+            FactKey::ApprovalGates => fact!(approval_gates, approval_gates),
             FactKey::Approvals => fact!(approvals, approvals),
             FactKey::Shipped => fact!(shipped, shipped),
         }
@@ -201,7 +203,7 @@ impl<'a> Looker<'a> {
             Refusal::new(ErrorClass::Unavailable, format!("{file} cannot be read as a record: {problem}"))
         })?;
         let starts = record.jobs().flat_map(RecordJob::runs);
-        let since = starts.filter_map(|run| run.started()?.parse::<Timestamp>().ok()).min();
+        let since = starts.filter_map(|run| run.started()?.parse::<Timestamp>().ok()).max();
         let mut tests = Tests::Record {
             blob: found.sha,
             aggregated: record.is_aggregated(),
@@ -363,6 +365,23 @@ impl<'a> Looker<'a> {
                 Ok((PayloadView::Bad(problem.text), address))
             }
             Err(problem) => Err(problem.into()),
+        }
+    }
+
+    /// Makes the plan of the approval, which refuses where its run would.
+    async fn approval_gates(&self) -> Looked<ApprovalGates> {
+        let context = self.context().await?;
+        let task = ChangeAdvisoryStatus::new(context.clone(), "drive", WaitPolicy::default());
+        let address = "Errata Tool, Jira and GitLab".to_owned();
+        match task.plan(self.state).await {
+            Ok(_) => Ok((ApprovalGates::Open, address)),
+            Err(error) => match error.refusal() {
+                Some(refusal) if refusal.class() == ErrorClass::Blocked => {
+                    let next = refusal.checks().iter().filter_map(|check| check.next.clone()).collect();
+                    Ok((ApprovalGates::Closed { why: refusal.to_string(), next }, address))
+                }
+                _ => Err(error),
+            },
         }
     }
 

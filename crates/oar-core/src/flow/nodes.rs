@@ -362,7 +362,7 @@ pub static ROWS: [Row; 20] = [
     Row {
         deadline: Some(deadline(
             12,
-            "the first test was started",
+            "the newest test was started",
             "the tests have not been aggregated: look at the job controller and the aggregator",
         )),
         ..checkpoint(

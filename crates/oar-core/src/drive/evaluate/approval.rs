@@ -7,7 +7,7 @@ use super::checkpoints::stage_problem;
 use super::judgement::Judgement;
 use super::{Evaluation, Judged, later, midnight, time};
 use crate::config::ReleaseDate;
-use crate::drive::facts::{Alerts, BuildData, FactKey, PayloadView};
+use crate::drive::facts::{Alerts, ApprovalGates, BuildData, FactKey, PayloadView};
 use crate::drive::verdict::{Act, Verdict};
 use crate::flow::gates::{DAYS_AFTER, DAYS_BEFORE, is_hurried};
 use crate::flow::nodes::{Node, Row, Who};
@@ -88,6 +88,12 @@ impl Evaluation<'_> {
                 .due(later(seen.at, row.poll))
                 .on(self.read(seen, "metadata.url", "not usable")));
             }
+        }
+        let seen = self.need(row, FactKey::ApprovalGates, &self.input.facts.approval_gates)?;
+        if let ApprovalGates::Closed { why, next } = &seen.value {
+            let closed = Judgement::blocked(why.clone(), row.who).due(later(seen.at, row.poll));
+            let closed = closed.on(self.read(seen, "gates", "closed"));
+            return Ok(if next.is_empty() { closed } else { closed.noting(next.join("; ")) });
         }
         Ok(Judgement::new(Verdict::Ready).on(day))
     }
