@@ -241,9 +241,14 @@ fn passed(state: &State, task: TaskName, now: Timestamp) -> Result<Passed, Probl
     let view = state.task(task);
     let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
     let release = state.release().unwrap_or_default();
-    if let Some(decision) = state.newer_verdict(task)
+    let waivers = state.waivers(task);
+    let waiver = waivers.iter().find(|waiver| waiver.counts_at(now));
+    let waived = waiver.map(|waiver| Passed::Waived { by: waiver.by.clone(), reason: waiver.reason.clone() });
+    // Beside another step a decision is a note, and the engine reads it so, too.
+    if task == TaskName::AnalyzePromotedBuild
+        && waived.is_none()
+        && let Some(decision) = state.newer_verdict(task)
         && decision.verdict == Some(Decision::Reject)
-        && !informs
     {
         let text = format!("{task} was rejected by {}: {}", decision.by, decision.reason);
         return Err(Problem::blocked(text).then(format!(
@@ -255,9 +260,8 @@ fn passed(state: &State, task: TaskName, now: Timestamp) -> Result<Passed, Probl
         TaskStatus::Fail if informs => return Ok(Passed::Judged(status)),
         _ => {}
     }
-    let waivers = state.waivers(task);
-    if let Some(waiver) = waivers.iter().find(|waiver| waiver.counts_at(now)) {
-        return Ok(Passed::Waived { by: waiver.by.clone(), reason: waiver.reason.clone() });
+    if let Some(waived) = waived {
+        return Ok(waived);
     }
     if informs && not_available(state, task).is_some() {
         return Ok(Passed::NotAvailable);

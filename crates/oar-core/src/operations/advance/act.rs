@@ -156,10 +156,13 @@ async fn judge(
         .update(call.permit()?, &message, |state| {
             let is_open = match decided {
                 // Whoever judged it meanwhile has judged it.
-                None => state.task(task).is_none_or(|view| {
-                    !matches!(view.status, TaskStatus::Pass | TaskStatus::Fail)
-                        || view.history.iter().any(|run| run.id == end.run.id)
-                }),
+                None => {
+                    state.newer_verdict(task).is_none()
+                        && state.task(task).is_none_or(|view| {
+                            !matches!(view.status, TaskStatus::Pass | TaskStatus::Fail)
+                                || view.history.iter().any(|run| run.id == end.run.id)
+                        })
+                }
                 Some(decided) => still_decided(state, task, decided),
             };
             if !is_open {

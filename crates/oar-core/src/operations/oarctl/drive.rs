@@ -127,6 +127,7 @@ impl Operation for DriveReleases {
         let mut answer = Answer::default();
         let mut releases = self.release;
         let mut files = HashMap::new();
+        let read_at = call.clock().now();
         if releases.is_empty() {
             let found = StateBoxFiles::new(call.clients().clone()).unfinished_states().await?;
             for (release, read) in found {
@@ -144,7 +145,8 @@ impl Operation for DriveReleases {
                 }
             }
         }
-        let one = |release| pass(call, release, files.get(release).cloned(), &policy, self.dry_run);
+        let known = |release| Some((files.get(release)?.clone(), read_at));
+        let one = |release| pass(call, release, known(release), &policy, self.dry_run);
         let passes: Vec<_> = releases.iter().map(one).collect();
         let passes: Vec<_> = stream::iter(passes).buffered(AT_ONCE).collect().await;
         for (release, passed) in releases.iter().zip(passes) {
@@ -169,11 +171,11 @@ impl Operation for DriveReleases {
     }
 }
 
-/// One pass over a release, whose StateBox may have been read just now.
+/// One pass over a release, whose StateBox may have been read at a time.
 async fn pass(
     call: &Call,
     release: &ReleaseVersion,
-    read: Option<Stored>,
+    read: Option<(Stored, Timestamp)>,
     policy: &DrivePolicy,
     dry_run: bool,
 ) -> Result<(ReleaseRow, Option<ErrorClass>), TaskError> {
@@ -182,8 +184,8 @@ async fn pass(
         return Ok((ReleaseRow { problems, ..ReleaseRow::new(release.to_string()) }, None));
     }
     let part = call.part_about(release)?;
-    if let Some(stored) = read {
-        part.statebox()?.know(stored).await;
+    if let Some((stored, at)) = read {
+        part.statebox()?.know(stored, at).await;
     }
     if dry_run {
         let plan = advance::planned(&part, policy, None, Care::Shown).await?.plan;
