@@ -7,6 +7,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::prow::outcome::JobOutcome;
 use crate::prow::view::{BuildView, JobView, RunView};
 
 /// How many scenarios are named in words.
@@ -68,6 +69,8 @@ pub struct Scenario {
     pub critical: bool,
     /// The issue of the release that speaks of it.
     pub known: Option<String>,
+    /// Whether a required job on another platform passed.
+    pub passes_elsewhere: bool,
     /// The pages of the runs in which it failed.
     pub runs: Vec<String>,
 }
@@ -76,7 +79,7 @@ pub struct Scenario {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Repeats {
-    /// In each run of some job.
+    /// In each run of some job that has results.
     Consistent,
     /// In the only run of each job.
     Once,
@@ -124,9 +127,9 @@ fn shortened(name: &str) -> String {
     short
 }
 
-/// Runs whose tests were read.
-fn with_tests(job: &JobView) -> impl Iterator<Item = &RunView> {
-    job.runs.iter().filter(|run| run.ended && !run.tests.is_empty())
+/// Runs of which it is known what failed: their tests were read, or they passed.
+fn with_results(job: &JobView) -> impl Iterator<Item = &RunView> {
+    job.runs.iter().filter(|run| run.ended && (passed(run) || !run.tests.is_empty()))
 }
 
 fn failing(run: &RunView) -> impl Iterator<Item = &str> {
@@ -138,12 +141,13 @@ fn passed(run: &RunView) -> bool {
 }
 
 impl Case {
-    /// The case of the build in `view`; `issues` are the texts of the release's issues, open and resolved.
+    /// The case of the build in `view`; `issues` are the texts of the release's issues that block nothing: what blocks is no
+    /// reason to accept a build.
     pub fn of(view: &BuildView, issues: &[String]) -> Self {
         let required = || view.jobs.iter().filter(|job| job.required);
         let mut found: BTreeMap<String, Scenario> = BTreeMap::new();
         for job in required() {
-            let runs: Vec<&RunView> = with_tests(job).collect();
+            let runs: Vec<&RunView> = with_results(job).collect();
             let mut counts: BTreeMap<&str, Vec<&RunView>> = BTreeMap::new();
             for run in &runs {
                 let names: BTreeSet<&str> = failing(run).collect();
@@ -164,6 +168,7 @@ impl Case {
                     repeats,
                     critical: name.contains("Critical-"),
                     known: known(name, issues),
+                    passes_elsewhere: false,
                     runs: Vec::new(),
                 });
                 scenario.repeats = scenario.repeats.min(repeats);
@@ -172,11 +177,20 @@ impl Case {
                 scenario.runs.extend(failed.iter().filter_map(|run| run.url.clone()));
             }
         }
+        let passing: BTreeSet<&str> = required()
+            .filter(|job| job.outcome == JobOutcome::Success)
+            .map(|job| platform(&job.job))
+            .collect();
+        for scenario in found.values_mut() {
+            scenario.passes_elsewhere =
+                passing.iter().any(|platform| !scenario.platforms.contains(*platform));
+        }
         let mut scenarios: Vec<Scenario> = found.into_values().collect();
         scenarios.sort_by_key(|scenario| (!scenario.stops(), scenario.is_harmless(), scenario.repeats));
         let unexplained: Vec<UnexplainedJob> = required()
             .filter(|job| {
-                !job.runs.iter().any(passed) && !with_tests(job).any(|run| failing(run).next().is_some())
+                job.outcome != JobOutcome::Success
+                    && !with_results(job).any(|run| failing(run).next().is_some())
             })
             .map(|job| UnexplainedJob {
                 job: job.job.clone(),
@@ -185,7 +199,7 @@ impl Case {
             })
             .collect();
         let is_flaky = |job: &&JobView| {
-            job.runs.iter().any(passed) && job.runs.iter().any(|run| run.ended && !passed(run))
+            job.outcome == JobOutcome::Success && job.runs.iter().any(|run| run.ended && !passed(run))
         };
         let flaky_jobs = view.jobs.iter().filter(is_flaky).map(|job| job.job.clone()).collect();
         let missing = view.missing.iter().filter(|job| job.required).count();
@@ -219,11 +233,15 @@ impl Case {
 }
 
 impl Scenario {
-    /// Whether it may be waived: it is known, it passed in another run, or it is neither critical nor on more than one platform.
+    /// Whether it may be waived: it is known, or it is not critical and passed in another run or on another platform.
     fn is_harmless(&self) -> bool {
         self.known.is_some()
-            || self.repeats == Repeats::Flaky
-            || (!self.critical && self.platforms.len() == 1 && self.repeats == Repeats::Consistent)
+            || (!self.critical
+                && match self.repeats {
+                    Repeats::Flaky => true,
+                    Repeats::Consistent => self.platforms.len() == 1 && self.passes_elsewhere,
+                    Repeats::Once => false,
+                })
     }
 
     /// Whether it must not be waived: it fails in each run and is critical or fails on several platforms.
@@ -258,7 +276,7 @@ fn recommend(
     }
     let open = scenarios.iter().filter(|scenario| !scenario.is_harmless()).count();
     let doubts: Vec<String> = [
-        count(open, "scenario", "new, and not repeated often enough to say more"),
+        count(open, "scenario", "new, and what is recorded does not say that it may be accepted"),
         count(unexplained.len(), "required job", "without a failing scenario: infrastructure, or not run"),
         count(missing, "required job", "missing in the record"),
     ]
@@ -277,7 +295,7 @@ fn recommend(
     let reasons = [
         count(known, "scenario", "known by an issue of the release"),
         count(flaky, "scenario", "passed in another run of the same job"),
-        count(scenarios.len() - known - flaky, "scenario", "not critical and on one platform only"),
+        count(scenarios.len() - known - flaky, "scenario", "not critical, and another platform passed"),
     ];
     (Recommendation::Accept, reasons.into_iter().flatten().collect())
 }
@@ -347,13 +365,34 @@ mod tests {
         // A critical one needs no second platform; another one may be waived there.
         let critical: &[Run] = &[("failure", Some(&[CRITICAL])), ("failure", Some(&[CRITICAL]))];
         assert_eq!(case(&[("aws", critical)], &[]).recommendation, Recommendation::Reject);
-        assert_eq!(case(&[("aws", runs)], &[]).recommendation, Recommendation::Accept);
+        let elsewhere: &[Run] = &[("success", Some(&[]))];
+        let found = case(&[("aws", runs), ("gcp", elsewhere)], &[]);
+        assert_eq!(found.recommendation, Recommendation::Accept, "{found:#?}");
+        let found = case(&[("aws", runs)], &[]);
+        assert_eq!(
+            found.recommendation,
+            Recommendation::Investigate,
+            "nothing shows that it passes elsewhere"
+        );
+    }
+
+    #[test]
+    fn a_job_that_passed_too_rarely_is_not_explained_by_that() {
+        let runs: &[Run] = &[("failure", None), ("success", None), ("failure", None)];
+        let flaky: &[Run] = &[("failure", Some(&[MEDIUM])), ("success", None), ("success", None)];
+        let found = case(&[("aws-upgrade", runs), ("gcp", flaky)], &[]);
+        assert_eq!(found.recommendation, Recommendation::Investigate, "{found:#?}");
+        assert_eq!(found.unexplained.len(), 1);
+        assert_eq!(found.flaky_jobs, ["periodic-ci-gcp-ipi"]);
+        assert_eq!(found.scenarios[0].repeats, Repeats::Flaky, "it passed, though without a summary");
     }
 
     #[test]
     fn what_passed_in_another_run_is_flaky_and_what_ran_once_is_open() {
-        let flaky: &[Run] =
-            &[("failure", Some(&[CRITICAL])), ("failure", Some(&[MEDIUM])), ("success", Some(&[]))];
+        let flaky: &[Run] = &[("failure", Some(&[MEDIUM])), ("success", Some(&[])), ("success", Some(&[]))];
+        let critical: &[Run] =
+            &[("failure", Some(&[CRITICAL])), ("success", Some(&[])), ("success", Some(&[]))];
+        assert_eq!(case(&[("aws", critical)], &[]).recommendation, Recommendation::Investigate);
         let found = case(&[("aws", flaky)], &[]);
         assert_eq!(found.recommendation, Recommendation::Accept, "{found:#?}");
         assert!(found.scenarios.iter().all(|scenario| scenario.repeats == Repeats::Flaky));

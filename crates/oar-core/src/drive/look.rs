@@ -9,8 +9,8 @@ use tokio::sync::OnceCell;
 
 use super::case::Case;
 use super::facts::{
-    Alerts, ApprovalGates, ApprovalsView, BuildData, Fact, FactKey, Facts, JobView, PayloadView, Promotion, Pushes, Seen,
-    ShippedView, StageView, Tests, Unknown,
+    Alerts, ApprovalGates, ApprovalsView, BuildData, Fact, FactKey, Facts, JobView, PayloadView, Promotion,
+    Pushes, Seen, ShippedView, StageView, Tests, Unknown,
 };
 use crate::clients::Clients;
 use crate::clients::errata::AdvisoryKind;
@@ -217,7 +217,8 @@ impl<'a> Looker<'a> {
             && let Tests::Record { case, .. } = &mut tests
         {
             let issues = self.state.map(State::issues).unwrap_or_default();
-            let issues: Vec<String> = issues.into_iter().map(|issue| issue.issue).collect();
+            let harmless = issues.into_iter().filter(|issue| !issue.blocks());
+            let issues: Vec<String> = harmless.map(|issue| issue.issue).collect();
             *case = Some(Box::new(Case::of(&BuildView::of(&record, None), &issues)));
         }
         Ok((tests, address))
@@ -371,7 +372,8 @@ impl<'a> Looker<'a> {
     /// Makes the plan of the approval, which refuses where its run would.
     async fn approval_gates(&self) -> Looked<ApprovalGates> {
         let context = self.context().await?;
-        let task = ChangeAdvisoryStatus::new(context.clone(), "drive", WaitPolicy::default());
+        let policy = WaitPolicy::of(self.clients.settings().environment())?;
+        let task = ChangeAdvisoryStatus::new(context.clone(), "drive", policy);
         let address = "Errata Tool, Jira and GitLab".to_owned();
         match task.plan(self.state).await {
             Ok(_) => Ok((ApprovalGates::Open, address)),

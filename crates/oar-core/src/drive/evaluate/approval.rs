@@ -92,7 +92,7 @@ impl Evaluation<'_> {
         let seen = self.need(row, FactKey::ApprovalGates, &self.input.facts.approval_gates)?;
         if let ApprovalGates::Closed { why, next } = &seen.value {
             let closed = Judgement::blocked(why.clone(), row.who).due(later(seen.at, row.poll));
-            let closed = closed.on(self.read(seen, "gates", "closed"));
+            let closed = closed.about("what the approval requires").on(self.read(seen, "gates", "closed"));
             return Ok(if next.is_empty() { closed } else { closed.noting(next.join("; ")) });
         }
         Ok(Judgement::new(Verdict::Ready).on(day))
@@ -183,8 +183,11 @@ impl Evaluation<'_> {
         deadline: Option<Timestamp>,
     ) -> Option<Judgement> {
         match view.last_run() {
-            // A checker of the Python tooling leaves no record, and lives for two days; nor does a person.
-            last if last.is_none_or(|run| run.command.as_deref() == Some(SET_BY_HAND)) => Some(
+            // A checker of the Python tooling leaves no record but its beginning, and lives for two days; nor does a person.
+            last if last.is_none_or(|run| run.command.as_deref() == Some(SET_BY_HAND))
+                || has_begun_since(view, last) =>
+            {
+                Some(
                 Judgement::running(
                     "it was started by a program that records no wait; it may still be looking",
                 )
@@ -193,7 +196,8 @@ impl Evaluation<'_> {
                 .until(deadline)
                 .noting("run change-advisory-status: it looks at the lock of that program first")
                 .on(self.status_of(view)),
-            ),
+            )
+            }
             // The wait reached its deadline.
             Some(RunView { outcome: Some(RunOutcome::InProgress), .. }) => Some(
                 Judgement::asks(
@@ -208,6 +212,12 @@ impl Evaluation<'_> {
             _ => None,
         }
     }
+}
+
+/// Whether another program has begun the task after its last recorded run had ended.
+fn has_begun_since(view: &TaskView, last: Option<&RunView>) -> bool {
+    let ended = last.and_then(|run| time(run.finished.as_ref()));
+    ended.zip(time(view.started_at.as_ref())).is_some_and(|(ended, started)| started > ended)
 }
 
 /// The second day after a release's date, at whose beginning its approval is late.

@@ -138,6 +138,7 @@ impl<'a> Evaluation<'a> {
         let again = later(self.input.now, row.poll);
         Judgement { act: judgement.act, ..Judgement::blocked(why.clone(), row.who).due(again) }
             .since(judgement.since)
+            .about("the run is refused")
     }
 
     /// A verdict whose time is over asks, and goes on looking.
@@ -153,6 +154,7 @@ impl<'a> Evaluation<'a> {
             question: format!("{what}: {}", deadline.then),
             choices: vec!["wait further".to_owned(), "intervene".to_owned()],
         };
+        judgement.topic = Some(deadline.then);
         judgement
     }
 
@@ -181,6 +183,7 @@ impl<'a> Evaluation<'a> {
             case: judgement.case,
             look_at,
             act: judgement.act,
+            topic: judgement.topic,
         }
     }
 

@@ -46,8 +46,9 @@ impl Evaluation<'_> {
             _ => format!("oar -r {release} task set {task} Pass --reason TEXT"),
         };
         let (command, note) = if is_accepted {
-            let note =
-                format!("to run it again: oar -r {release} task set {task} \"Not Started\" --force --reason TEXT");
+            let note = format!(
+                "to run it again: oar -r {release} task set {task} \"Not Started\" --force --reason TEXT"
+            );
             (keep, note)
         } else {
             // Until somebody accepts the data the verdict stays older than the change.

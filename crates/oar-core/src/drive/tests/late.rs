@@ -7,7 +7,9 @@ use super::{
     Case, World, approvable, at, first, fresh, hours, metadata, release, seen, staged, unknown, with,
 };
 use crate::clients::release_controller::Phase;
-use crate::drive::facts::{Alerts, ApprovalGates, ApprovalsView, BuildData, PayloadView, Promotion, ShippedView};
+use crate::drive::facts::{
+    Alerts, ApprovalGates, ApprovalsView, BuildData, PayloadView, Promotion, ShippedView,
+};
 use crate::flow::nodes::Node;
 use crate::statebox::{Metadata, NewWait, RunOutcome, State, TaskName as T, TaskStatus};
 

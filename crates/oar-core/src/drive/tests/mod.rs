@@ -25,8 +25,8 @@ use crate::clients::release_controller::Phase;
 use crate::config::DrivePolicy;
 use crate::drive::evaluate::Input;
 use crate::drive::facts::{
-    Alerts, ApprovalGates, ApprovalsView, BuildData, Fact, Facts, JobView, PayloadView, Promotion, Pushes, Seen,
-    ShippedView, StageView, Tests, Unknown,
+    Alerts, ApprovalGates, ApprovalsView, BuildData, Fact, Facts, JobView, PayloadView, Promotion, Pushes,
+    Seen, ShippedView, StageView, Tests, Unknown,
 };
 use crate::drive::plan::assemble;
 use crate::drive::verdict::{NodePlan, Verdict};

@@ -54,15 +54,15 @@ pub(super) async fn act(call: &Call, policy: &DrivePolicy, run: &PlannedRun, fac
     }
     match step(call, leave, run, facts, &mut ran).await {
         Ok(()) => {}
-        Err(error) => fail(&mut ran, &error),
+        Err(error) => fail(call, &mut ran, &error),
     }
     ran
 }
 
-fn fail(ran: &mut Ran, error: &TaskError) {
+fn fail(call: &Call, ran: &mut Ran, error: &TaskError) {
     let error = error.inner();
     ran.class = Some(error.class());
-    ran.detail = Some(error.to_string());
+    ran.detail = Some(call.redactor().redact(&error.to_string()).into_owned());
     ran.result = result_of(error.class());
 }
 

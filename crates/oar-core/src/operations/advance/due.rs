@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::drive::plan::{DrivePlan, Request};
-use crate::drive::verdict::Verdict;
+use crate::drive::verdict::{NodePlan, Verdict};
 use crate::notify::{Telling, short_hash};
 use crate::statebox::{self, Asked, State, TaskStatus};
 
@@ -47,35 +47,52 @@ impl Due {
 /// Whether what was told is answered: its step has got on, and nothing waits for it any more.
 pub(super) fn is_answered(asked: &Asked, plan: &DrivePlan, wanted: &[Due]) -> bool {
     let Some(node) = asked.node.as_deref().filter(|_| asked.told.is_some()) else { return false };
+    // A claim says that somebody tries, not that it has got on.
+    let is_tried = |plan: &NodePlan| plan.evidence.iter().any(|evidence| evidence.field.ends_with(".claim"));
     let mut plans = plan.nodes.iter();
     let got_on = plans.any(|plan| {
         plan.node.id() == node
-            && (plan.verdict.is_settled() || matches!(plan.verdict, Verdict::Running { .. } | Verdict::Ready))
+            && match plan.verdict {
+                Verdict::Running { .. } => !is_tried(plan),
+                Verdict::Ready => true,
+                _ => plan.verdict.is_settled(),
+            }
     });
     got_on && wanted.iter().all(|due| due.key != asked.key && format!("{}-again", due.key) != asked.key)
 }
 
-/// Identifies a question: the same steps, asked the same.
-fn key(request: &Request) -> String {
-    // Of several jobs one may be started first.
-    let node = match request.nodes.first() {
-        Some(node) if !request.is_about_jobs() => node.id(),
-        _ => "",
-    };
-    short_hash([node, request.question.as_str()])
+/// What the key of a question about paid jobs begins with; the jobs follow.
+const JOBS: &str = "start-";
+
+/// Identifies a question: the same step, asked about the same. A question about paid jobs is one that was `asked` about them
+/// before, as long as that was about all of these: of several jobs one may be started first.
+fn key(request: &Request, asked: &[Asked]) -> String {
+    if request.is_about_jobs() {
+        let names: Vec<&str> = request.nodes.iter().map(|node| node.id()).collect();
+        let is_about_all = |known: &&Asked| {
+            let about = known.key.strip_prefix(JOBS);
+            about.is_some_and(|about| names.iter().all(|name| about.split('+').any(|job| job == *name)))
+        };
+        return match asked.iter().find(is_about_all) {
+            Some(known) => known.key.clone(),
+            None => format!("{JOBS}{}", names.join("+")),
+        };
+    }
+    let node = request.nodes.first().map_or("", |node| node.id());
+    short_hash([node, request.topic.unwrap_or(&request.question)])
 }
 
 /// What is to be told at `now`, told or not: each question; the same again when its time is over and it had been told before;
 /// and once on the morning of a working day what stays open.
 pub(super) fn due(plan: &DrivePlan, state: &State, now: Timestamp) -> Vec<Due> {
-    let asked = state.asked();
+    let asked = state.open_questions();
     let told = |key: &str| -> Option<Timestamp> {
         let known: &Asked = asked.iter().find(|known| known.key == key)?;
         known.told.as_ref()?.parse().ok()
     };
     let mut found = Vec::new();
     for request in &plan.people {
-        let key = key(request);
+        let key = key(request, &asked);
         let deadline: Option<Timestamp> = request.deadline.as_ref().and_then(|time| time.parse().ok());
         let is_over = deadline
             .is_some_and(|deadline| deadline <= now && told(&key).is_some_and(|told| told < deadline));
@@ -86,11 +103,14 @@ pub(super) fn due(plan: &DrivePlan, state: &State, now: Timestamp) -> Vec<Due> {
         found.push(Due { key, what: What::Question(Telling::New, request.clone()) });
     }
     if let Some((morning, before)) = mornings(now) {
-        let is_open = |request: &&Request| told(&key(request)).is_some_and(|told| told < morning);
+        let is_open = |request: &&Request| told(&key(request, &asked)).is_some_and(|told| told < morning);
+        let summaries = asked.iter().filter(|known| known.key.starts_with(statebox::SUMMARY));
+        let last = summaries.filter_map(|known| told(&known.key)).filter(|told| *told < morning).max();
         let open: Vec<Request> = plan.people.iter().filter(is_open).cloned().collect();
         if !open.is_empty() {
-            let key = format!("summary-{}", morning.to_zoned(TimeZone::UTC).date());
-            found.push(Due { key, what: What::Summary { open, passed: passed(state, before) } });
+            let key = format!("{}{}", statebox::SUMMARY, morning.to_zoned(TimeZone::UTC).date());
+            let passed = passed(state, last.unwrap_or(before));
+            found.push(Due { key, what: What::Summary { open, passed } });
         }
     }
     found
@@ -137,6 +157,7 @@ mod tests {
             choices: Vec::new(),
             commands: Vec::new(),
             deadline: deadline.map(str::to_owned),
+            topic: None,
         };
         DrivePlan {
             release: "4.19.1".to_owned(),
@@ -163,7 +184,7 @@ mod tests {
 
     fn told(plan: &DrivePlan, time: &str) -> (State, String) {
         let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), at(time));
-        let key = key(&plan.people[0]);
+        let key = key(&plan.people[0], &[]);
         let telling = statebox::Telling { key: key.clone(), node: None };
         let lease = SignedDuration::from_mins(5);
         let teller = statebox::Teller { process: None, ended: |_| false, lease };

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use futures::StreamExt as _;
 use futures::stream;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
