@@ -463,6 +463,7 @@ fn what_was_written_while_no_bot_worked_is_handled_once() {
 fn a_command_that_nobody_ran_in_time_is_not_run_and_its_author_is_told() {
     let harness = with_permissions();
     let advance = |minutes: i64| harness.sandbox.clock().advance(SignedDuration::from_mins(minutes));
+    advance(-51);
     let forgotten = say(&harness, LEAD, &format!("oar -r {KONFLUX} status"));
     advance(31);
     let (late, help) =

@@ -332,7 +332,7 @@ fn requests(nodes: &[NodePlan], approval_opens: Option<Timestamp>) -> Vec<Reques
 }
 
 /// The question about paid jobs that can be started, which is one for all of them.
-const START_JOBS: &str = "the jobs on stage can be started now: start them?";
+pub const START_JOBS: &str = "the jobs on stage can be started now: start them?";
 
 impl Request {
     /// Whether it asks for the start of paid jobs.

@@ -270,6 +270,7 @@ impl State {
                         for name in ["told", "answered"] {
                             if let (None, Some(value)) = (ours.text(name), entry.text(name)) {
                                 ours.set(name, Node::text(value));
+                                ours.remove("process");
                             }
                         }
                     }

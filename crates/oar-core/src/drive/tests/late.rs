@@ -153,7 +153,6 @@ pub(super) fn late() -> Vec<Case> {
             "W's time is over",
             node(T::ChangeAdvisoryStatus),
             with(approvable(), |w| {
-                w.set(T::ChangeAdvisoryStatus, TaskStatus::InProgress);
                 w.run(T::ChangeAdvisoryStatus, 1, RunOutcome::InProgress, None);
             }),
             "asks",

@@ -8,8 +8,8 @@ use crate::drive::verdict::{Act, Decided, ToDo, Verdict};
 use crate::flow::nodes::{Node, Who};
 use crate::operators::shipment::ReleaseState;
 use crate::statebox::{
-    DecisionKind, NewWait, NodeName, ReasonClass, RunEnd, RunOutcome, RunStart, Subject, TaskName as T,
-    TaskStatus, Verdict as Decision,
+    DecisionKind, NewWait, NodeName, ReasonClass, RunEnd, RunOutcome, RunStart, State, Subject,
+    TaskName as T, TaskStatus, Verdict as Decision,
 };
 
 #[test]
@@ -170,11 +170,26 @@ fn an_approval_whose_run_was_killed_begins_anew_and_one_whose_wait_is_over_asks(
     world.killed(T::ChangeAdvisoryStatus);
     assert_eq!(world.of(T::ChangeAdvisoryStatus).verdict, Verdict::Ready);
     let mut world = approvable();
-    world.set(T::ChangeAdvisoryStatus, TaskStatus::InProgress);
     world.run(T::ChangeAdvisoryStatus, 1, RunOutcome::InProgress, None);
     let plan = world.of(T::ChangeAdvisoryStatus);
     assert_eq!(plan.verdict.name(), "asks");
     assert!(matches!(plan.to_do, ToDo::Answer { command: Some(command) } if command.ends_with("--wait")));
+}
+
+#[test]
+fn an_approval_that_the_python_tooling_has_begun_since_our_last_run_is_left_alone() {
+    for outcome in [RunOutcome::Fail, RunOutcome::InProgress] {
+        let mut world = approvable();
+        world.run(T::ChangeAdvisoryStatus, 1, outcome, None);
+        // As it writes: the status and when it began, and no run.
+        let text = world.state().to_yaml();
+        let text = text.replace("status: Fail", "status: In Progress");
+        let ours = "started_at: '2026-07-06T10:00:00Z'";
+        assert!(text.contains(ours), "{text}");
+        world.state = Some(State::parse(&text.replace(ours, "started_at: '2026-07-06T11:00:00Z'")).unwrap());
+        let plan = world.of(T::ChangeAdvisoryStatus);
+        assert_eq!((plan.verdict.name(), &plan.to_do), ("running", &ToDo::Nothing), "{outcome:?}: {plan:?}");
+    }
 }
 
 #[test]
@@ -289,7 +304,8 @@ fn a_rejection_stops_what_is_new_at_once_and_an_acceptance_lets_it_go_on() {
     world.set(T::AnalyzePromotedBuild, TaskStatus::Fail);
     world.now += hours(1);
     world.facts.tests = seen(record(true, Some(false), false), world.now);
-    assert_eq!(world.plan(Node::Accepted).verdict.name(), "blocked");
+    assert_eq!(world.plan(Node::Accepted).verdict.name(), "waiting");
+    assert_eq!(world.plan(Node::Accepted).person, None, "who decides is asked once, by the task");
     world.verdict(T::AnalyzePromotedBuild, Decision::Accept);
     assert_eq!(world.of(T::StageTesting).verdict, Verdict::Ready);
     assert_eq!(world.plan(Node::Accepted).verdict.name(), "not_applicable");

@@ -3,6 +3,7 @@
 use super::{approvable, hours, metadata, record, seen, staged};
 use crate::drive::facts::BuildData;
 use crate::drive::verdict::{NodePlan, ToDo, Verdict};
+use crate::flow::nodes::Node;
 use crate::statebox::{TaskName as T, TaskStatus};
 
 fn commands(plan: &NodePlan) -> Vec<&str> {
@@ -69,6 +70,16 @@ fn a_verdict_is_stale_when_what_it_judged_has_changed() {
         let plan = world.of(task);
         assert_eq!((plan.verdict.name(), plan.person), ("done", None));
         assert!(plan.note.unwrap().contains("since then"));
+    }
+}
+
+#[test]
+fn a_promotion_by_hand_asks_nobody_about_the_aggregation() {
+    for (by_hand, expected) in [(true, "waiting"), (false, "asks")] {
+        let mut world = approvable();
+        world.facts.tests = seen(record(false, None, by_hand), world.now);
+        let plan = world.plan(Node::Aggregated);
+        assert_eq!((plan.verdict.name(), plan.person.is_some()), (expected, !by_hand), "{plan:?}");
     }
 }
 

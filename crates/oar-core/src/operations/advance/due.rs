@@ -141,6 +141,7 @@ fn passed(state: &State, since: Timestamp) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drive::plan::START_JOBS;
     use crate::flow::nodes::{Node, Who};
     use crate::statebox::{ManualStatus, Metadata, TaskName};
 
@@ -201,6 +202,70 @@ mod tests {
         assert_eq!(keys(&plan, &state, "2026-07-02T12:00:00Z"), [format!("{key}-again"), key]);
         let (state, key) = told(&plan, "2026-07-02T12:00:00Z");
         assert_eq!(keys(&plan, &state, "2026-07-02T13:00:00Z"), [key], "it was told in the end first");
+    }
+
+    #[test]
+    fn a_question_is_known_by_what_it_is_about() {
+        let asked = |key: &str| Asked {
+            key: key.to_owned(),
+            node: None,
+            since: String::new(),
+            at: None,
+            process: None,
+            told: None,
+            answered: None,
+        };
+        let request = |question: &str, topic: Option<&'static str>, nodes: &[TaskName]| Request {
+            question: question.to_owned(),
+            topic,
+            nodes: nodes.iter().copied().map(Node::Task).collect(),
+            ..plan(None).people.remove(0)
+        };
+        let (stage, images) = (TaskName::StageTesting, TaskName::ImageConsistencyCheck);
+        let of = |question: &str, topic| key(&request(question, topic, &[stage]), &[]);
+        assert_ne!(of("3 bugs are open", None), of("2 bugs are open", None));
+        assert_eq!(of("3 bugs are open", Some("bugs")), of("2 bugs are open", Some("bugs")));
+        let jobs = |nodes: &[TaskName], known: &[&str]| {
+            let known: Vec<Asked> = known.iter().map(|key| asked(key)).collect();
+            key(&request(START_JOBS, None, nodes), &known)
+        };
+        let both = "start-image-consistency-check+stage-testing";
+        assert_eq!(jobs(&[images, stage], &[]), both);
+        assert_eq!(jobs(&[stage], &["other", both]), both, "the other one was started");
+        assert_eq!(
+            jobs(&[images, stage], &["start-stage-testing"]),
+            both,
+            "nobody was told of the other one"
+        );
+    }
+
+    #[test]
+    fn a_step_that_somebody_tries_is_no_answer() {
+        let asked = Asked {
+            key: "key".to_owned(),
+            node: Some("stage-testing".to_owned()),
+            since: String::new(),
+            at: None,
+            process: None,
+            told: Some("2026-07-02T08:00:00Z".to_owned()),
+            answered: None,
+        };
+        let state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), at("2026-07-02T08:00:00Z"));
+        let release = "4.19.1".parse().unwrap();
+        let mut plan = crate::drive::plan::offline(&release, &state, "", at("2026-07-02T08:00:00Z"));
+        for (field, expected) in [("tasks.stage-testing.status", true), ("tasks.stage-testing.claim", false)]
+        {
+            let node = plan.nodes.iter_mut().find(|plan| plan.node.id() == "stage-testing").unwrap();
+            node.verdict = Verdict::Running { what: "a run".to_owned() };
+            node.evidence = vec![crate::drive::verdict::Evidence {
+                address: String::new(),
+                field: field.to_owned(),
+                value: String::new(),
+                at: None,
+                age: None,
+            }];
+            assert_eq!(is_answered(&asked, &plan, &[]), expected, "{field}");
+        }
     }
 
     #[test]

@@ -92,7 +92,8 @@ impl Desk {
                 return self.say_not_taken(&message, NOT_KNOWN).await;
             }
         }
-        if again && matches!(heard, Heard::Command(_)) && self.is_late(&message) {
+        let is_command = matches!(heard, Heard::Command(_));
+        if is_command && self.may_be_known(&message, again) && self.is_late(&message) {
             drop(place);
             return self.say_not_taken(&message, TOO_LATE).await;
         }
