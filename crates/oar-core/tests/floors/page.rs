@@ -1,4 +1,4 @@
-//! `AGENTS.md`, with the pages of the sandbox and of the tests, says what the source says: every file is in a row, every
+//! `AGENTS.md`, with the pages of the MCP server, the sandbox and the tests, says what the source says: every file is in a row, every
 //! name leads to a file, every "may use" is what is allowed.
 
 use std::collections::BTreeSet;
@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::{FLOORS, STRANGERS, floor_of, source, sources, uses_between_modules};
 
-/// The page of the product, that of the sandbox and that of the tests.
-const PAGES: [&str; 3] = ["AGENTS.md", "crates/sandbox/AGENTS.md", "tests/AGENTS.md"];
+/// The page of the product, and those of crates with many files.
+const PAGES: [&str; 4] =
+    ["AGENTS.md", "crates/mcp-server/AGENTS.md", "crates/sandbox/AGENTS.md", "tests/AGENTS.md"];
 /// What everybody reads first ends before this heading.
 const AFTER_THE_FIRST: &str = "## Where does this line belong?";
 /// Which heading of the first page has the floors.
@@ -77,8 +78,9 @@ fn every_crate_is_described() {
         }
         let root = if name == "end-to-end" { top().join("tests") } else { top().join("crates").join(&name) };
         let files = match name.as_str() {
-            "sandbox" => rows_below(PAGES[1], "## Files", 2),
-            "end-to-end" => rows_below(PAGES[2], "## Files", 2),
+            "mcp-server" => rows_below(PAGES[1], "## Files", 2),
+            "sandbox" => rows_below(PAGES[2], "## Files", 2),
+            "end-to-end" => rows_below(PAGES[3], "## Files", 2),
             _ => rows_below(PAGES[0], &format!("#### `{name}`\n"), 2),
         };
         let named: Vec<&str> = files.iter().flat_map(|row| ticked(&row[0])).collect();
@@ -118,7 +120,7 @@ fn every_crate_is_described() {
 
 #[test]
 fn every_test_is_in_a_row() {
-    let rows = rows_below(PAGES[2], "## Files", 2);
+    let rows = rows_below(PAGES[3], "## Files", 2);
     let named: Vec<&str> = rows.iter().flat_map(|row| ticked(&row[0])).collect();
     let end_to_end =
         ["src", "tests"].into_iter().flat_map(|folder| rust_files(&top().join("tests").join(folder)));
