@@ -34,6 +34,8 @@ pub struct Asked {
     pub at: Option<String>,
     /// Which process claimed it, where that can be seen.
     pub process: Option<String>,
+    /// Which pass claimed it.
+    pub claim: Option<String>,
     /// When it arrived; absent while that is not certain.
     pub told: Option<String>,
     /// When it was found to be answered. It is kept for the history; the same question is a new one afterwards.
@@ -62,6 +64,8 @@ pub struct Telling {
 /// Who tells people.
 #[derive(Debug, Clone, Copy)]
 pub struct Teller<'a> {
+    /// This pass, which no other one has the name of.
+    pub claim: &'a str,
     /// This process, where that can be said.
     pub process: Option<&'a str>,
     /// Whether a process is certain to have ended: it tells nothing more.
@@ -149,6 +153,7 @@ impl State {
                     since: entry.text("since").unwrap_or_default().to_owned(),
                     at: entry.text("at").map(str::to_owned),
                     process: entry.text("process").map(str::to_owned),
+                    claim: entry.text("claim").map(str::to_owned),
                     told: entry.text("told").map(str::to_owned),
                     answered: entry.text("answered").map(str::to_owned),
                 })
@@ -161,15 +166,14 @@ impl State {
         &self,
         tellings: &'t [Telling],
         now: Timestamp,
-        Teller { process, ended, lease }: Teller<'_>,
+        Teller { claim, ended, lease, .. }: Teller<'_>,
     ) -> Vec<&'t Telling> {
-        let is_now = |known: &Asked| known.at.as_ref().is_some_and(|at| *at == stamp(now));
         let asked = self.open_questions();
         let is_free = |telling: &&Telling| match asked.iter().find(|known| known.key == telling.key) {
             None => true,
             Some(Asked { told: Some(_), .. }) => false,
             // Our own claim, of whose write no answer came.
-            Some(known) if process.is_some() && known.process.as_deref() == process && is_now(known) => true,
+            Some(known) if known.claim.as_deref() == Some(claim) => true,
             Some(known) => {
                 let until = time(known.at.as_deref()).and_then(|at| at.checked_add(lease).ok());
                 until.is_none_or(|until| until <= now) || known.process.as_deref().is_some_and(ended)
@@ -202,7 +206,8 @@ impl State {
                     ("since", Node::text(since.unwrap_or_else(|| stamp(now)))),
                     ("at", Node::text(stamp(now))),
                 ]);
-                let more = [("node", node.as_deref()), ("process", teller.process)];
+                let more =
+                    [("node", node.as_deref()), ("process", teller.process), ("claim", Some(teller.claim))];
                 for (name, value) in more.into_iter().filter_map(|(name, value)| Some((name, value?))) {
                     entry.set(name, Node::text(value));
                 }
@@ -227,6 +232,7 @@ impl State {
                 let is_ours = entry.text("key").is_some_and(|key| keys.iter().any(|ours| ours == key));
                 if is_ours && is_open(entry) && entry.text("told").is_none() {
                     entry.remove("process");
+                    entry.remove("claim");
                 }
             }
         })
@@ -271,6 +277,7 @@ impl State {
                             if let (None, Some(value)) = (ours.text(name), entry.text(name)) {
                                 ours.set(name, Node::text(value));
                                 ours.remove("process");
+                                ours.remove("claim");
                             }
                         }
                     }
@@ -289,6 +296,7 @@ impl State {
                 if is_ours && is_open(entry) && entry.text("told").is_none() {
                     entry.set("told", Node::text(stamp(now)));
                     entry.remove("process");
+                    entry.remove("claim");
                 }
             }
         })
@@ -325,7 +333,7 @@ mod tests {
 
     fn teller(process: &str) -> Teller<'_> {
         let lease = SignedDuration::from_mins(5);
-        Teller { process: Some(process), ended: |process| process == "ended", lease }
+        Teller { claim: process, process: Some(process), ended: |process| process == "ended", lease }
     }
 
     fn tellings(keys: &[String]) -> Vec<Telling> {
@@ -334,7 +342,9 @@ mod tests {
 
     fn claim(state: &mut State, keys: &[String], minute: i64) -> Vec<Claimed> {
         let mut claimed = Vec::new();
-        let _ = state.claim_questions(&tellings(keys), at(minute), teller("here"), &mut claimed);
+        let pass = format!("pass at {minute}");
+        let teller = Teller { claim: &pass, ..teller("here") };
+        let _ = state.claim_questions(&tellings(keys), at(minute), teller, &mut claimed);
         claimed
     }
 
@@ -413,8 +423,8 @@ mod tests {
         let mut state = read(&state);
         assert_eq!(claim(&mut state, &key, 0).len(), 1, "the same attempt");
         let mut claimed = Vec::new();
-        let _ = state.claim_questions(&tellings(&key), at(0), teller("other"), &mut claimed);
-        assert_eq!(claimed, [], "it is another one's");
+        let _ = state.claim_questions(&tellings(&key), at(0), teller("here"), &mut claimed);
+        assert_eq!(claimed, [], "it is another pass of the same process, in the same second");
     }
 
     #[test]

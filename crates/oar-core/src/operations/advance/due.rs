@@ -188,7 +188,7 @@ mod tests {
         let key = key(&plan.people[0], &[]);
         let telling = statebox::Telling { key: key.clone(), node: None };
         let lease = SignedDuration::from_mins(5);
-        let teller = statebox::Teller { process: None, ended: |_| false, lease };
+        let teller = statebox::Teller { claim: "here", process: None, ended: |_| false, lease };
         let _ = state.claim_questions(&[telling], at(time), teller, &mut Vec::new());
         let _ = state.told(std::slice::from_ref(&key), at(time));
         (state, key)
@@ -212,6 +212,7 @@ mod tests {
             since: String::new(),
             at: None,
             process: None,
+            claim: None,
             told: None,
             answered: None,
         };
@@ -247,6 +248,7 @@ mod tests {
             since: String::new(),
             at: None,
             process: None,
+            claim: None,
             told: Some("2026-07-02T08:00:00Z".to_owned()),
             answered: None,
         };

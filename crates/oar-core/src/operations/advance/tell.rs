@@ -14,7 +14,7 @@ use crate::flow::nodes::Who;
 use crate::flow::outcome::TaskError;
 use crate::notify::outbox::{Delivery, PreviousSend, deliver, group_mention};
 use crate::notify::{DriveThread, Message, MorningSummary, Open, Question};
-use crate::operations::call::Call;
+use crate::operations::call::{Call, new_id};
 use crate::permit::WritePermit;
 use crate::statebox::{Asked, Change, Claimed, State, Teller, Telling, Thread};
 
@@ -42,9 +42,9 @@ pub(super) async fn tell(
     policy: &DrivePolicy,
 ) -> Result<Told, TaskError> {
     let now = call.clock().now();
-    let process = holder::current();
+    let (process, claim) = (holder::current(), new_id());
     let lease = SignedDuration::try_from(call.settings().prow()?.intent_lease).unwrap_or(SignedDuration::MAX);
-    let teller = Teller { process: process.as_deref(), ended, lease };
+    let teller = Teller { claim: &claim, process: process.as_deref(), ended, lease };
     let wanted = due(&planned.plan, state, now);
     let is_answered_now = |asked: &Asked| is_answered(asked, &planned.plan, &wanted);
     if unclaimed(&wanted, state, now, teller).is_empty()
@@ -67,7 +67,7 @@ pub(super) async fn tell(
     let (mut wanted, mut claimed) = (Vec::new(), Vec::new());
     let updated = statebox
         .update(permit, "Tell people what waits for them", |state| {
-            // The time of this pass: an attempt whose answer was lost is recognised by it.
+            let now = call.clock().now();
             // What is asked follows from the state as it is now: it may have been answered since the plan was made.
             let facts = &planned.facts;
             let input = Input { release, state: Some(state), location: &location, facts, policy, now, ended };
