@@ -243,10 +243,11 @@ fn passed(state: &State, task: TaskName, now: Timestamp) -> Result<Passed, Probl
     let release = state.release().unwrap_or_default();
     let waivers = state.waivers(task);
     let waiver = waivers.iter().find(|waiver| waiver.counts_at(now) && status != TaskStatus::Pass);
-    let waived = waiver.map(|waiver| Passed::Waived { by: waiver.by.clone(), reason: waiver.reason.clone() });
+    let by_waiver =
+        waiver.map(|waiver| Passed::Waived { by: waiver.by.clone(), reason: waiver.reason.clone() });
     // Beside another step a decision is a note, and the engine reads it so, too.
     if task == TaskName::AnalyzePromotedBuild
-        && waived.is_none()
+        && by_waiver.is_none()
         && let Some(decision) = state.newer_verdict(task)
         && decision.verdict == Some(Decision::Reject)
     {
@@ -260,8 +261,8 @@ fn passed(state: &State, task: TaskName, now: Timestamp) -> Result<Passed, Probl
         TaskStatus::Fail if informs => return Ok(Passed::Judged(status)),
         _ => {}
     }
-    if let Some(waived) = waived {
-        return Ok(waived);
+    if let Some(passed) = by_waiver {
+        return Ok(passed);
     }
     if informs && not_available(state, task).is_some() {
         return Ok(Passed::NotAvailable);
