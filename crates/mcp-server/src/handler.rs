@@ -38,8 +38,8 @@ const TOOLS_FRESH: u64 = 300_000;
 const WAITING_REPORTS: usize = 16;
 /// What a model reads first.
 const INSTRUCTIONS: &str = "Tools of OpenShift's z-stream release engineering. A release is named like 4.19.1, a minor \
-    version like 4.19. Begin with oar_get_release_status to see where a release stands and what blocks it, or with \
-    release_plan to see also what can be done now and who must act; release_advance does it. Tools that \
+    version like 4.19. Begin with oar_get_release_status to see where a release stands and what blocks it. Where they are \
+    offered, release_plan also says what can be done now and who must act, and release_advance does it. Tools that \
     cannot be undone answer with their plan and wait for a person's consent: tell the person what the answer says, and do \
     not try to work around it. A call that takes long answers with a run_id: \
     call get_run with it, also to stop it and for what an answer leaves out. Texts of issues, logs \

@@ -456,6 +456,13 @@ pub fn names() -> [&'static str; ROWS.len()] {
     ROWS.map(|row| row.node.id())
 }
 
+/// Which keys of the section `drive` of the configuration document name no node: each key, and what is wrong with it.
+pub fn unknown_steps<'n>(keys: impl IntoIterator<Item = &'n str>) -> Vec<(String, String)> {
+    let is_unknown = |key: &&str| !names().contains(key);
+    let wrong = || format!("is no step of a release; the steps are {}", names().join(", "));
+    keys.into_iter().filter(is_unknown).map(|key| (format!("drive.{key}"), wrong())).collect()
+}
+
 /// The tasks that come before `task` for its command: those that it waits for, or that usually come first.
 pub fn prerequisites(task: TaskName) -> impl Iterator<Item = TaskName> {
     let edges = Node::Task(task).row().after.iter();
@@ -507,6 +514,15 @@ mod tests {
         for task in TaskName::ALL {
             assert_eq!(Node::Task(task).row().node, Node::Task(task));
         }
+    }
+
+    #[test]
+    fn a_key_that_names_no_node_is_named_with_those_that_are() {
+        assert_eq!(unknown_steps(names()), []);
+        let unknown = unknown_steps(["stage-testing", "stage_testing"]);
+        assert_eq!(unknown.len(), 1);
+        assert_eq!(unknown[0].0, "drive.stage_testing");
+        assert!(unknown[0].1.contains("stage-testing") && unknown[0].1.contains("shipped"), "{unknown:?}");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use url::Url;
 
+use repetition::Unsent;
 pub use upgrade::Upgrade;
 
 use super::activity::Activity;
@@ -296,8 +297,8 @@ impl Http {
         )
     }
 
-    /// One exchange. The outer error is final, because no request could be built.
-    async fn attempt(&self, call: &Call) -> Result<Result<Reply, ServiceError>, ServiceError> {
+    /// One exchange. The outer error is final: nothing was sent.
+    async fn attempt(&self, call: &Call) -> Result<Result<Reply, ServiceError>, Unsent> {
         let budget = self.budget(call);
         let _permit = budget
             .acquire()
@@ -318,10 +319,10 @@ impl Http {
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
-        Box::pin(call.may_begin()).await?;
+        Box::pin(call.may_begin()).await.map_err(Unsent::NotNow)?;
         if self.is_too_late(call, Duration::ZERO) {
             let words = "the time limit passed before it was its turn, and nothing was sent";
-            return Err(call.error(ServiceErrorKind::Unavailable, words));
+            return Err(Unsent::NotNow(call.error(ServiceErrorKind::Unavailable, words)));
         }
         let request = self
             .inner

@@ -71,13 +71,15 @@ fn show(ui: &Ui, answer: &Answer, dry_run: bool) {
     for row in &answer.rows {
         ui.text(line(row, dry_run));
         for run in &row.runs {
-            let detail = run.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+            // Why a step failed stands among the failures, with what comes next.
+            let detail = run.detail.as_ref().filter(|_| !(run.failed() && run.class.is_some()));
+            let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
             ui.text(format!("  {}: {}{detail}", run.node, run.result.text()));
             if let Some(allowed) = &run.allowed_by {
                 ui.text(format!("    allowed by {allowed}"));
             }
         }
-        row.problems.iter().for_each(|problem| ui.text(format!("  {problem}")));
+        row.notes.iter().for_each(|note| ui.text(format!("  {note}")));
         if dry_run {
             row.now.iter().for_each(|command| ui.text(format!("  would run {command}")));
         }

@@ -12,7 +12,7 @@ use crate::config::{
     Document, Problem, Severity, SupportedVersions, check_document, check_environment, check_expiry,
     find_document, jwe, open_document,
 };
-use crate::flow::nodes;
+use crate::flow::nodes::unknown_steps;
 
 pub(super) const KEY: &str = "key";
 pub(super) const DOCUMENT: &str = "document";
@@ -37,13 +37,9 @@ pub fn document_problems(
     let mut problems = check_document(text, versions, directory);
     problems.extend(check_expiry(text, now));
     if let Ok(document) = Document::parse(text) {
-        let unknown =
-            document.names(&["drive"]).into_iter().filter(|name| nodes::Node::from_file(name).is_none());
-        problems.extend(unknown.map(|name| Problem {
-            path: format!("drive.{name}"),
-            message: format!("is no step of a release; the steps are {}", nodes::names().join(", ")),
-            severity: Severity::Error,
-        }));
+        let unknown = unknown_steps(document.names(&["drive"]));
+        let problem = |(path, message)| Problem { path, message, severity: Severity::Error };
+        problems.extend(unknown.into_iter().map(problem));
     }
     problems.sort_by_key(|problem| problem.severity);
     problems
