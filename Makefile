@@ -74,9 +74,9 @@ build-tests:
 run-tests:
 	$(CARGO) test --locked --workspace --no-fail-fast
 
-test-deep: ## Run in full what CI samples: every fault, a hundred meetings, two weeks of agents, fifty releases (some hours)
+test-deep: ## Run in full what CI samples: every fault, a hundred meetings, two weeks of agents, fifty releases, ten thousand holds (some hours)
 	$(CARGO) build --locked --workspace --bins --tests
-	OAR_TEST_DEEP=1 $(CARGO) test --locked --workspace --no-fail-fast --test matrix --test at_once --test slack_storm --test fortnight --test simulated --test mcp_adversary --test mcp_storm
+	OAR_TEST_DEEP=1 $(CARGO) test --locked --workspace --no-fail-fast --test matrix --test at_once --test slack_storm --test fortnight --test simulated --test hold --test mcp_adversary --test mcp_storm
 
 bench: ## Measure start-up, tasks and StateBox files
 	$(CARGO) build --locked --release -p release-tests -p end-to-end --bins

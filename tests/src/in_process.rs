@@ -62,28 +62,39 @@ pub fn environment(harness: &Harness) -> Environment {
     Environment::from_pairs(pairs).with_working_directory(harness.home())
 }
 
-/// Says to the child of [`with_tickets`] that it is one.
+/// Says to the child of [`again_with_tickets`] that it is one, and where it says that it has come to its end.
 const HAS_TICKETS: &str = "OAR_TEST_HAS_TICKETS";
 
-/// Runs `body`, the work of the test `name` of this program, where Kerberos finds tickets for 127.0.0.1: its library reads the
-/// environment of the process, so that is a child.
+/// Does `work` where Kerberos finds tickets for 127.0.0.1: its library reads the environment of the process, so that is a child,
+/// this program once more with `arguments`, which comes here again.
 ///
 /// # Panics
-/// When the test fails there.
-pub fn with_tickets(name: &str, body: impl FnOnce()) {
-    if std::env::var_os(HAS_TICKETS).is_some() {
-        body();
+/// When the child fails, or does not come here.
+pub fn again_with_tickets(arguments: &[&str], work: impl FnOnce()) {
+    if let Some(marker) = std::env::var_os(HAS_TICKETS) {
+        work();
+        std::fs::write(marker, "done").unwrap();
         return;
     }
     let harness = Harness::new();
     let tickets = harness.sandbox.environment().into_iter().filter(|(name, _)| name.starts_with("KRB5"));
+    let marker = harness.home().join("done-with-tickets");
     let status = Command::new(std::env::current_exe().unwrap())
-        .args([name, "--exact", "--include-ignored", "--nocapture"])
-        .env(HAS_TICKETS, "1")
+        .args(arguments)
+        .env(HAS_TICKETS, &marker)
         .envs(tickets)
         .status()
         .unwrap();
-    assert!(status.success(), "{name}: {status}");
+    assert!(status.success(), "{arguments:?}: {status}");
+    assert!(marker.exists(), "{arguments:?}: the child did not do the work");
+}
+
+/// Runs `body`, the work of the test `name` of this program, where Kerberos finds tickets for 127.0.0.1.
+///
+/// # Panics
+/// When the test fails there, or there is no test of this name.
+pub fn with_tickets(name: &str, body: impl FnOnce()) {
+    again_with_tickets(&[name, "--exact", "--include-ignored", "--nocapture"], body);
 }
 
 /// The clients of a process that has just started.

@@ -6,6 +6,7 @@ pub mod directory;
 pub mod effects;
 pub mod elliott;
 pub mod in_process;
+pub mod many_releases;
 pub mod matrix;
 pub mod mcp;
 pub mod simulated;

@@ -136,7 +136,8 @@ fn every_tool(release: &str, era: Era) {
         let answer = client.call_to_its_end(tool.name, tool.arguments.clone());
         assert_well_formed(&tool, &definition, &answer);
         assert_no_secret(&harness, &answer);
-        if matches!(tool.kind, Kind::Document(..) | Kind::Help) {
+        let reads = ["release_plan", "releases_overview", "release_timeline", "doctor"].contains(&tool.name);
+        if reads || matches!(tool.kind, Kind::Document(..) | Kind::Help) {
             assert!(!answer.is_error(), "{}: {}", tool.name, answer.text());
         }
         if tool.kind == Kind::Critical {

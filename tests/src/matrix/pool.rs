@@ -16,7 +16,20 @@ const WORKERS: usize = 6;
 /// # Panics
 /// When a case failed; all of them are run first.
 pub(super) fn each<T: Send>(scenario: &Scenario, cases: Vec<T>, check: impl Fn(&Prepared<'_>, T) + Sync) {
-    let workers = WORKERS.min(cases.len());
+    each_by(WORKERS, scenario, cases, check);
+}
+
+/// The same with so many workers at most.
+///
+/// # Panics
+/// When a case failed; all of them are run first.
+pub(super) fn each_by<T: Send>(
+    workers: usize,
+    scenario: &Scenario,
+    cases: Vec<T>,
+    check: impl Fn(&Prepared<'_>, T) + Sync,
+) {
+    let workers = workers.min(cases.len());
     let (cases, failures) = (Mutex::new(cases.into_iter()), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..workers {

@@ -183,60 +183,109 @@ pub fn kills(scenario: &Scenario) {
 
 /// How long the request waits during which the release is held: longer than a run goes by an earlier look.
 const LONGER_THAN_A_LOOK: u64 = 5_600;
+/// How long a run takes that is held at a random moment, so that most of it is left when the hold must have been read.
+const SLOW_RUN: Duration = Duration::from_secs(12);
+/// The latency by which the rounds of a run are counted.
+const COUNTED_BY: Duration = Duration::from_millis(50);
+/// How many random moments are tried with `OAR_TEST_DEEP` for all commands of a list together.
+const RANDOM_MOMENTS: usize = 10_000;
+/// How many runs go on at the same time that do nothing but wait.
+const SLOW_RUNS: usize = 24;
 /// How long the other requests that were under way then have to end.
 const UNDER_WAY: Duration = Duration::from_millis(1_500);
 
-/// The release is held while one of the requests waits: nothing begins from then on, the run says why, and the next one
-/// finishes with each effect once when the hold is withdrawn. So many moments are tried, all with `OAR_TEST_DEEP`.
+/// When the release is held.
+enum Moment {
+    /// While this request waits.
+    AtRequest(u64),
+    /// So long after the start of a run whose requests all take this long.
+    After { start: Duration, latency: Duration },
+}
+
+/// The release is held while one of the requests waits, or at any other moment: nothing begins from then on, the run says why, and
+/// the next one finishes with each effect once when the hold is withdrawn. So many requests are tried and one random moment; with
+/// `OAR_TEST_DEEP` every request, and of the random moments the part of a list of `commands` commands.
 ///
 /// # Panics
 /// When that is not so.
-pub fn held(scenario: &Scenario, moments: u64) {
+pub fn held(scenario: &Scenario, moments: u64, commands: usize) {
     let world = scenario.prepared(Duration::ZERO);
+    let started = Instant::now();
     let expected = world.undisturbed();
+    let at_once = started.elapsed();
     let count = world.harness.sandbox.requests().len() as u64;
+    world.reset();
+    world.harness.sandbox.set_latency(COUNTED_BY);
+    let started = Instant::now();
+    world.run().expect(scenario.code);
+    let rounds = started.elapsed().saturating_sub(at_once).as_secs_f64() / COUNTED_BY.as_secs_f64();
+    let latency = SLOW_RUN.div_f64(rounds.max(4.0));
+    drop(world);
     let mut numbers = sample::Numbers::named(&format!("{} held", scenario.name));
-    let cases: Vec<u64> = if sample::is_deep() {
-        (0..count).collect()
-    } else {
-        (0..moments).map(|_| numbers.below(count)).collect()
-    };
-    pool::each(scenario, cases, |world, after: u64| {
-        let sandbox = &world.harness.sandbox;
-        sandbox.faults().add(Fault::anywhere(FaultKind::Slow { ms: LONGER_THAN_A_LOOK }).skip(after));
-        let mut command = world.command(&[], &[]);
-        // A request that waits so long is no request without an answer.
-        command.env("OAR_HTTP_TIMEOUT", "20");
-        let mut child = command.spawn().unwrap();
-        let started = Instant::now();
-        let waits = || sandbox.requests().iter().any(|request| request.fault.is_some());
-        while !waits() && child.try_wait().unwrap().is_none() {
-            assert!(started.elapsed() < Duration::from_mins(1), "request {after} never came");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        std::thread::sleep(UNDER_WAY);
-        let hold = ["hold", "--reason", "stop everything"];
-        world.harness.oar(scenario.release, &hold).expect(0);
-        let before = sandbox.requests().len();
-        let run = wait(child);
-        let context =
-            format!("{} held at request {after}\n{run:#?}\n{}", scenario.name, world.harness.request_lines());
-        let begun: Vec<String> = sandbox.requests()[before..]
-            .iter()
-            .filter(|request| is_change(request) && request.service != "github")
-            .map(RecordedRequest::line)
-            .collect();
-        assert!(begun.is_empty(), "begun while it was held: {begun:#?}\n{context}");
-        if run.code != Some(scenario.code) {
-            assert_eq!(run.code, Some(6), "{context}");
-            for words in ["stop everything", "hold --withdraw"] {
-                assert!(run.stderr.contains(words), "{context}");
+    let is_deep = sample::is_deep();
+    let at_requests: Vec<u64> =
+        if is_deep { (0..count).collect() } else { (0..moments).map(|_| numbers.below(count)).collect() };
+    let random = if is_deep { RANDOM_MOMENTS.div_ceil(commands) } else { 1 };
+    let longest = u64::try_from(SLOW_RUN.as_millis()).unwrap();
+    let mut cases: Vec<Moment> = at_requests.into_iter().map(Moment::AtRequest).collect();
+    cases.extend((0..random).map(|_| {
+        let start = Duration::from_millis(numbers.below(longest));
+        Moment::After { start, latency }
+    }));
+    let workers = if is_deep { SLOW_RUNS } else { cases.len() };
+    pool::each_by(workers, scenario, cases, |world, moment| held_at(world, &moment, &expected));
+}
+
+fn held_at(world: &Prepared<'_>, moment: &Moment, expected: &Effects) {
+    let (scenario, sandbox) = (world.scenario, &world.harness.sandbox);
+    let mut command = world.command(&[], &[]);
+    // A request that waits so long is no request without an answer.
+    command.env("OAR_HTTP_TIMEOUT", "20");
+    let hold = || world.harness.oar(scenario.release, &["hold", "--reason", "stop everything"]).expect(0);
+    let (child, when) = match moment {
+        Moment::AtRequest(after) => {
+            let slow = FaultKind::Slow { ms: LONGER_THAN_A_LOOK };
+            sandbox.faults().add(Fault::anywhere(slow).skip(*after));
+            let mut child = command.spawn().unwrap();
+            let started = Instant::now();
+            let waits = || sandbox.requests().iter().any(|request| request.fault.is_some());
+            while !waits() && child.try_wait().unwrap().is_none() {
+                assert!(started.elapsed() < Duration::from_mins(1), "request {after} never came");
+                std::thread::sleep(Duration::from_millis(2));
             }
+            std::thread::sleep(UNDER_WAY);
+            hold();
+            (child, format!("at request {after}"))
         }
-        sandbox.faults().clear();
-        world.harness.oar(scenario.release, &["hold", "--withdraw"]).expect(0);
-        assert_healed(world, &expected, &context);
-    });
+        Moment::After { start, latency } => {
+            sandbox.set_latency(*latency);
+            let child = command.spawn().unwrap();
+            std::thread::sleep(*start);
+            hold();
+            // Until then the run may go by a look before the hold.
+            std::thread::sleep(Duration::from_millis(LONGER_THAN_A_LOOK) + UNDER_WAY);
+            (child, format!("after {start:?}, with {latency:?} for each request"))
+        }
+    };
+    let before = sandbox.requests().len();
+    let run = wait(child);
+    let context = format!("{} held {when}\n{run:#?}\n{}", scenario.name, world.harness.request_lines());
+    let begun: Vec<String> = sandbox.requests()[before..]
+        .iter()
+        .filter(|request| is_change(request) && request.service != "github")
+        .map(RecordedRequest::line)
+        .collect();
+    assert!(begun.is_empty(), "begun while it was held: {begun:#?}\n{context}");
+    if run.code != Some(scenario.code) {
+        assert_eq!(run.code, Some(6), "{context}");
+        for words in ["stop everything", "hold --withdraw"] {
+            assert!(run.stderr.contains(words), "{context}");
+        }
+    }
+    sandbox.faults().clear();
+    sandbox.set_latency(Duration::ZERO);
+    world.harness.oar(scenario.release, &["hold", "--withdraw"]).expect(0);
+    assert_healed(world, expected, &context);
 }
 
 /// A dry run writes nothing; a run keeps to its budget, answers in JSON when asked, and does what it should; a second

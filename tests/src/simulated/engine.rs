@@ -8,9 +8,10 @@ use oar_core::clients::Clients;
 use oar_core::config::Environment;
 use oar_core::flow::consent::{Consent, Question};
 use oar_core::flow::interrupt::Interrupt;
-use oar_core::flow::outcome::Refusal;
+use oar_core::flow::outcome::{Refusal, TaskError};
 use oar_core::operations::advance::Advanced;
-use oar_core::operations::drive::{DriveOnce, Passed};
+use oar_core::operations::drive::{Drive, DriveOnce, Passed};
+use oar_core::operations::oarctl::drive::DriveReleases;
 use oar_core::operations::{Call, NoConsent, Program, perform, row};
 use oar_core::permit::WritePermit;
 use oar_core::version::ReleaseVersion;
@@ -64,6 +65,19 @@ impl Engine {
             Ok(Passed::Plan(_)) => Err("a pass is no plan".to_owned()),
             Err(error) => Err(error.inner().to_string()),
         }
+    }
+
+    /// One pass over all releases, as the timer makes it; with what stands where in `release` afterwards.
+    pub(super) async fn pass_over_all(&self, release: &ReleaseVersion) -> Result<Advanced, String> {
+        let call = self.call(release, Arc::new(NoConsent));
+        let in_words = |error: TaskError| error.inner().to_string();
+        let answer = perform(DriveReleases::default(), &call).await.map_err(in_words)?;
+        let plan = perform(Drive::default(), &call).await.map_err(in_words)?;
+        let name = release.to_string();
+        let row = answer.rows.into_iter().find(|row| row.release == name);
+        let row = row.unwrap_or_else(|| panic!("{name} is not among the active releases"));
+        let (runs, told, warnings) = (row.runs, row.told, row.problems);
+        Ok(Advanced { release: name, runs, told, warnings, plan, signal: None })
     }
 
     /// A command that a person gives; the result or the problem, in words.

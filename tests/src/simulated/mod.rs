@@ -1,12 +1,16 @@
 //! A whole release in simulated time: other parties, people and the engine share one clock with the sandbox. It stands still
-//! during a pass of the engine, and jumps to the next multiple of two minutes at which something is due.
+//! during a pass of the engine, and jumps to the next multiple of two minutes after something has happened or at which something
+//! is due, and to the morning; a pass is made every six hours at least.
 //!
 //! A pass at a moment between two of these would find what the last one found: neither the world nor anything that depends on
-//! time alone has changed. (A look that is due only because the last one is some minutes ago finds the same again.)
+//! time alone has changed. (A look that is due only because the last one is some minutes ago finds the same again, so such
+//! looks are left out.) An effect that is repeated at every look would not be seen: [`Case::at_every_tick`] makes every pass, with
+//! all releases at once as the timer does.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a simulation that cannot go on fails the test")]
 
 pub mod course;
 mod drawn;
+pub mod enabling;
 mod engine;
 mod parties;
 mod people;
@@ -18,19 +22,22 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
 use course::{Course, Event};
+use enabling::{APPROVAL, Moments, enabled_by};
 use engine::Engine;
 use jiff::{SignedDuration, Timestamp};
+use oar_core::clients::slack::escape;
 use oar_core::drive::plan::DrivePlan;
 use oar_core::drive::verdict::{Act, NodePlan, ToDo, Verdict};
 use oar_core::flow::nodes::{Node, ROWS};
-use oar_core::operations::advance::{Advanced, RunResult};
-use oar_core::statebox::TaskName;
+use oar_core::operations::advance::{Advanced, Ran, RunResult};
+use oar_core::statebox::{Share, TaskName};
 use parties::Parties;
-pub use people::Asked;
+pub use parties::advisories;
 use people::People;
+pub use people::{Asked, RUN_IT};
 use sandbox::clock::ClockStart;
-use shares::Shares;
-use trouble::{Ended, Engines};
+use shares::{Shares, Whose};
+use trouble::Engines;
 
 use crate::elliott;
 use crate::{Harness, Options, root};
@@ -44,6 +51,9 @@ const MORNING: SignedDuration = SignedDuration::from_hours(7);
 /// A release that takes longer than this is stuck.
 const LONGEST: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+/// How much of a question a message shows, in characters.
+const SHOWN: usize = 600;
+
 /// How many simulations run at the same time.
 const AT_ONCE: usize = 2;
 
@@ -54,6 +64,36 @@ pub enum Policy {
     Shipped,
     /// What the documentation recommends: it starts pushes to staging and jobs.
     Recommended,
+}
+
+/// A simulation to be run.
+#[derive(Debug, Clone)]
+pub struct Case {
+    course: Course,
+    policy: Policy,
+    trouble: Option<u64>,
+    every_tick_from: Option<Timestamp>,
+}
+
+impl Case {
+    /// The release takes `course`, and nothing disturbs the engine.
+    pub fn new(course: Course, policy: Policy) -> Self {
+        Self { course, policy, trouble: None, every_tick_from: None }
+    }
+
+    /// The same with an engine that has the trouble of this seed.
+    #[must_use]
+    pub fn troubled(mut self, seed: u64) -> Self {
+        self.trouble = Some(seed);
+        self
+    }
+
+    /// The same with a pass over all releases every two minutes from `time` on.
+    #[must_use]
+    pub fn at_every_tick(mut self, time: Timestamp) -> Self {
+        self.every_tick_from = Some(time);
+        self
+    }
 }
 
 /// Something that the engine did.
@@ -85,21 +125,24 @@ pub struct Simulation {
     engines: Engines,
     events: BTreeMap<(Timestamp, usize), Event>,
     numbered: usize,
-    /// The last moment at which anything became possible.
-    possible: Timestamp,
+    every_tick_from: Option<Timestamp>,
+    /// When what became possible.
+    moments: Moments,
     /// What the engine did.
     pub done: Vec<Done>,
+    /// The checkpoints that it found done, and the consents that it asked for.
+    pub seen: Vec<Done>,
     /// The moments of its passes.
     pub passes: Vec<Timestamp>,
     /// Where the time from the StateBox to the approval went.
     pub shares: Shares,
+    /// After which passes nobody was at it or waited for anything, and which node could go on.
+    pub idle: Vec<(Timestamp, &'static str)>,
     /// What did not work in passes, beside their runs.
     pub problems: Vec<String>,
     /// When it was approved.
     pub approved: Option<Timestamp>,
     ships: Option<Timestamp>,
-    /// The moments of the last plan at which time alone makes something possible.
-    dues: Vec<Timestamp>,
 }
 
 /// The next multiple of the timer's interval.
@@ -111,8 +154,9 @@ fn on_timer(time: Timestamp) -> Timestamp {
 }
 
 impl Simulation {
-    /// A sandbox in which `course` begins; with a seed of the trouble that the engine has, if it has any.
-    pub fn new(course: Course, policy: Policy, trouble: Option<u64>) -> Self {
+    /// A sandbox in which the course of `case` begins.
+    pub fn new(case: Case) -> Self {
+        let Case { course, policy, trouble, every_tick_from } = case;
         let before = course.announced - SignedDuration::from_mins(7);
         let options = Options {
             clock: ClockStart::Frozen(before),
@@ -136,7 +180,8 @@ impl Simulation {
         let numbered = events.len();
         Self {
             harness,
-            possible: course.announced,
+            moments: Moments::new(course.release, course.announced),
+            every_tick_from,
             course,
             parties,
             people,
@@ -145,18 +190,42 @@ impl Simulation {
             events,
             numbered,
             done: Vec::new(),
+            seen: Vec::new(),
             passes: Vec::new(),
             shares: Shares::default(),
+            idle: Vec::new(),
             problems: Vec::new(),
             approved: None,
             ships: None,
-            dues: Vec::new(),
         }
     }
 
     /// The questions that people were asked.
     pub fn asked(&self) -> &[Asked] {
         &self.people.asked
+    }
+
+    /// When people were told a question in the thread of the release. That its time is over, and the summary of a morning, say
+    /// it once more; these do not count.
+    pub fn told(&self, asked: &Asked) -> Vec<Timestamp> {
+        let shown: String = asked.question.chars().take(SHOWN).collect();
+        let is_it = |text: &str| {
+            let steps = text.lines().find_map(|line| line.split_once('*')?.1.split_once("*: "));
+            // Of several jobs one may be started first.
+            let is_of_step =
+                |steps: &str| steps.split(", ").next() == Some(asked.node) || asked.is_about_jobs();
+            steps.is_some_and(|(steps, said)| is_of_step(steps) && said.starts_with(&escape(&shown)))
+        };
+        let prefix = format!("{}/drive/", self.course.release);
+        let slack = self.harness.sandbox.world().slack.lock();
+        let questions = slack.messages.iter().filter(|message| {
+            let key =
+                message.metadata.as_ref().and_then(|metadata| metadata["event_payload"]["key"].as_str());
+            let key = key.and_then(|key| key.strip_prefix(&prefix));
+            key.is_some_and(|key| !key.starts_with("summary-") && !key.ends_with("-again"))
+        });
+        let at = |ts: &str| Some(Timestamp::from_second(ts.split('.').next()?.parse().ok()?).unwrap());
+        questions.filter(|message| is_it(&message.text)).filter_map(|message| at(&message.ts)).collect()
     }
 
     /// What people said to the questions, and what came of it.
@@ -182,6 +251,7 @@ impl Simulation {
 
     /// Lets everything happen that others do until `time`.
     async fn live(&mut self, time: Timestamp) {
+        let ends = parties::ends(self.harness.sandbox.world());
         loop {
             let event = self.events.keys().next().map(|(at, _)| *at);
             let next = [event, self.people.next(), self.ships].into_iter().flatten().min();
@@ -190,25 +260,24 @@ impl Simulation {
             if event == Some(at) {
                 let (_, event) = self.events.pop_first().unwrap();
                 self.parties.carry_out(self.harness.sandbox.world(), event);
-                self.possible = at;
+                self.moments.happened(enabled_by(event), at);
             } else if self.ships == Some(at) {
                 self.ships = None;
                 if let Err(why) = self.parties.ship(self.harness.sandbox.world()) {
                     self.problems.push(format!("{at}: ART cannot ship: {why}"));
                     self.ships = Some(at + SignedDuration::from_hours(1));
                 }
-                self.possible = at;
+                self.moments.happened(&[Node::Shipped], at);
             } else {
                 let world = self.harness.sandbox.world();
-                self.people.answer(world, &self.desk, &self.course.version(), at).await;
-                self.possible = at;
+                let nodes = self.people.answer(world, &self.desk, &self.course.version(), at).await;
+                self.moments.answered(&nodes, at);
             }
             self.plan_pushes();
         }
-        let ends = parties::ends(self.harness.sandbox.world());
         self.move_to(time);
-        if let Some(end) = ends.into_iter().filter(|end| *end <= time).max() {
-            self.possible = self.possible.max(end);
+        for (end, node) in ends.into_iter().filter(|(end, _)| *end <= time) {
+            self.moments.happened(&[node], end);
         }
     }
 
@@ -231,10 +300,7 @@ impl Simulation {
             self.plan_pushes();
             time = match advanced {
                 Some(advanced) if self.take(&advanced, time) => break,
-                Some(advanced) => {
-                    self.dues = advanced.plan.nodes.iter().flat_map(|node| timed(node, time)).collect();
-                    self.next(&advanced, time)
-                }
+                Some(advanced) => self.next(&advanced, time),
                 None => time + TIMER,
             };
             assert!(time.duration_since(self.course.announced) < LONGEST, "{}: stuck", self.course.name);
@@ -244,19 +310,25 @@ impl Simulation {
     /// Takes note of what a pass left; whether the release is shipped.
     fn take(&mut self, advanced: &Advanced, time: Timestamp) -> bool {
         let plan = &advanced.plan;
-        if has_acted(advanced) {
-            self.possible = time;
-        }
         assert!(plan.defects.is_empty(), "{time}: {:#?}", plan.defects);
         self.people.hear(plan, time);
-        let approved = is_done(plan, Node::Task(TaskName::ChangeAdvisoryStatus));
+        let new =
+            self.people.asked.iter().filter(|asked| asked.is_consent() && asked.anew.last() == Some(&time));
+        for asked in new {
+            let since = asked.nodes.iter().map(|node| self.moments.possible_since(*node, time)).min();
+            let delay = time.duration_since(since.unwrap_or(time));
+            let detail = Some(asked.question.clone());
+            self.seen.push(Done { at: time, delay, node: asked.node, result: RunResult::Blocked, detail });
+        }
+        let approved = is_done(plan, APPROVAL);
         if approved && self.approved.is_none() {
             self.approved = Some(time);
             self.shares.ended(time);
             self.ships = Some(time + self.course.shipping);
         }
         if self.approved.is_none() && is_done(plan, Node::Task(TaskName::CreateTestReport)) {
-            self.shares.passed(plan, time);
+            let whose = self.whose(plan, time);
+            self.shares.passed(whose, time);
         }
         let is_late = time.duration_since(self.course.announced) > LONGEST - HEARTBEAT * 2;
         assert!(
@@ -270,6 +342,27 @@ impl Simulation {
         is_done(plan, Node::Shipped)
     }
 
+    /// Whose the time is after a pass that left this plan.
+    fn whose(&mut self, plan: &DrivePlan, time: Timestamp) -> Whose {
+        let events = self
+            .events
+            .iter()
+            .flat_map(|((at, _), event)| enabled_by(*event).iter().map(move |node| (*at, *node)));
+        let coming: Vec<_> = events.chain(parties::ends(self.harness.sandbox.world())).collect();
+        // A look at what another system does is not what it waits for.
+        let goes_on = plan.now.iter().any(|run| !run.only_looks) || !plan.defects.is_empty();
+        match self.moments.awaited(plan, &coming, time) {
+            // It can go on, and the next pass comes.
+            _ if goes_on => Whose { share: Share::Tools, until: Some(time) },
+            _ if !plan.people.is_empty() => Whose { share: Share::Person, until: None },
+            Ok(until) => Whose { share: Share::Systems, until: Some(until) },
+            Err(node) => {
+                self.idle.push((time, node.map_or("no node", Node::id)));
+                Whose { share: Share::Nobody, until: None }
+            }
+        }
+    }
+
     /// A pass; `None` when no engine came to its end.
     async fn pass(&mut self) -> Option<Advanced> {
         let at = self.now();
@@ -277,26 +370,33 @@ impl Simulation {
         // Google compares the times of tokens with this clock.
         self.harness.sandbox.world().google_oauth.lock().judged_at = Some(at);
         let version = self.course.version();
-        let Ended::Whole(ended) = self.engines.pass(&version).await else { return None };
-        let due = self.dues.iter().copied().filter(|due| *due <= at).max();
-        let delay = at.duration_since(due.max(Some(self.possible)).unwrap_or(at));
-        let mut last = None;
-        for advanced in ended {
-            let advanced = match advanced {
-                Ok(advanced) => advanced,
-                Err(problem) => {
-                    self.problems.push(format!("{at}: {problem}"));
-                    continue;
+        let is_of_the_timer = self.every_tick_from.is_some_and(|from| from <= at);
+        let mut last: Option<Advanced> = None;
+        for ended in self.engines.pass(&version, is_of_the_timer).await {
+            match ended {
+                Ok(mut advanced) => {
+                    if let Some(before) = last {
+                        advanced.runs.splice(0..0, before.runs);
+                        advanced.warnings.splice(0..0, before.warnings);
+                    }
+                    last = Some(advanced);
                 }
-            };
-            for run in &advanced.runs {
-                let (node, result, detail) = (run.node.id(), run.result, run.detail.clone());
-                self.done.push(Done { at, delay, node, result, detail });
+                Err(problem) => self.problems.push(format!("{at}: {problem}")),
             }
-            self.problems.extend(advanced.warnings.iter().map(|warning| format!("{at}: {warning}")));
-            last = Some(advanced);
         }
-        last
+        let advanced = last?;
+        self.problems.extend(advanced.warnings.iter().map(|warning| format!("{at}: {warning}")));
+        for node in self.moments.saw(&advanced.plan, at) {
+            let delay = at.duration_since(self.moments.possible_since(node, at));
+            self.seen.push(Done { at, delay, node: node.id(), result: RunResult::Done, detail: None });
+        }
+        for run in &advanced.runs {
+            let delay = at.duration_since(self.moments.possible_since(run.node, at));
+            let (node, result, detail) = (run.node.id(), run.result, run.detail.clone());
+            self.done.push(Done { at, delay, node, result, detail });
+            self.moments.ran(run, at);
+        }
+        Some(advanced)
     }
 
     /// When the next pass may find anything new.
@@ -307,13 +407,24 @@ impl Simulation {
             .map(|(at, _)| *at)
             .chain(self.people.next())
             .chain(self.ships)
-            .chain(parties::ends(self.harness.sandbox.world()))
+            .chain(parties::ends(self.harness.sandbox.world()).into_iter().map(|(end, _)| end))
             .min();
+        if self.every_tick_from.is_some_and(|from| from <= time) {
+            return time + TIMER;
+        }
         let own = has_acted(advanced).then(|| time + TIMER);
         let morning = next_morning(time);
-        let due = advanced.plan.nodes.iter().flat_map(|node| due(node, time, others)).min();
-        let next =
-            [others, own, due, Some(morning), Some(time + HEARTBEAT)].into_iter().flatten().min().unwrap();
+        let from = self.every_tick_from.filter(|from| *from > time);
+        let nodes = &advanced.plan.nodes;
+        // Whatever comes after the approval names its look.
+        let look = nodes.iter().filter(|node| node.act == Act::CarryOn).find_map(|node| node.look_at);
+        let repeats = |node: &&NodePlan| node.act != Act::CarryOn && look.is_some() && node.look_at == look;
+        let due = nodes.iter().filter(|node| !repeats(node)).flat_map(|node| due(node, time, others)).min();
+        let next = [others, own, due, from, Some(morning), Some(time + HEARTBEAT)]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap();
         on_timer(next.max(time + SignedDuration::from_secs(1)))
     }
 }
@@ -326,8 +437,10 @@ fn next_morning(time: Timestamp) -> Timestamp {
     Timestamp::from_second(next).unwrap()
 }
 
+/// Whether the pass has changed anything: a look at the page of the approval that finds nothing does not.
 fn has_acted(advanced: &Advanced) -> bool {
-    advanced.runs.iter().any(|run| run.result != RunResult::Nothing)
+    let looks = |run: &Ran| run.node == APPROVAL && run.result == RunResult::Running;
+    advanced.runs.iter().any(|run| run.result != RunResult::Nothing && !looks(run))
 }
 
 /// The moments after `time` at which time alone changes what is said of the node.
@@ -377,14 +490,14 @@ fn shown(plan: &DrivePlan) -> String {
 ///
 /// # Panics
 /// When one of them does.
-pub fn run_all(simulations: Vec<(Course, Policy, Option<u64>)>) -> Vec<Simulation> {
-    let waiting: Mutex<VecDeque<_>> = Mutex::new(simulations.into_iter().enumerate().collect());
+pub fn run_all(cases: Vec<Case>) -> Vec<Simulation> {
+    let waiting: Mutex<VecDeque<_>> = Mutex::new(cases.into_iter().enumerate().collect());
     let ended = Mutex::new(BTreeMap::new());
     let work = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let next = || waiting.lock().unwrap().pop_front();
-        while let Some((place, (course, policy, trouble))) = next() {
-            let mut simulation = Simulation::new(course, policy, trouble);
+        while let Some((place, case)) = next() {
+            let mut simulation = Simulation::new(case);
             runtime.block_on(simulation.run());
             ended.lock().unwrap().insert(place, simulation);
         }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what the scenario does not have fails the test")]
 
 use jiff::{SignedDuration, Timestamp};
+use oar_core::flow::nodes::Node;
 use sandbox::scenario::github::RECORD_BRANCH;
 use sandbox::scenario::gitlab::{BRANCH, PROJECT};
 use sandbox::scenario::jenkins::STAGE_JOB;
@@ -17,18 +18,22 @@ use sandbox::services::release_controller::Phase;
 use sandbox::world::World;
 
 use super::course::{Course, Event, Record};
+use super::enabling::{CONSISTENCY, STAGE};
 
 /// How often the last job or build of a course repeats.
 const REPEATED: usize = 20;
 /// Where a push stands until it ends.
 const PUSHING: &str = "WAITING_ON_PUB";
+/// After this time Jenkins has begun a build.
+const LEAVES_QUEUE: SignedDuration = SignedDuration::from_secs(6);
 /// How old a push is at least when it ends.
 const SHORTEST_PUSH: SignedDuration = SignedDuration::from_mins(6);
 
-/// The advisories of a release.
-fn advisories(release: &str) -> Vec<u32> {
+/// The advisories of a release, without that of MicroShift, which ships on its own.
+pub fn advisories(release: &str) -> Vec<u32> {
     let all = if release == crate::KONFLUX { &KONFLUX_ADVISORIES[..] } else { &ERRATA_ADVISORIES[..] };
-    all.iter().map(|(_, id)| u32::try_from(*id).unwrap()).collect()
+    let own = all.iter().filter(|(impetus, _)| *impetus != "microshift");
+    own.map(|(_, id)| u32::try_from(*id).unwrap()).collect()
 }
 
 /// The y-stream of a release.
@@ -244,16 +249,18 @@ impl Parties {
     }
 }
 
-/// When jobs and builds end that run now.
-pub(super) fn ends(world: &World) -> Vec<Timestamp> {
+/// When jobs and builds end that run now, and for which node. A build in the queue begins within seconds.
+pub(super) fn ends(world: &World) -> Vec<(Timestamp, Node)> {
     let now = world.clock.now();
-    let mut found: Vec<Timestamp> = Vec::new();
-    found.extend(world.prow.lock().jobs.iter().map(|job| job.started + job.duration));
+    let jobs = world.prow.lock().jobs.iter().map(|job| job.started + job.duration).collect::<Vec<_>>();
     let mut jenkins = world.jenkins.lock();
     jenkins.advance(now);
-    found.extend(jenkins.jobs.iter().flat_map(|job| &job.builds).map(|build| build.started + build.duration));
-    found.retain(|end| *end > now);
-    found
+    let builds = jenkins.jobs.iter().flat_map(|job| &job.builds).map(|build| build.started + build.duration);
+    let queued =
+        jenkins.items.iter().filter(|item| item.left.is_none()).map(|item| item.since + LEAVES_QUEUE);
+    let builds = builds.chain(queued).map(|end| (end, STAGE));
+    let found = jobs.into_iter().map(|end| (end, CONSISTENCY)).chain(builds);
+    found.filter(|(end, _)| *end > now).collect()
 }
 
 fn set_stage_release(world: &World, status: &str) {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use oar_core::drive::plan::{DrivePlan, Request};
+use oar_core::drive::verdict::Verdict;
+use oar_core::flow::nodes::Node;
 use oar_core::version::ReleaseVersion;
 use sandbox::scenario::parties::CONSISTENCY_JOB_ID;
 use sandbox::services::errata::AdvisoryState;
@@ -23,16 +25,37 @@ const LOOKS_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 pub struct Asked {
     /// The first node.
     pub node: &'static str,
+    /// All nodes that waited for the answer.
+    pub nodes: Vec<Node>,
     /// The question.
     pub question: String,
     /// The commands that answer it.
     pub commands: Vec<String>,
     /// When it was asked first.
     pub at: Timestamp,
+    /// When it was to be told: at first, and when it was asked once more after its step had got on.
+    pub anew: Vec<Timestamp>,
     /// When it was answered, and how often.
     pub answered: Vec<Timestamp>,
     /// Until when it was asked.
     pub until: Option<Timestamp>,
+    got_on: bool,
+    about_jobs: bool,
+}
+
+/// The question whether a step is run that the policy leaves to people.
+pub const RUN_IT: &str = "it can be run now: run it?";
+
+impl Asked {
+    /// Whether it asks for the consent to a step, or to several jobs.
+    pub fn is_consent(&self) -> bool {
+        self.about_jobs || self.question == RUN_IT
+    }
+
+    /// Whether it asks for the start of paid jobs.
+    pub fn is_about_jobs(&self) -> bool {
+        self.about_jobs
+    }
 }
 
 /// What `consent` says of a plan without steps.
@@ -58,22 +81,46 @@ impl People {
 
     /// Hears what the plan asks now.
     pub(super) fn hear(&mut self, plan: &DrivePlan, now: Timestamp) {
-        for asked in self.asked.iter_mut().filter(|asked| asked.until.is_none()) {
-            if !plan.people.iter().any(|request| is(asked, request)) {
-                asked.until = Some(now);
+        for asked in &mut self.asked {
+            if plan.people.iter().any(|request| is(asked, request)) {
+                continue;
             }
+            asked.until.get_or_insert(now);
+            let mut nodes = plan.nodes.iter().filter(|plan| plan.node.id() == asked.node);
+            asked.got_on |= nodes.any(|plan| {
+                plan.verdict.is_settled() || matches!(plan.verdict, Verdict::Running { .. } | Verdict::Ready)
+            });
         }
         for request in &plan.people {
             let known = self.asked.iter_mut().position(|asked| is(asked, request));
             let place = known.unwrap_or_else(|| {
-                let node = request.nodes.first().map_or("", |node| node.id());
-                let (question, commands) = (request.question.clone(), request.commands.clone());
-                let (answered, until) = (Vec::new(), None);
-                self.asked.push(Asked { node, question, commands, at: now, answered, until });
+                self.asked.push(Asked {
+                    node: request.nodes.first().map_or("", |node| node.id()),
+                    nodes: Vec::new(),
+                    question: request.question.clone(),
+                    commands: request.commands.clone(),
+                    at: now,
+                    anew: vec![now],
+                    answered: Vec::new(),
+                    until: None,
+                    got_on: false,
+                    about_jobs: request.is_about_jobs(),
+                });
                 self.asked.len() - 1
             });
             if let Some(asked) = self.asked.get_mut(place) {
                 asked.until = None;
+                if std::mem::take(&mut asked.got_on) {
+                    asked.anew.push(now);
+                }
+                asked.nodes.extend(
+                    request
+                        .nodes
+                        .iter()
+                        .filter(|node| !asked.nodes.contains(node))
+                        .copied()
+                        .collect::<Vec<_>>(),
+                );
             }
             if self.planned.keys().all(|(_, planned)| *planned != place) {
                 let delay = self.delays.get(self.drawn).or(self.delays.last());
@@ -89,22 +136,24 @@ impl People {
         self.planned.keys().next().map(|(at, _)| *at)
     }
 
-    /// Gives the answer that is due now, if its question is still asked.
+    /// Gives the answer that is due now, if its question is still asked; the nodes that it makes possible.
     pub(super) async fn answer(
         &mut self,
         world: &World,
         engine: &Engine,
         release: &ReleaseVersion,
         now: Timestamp,
-    ) {
-        let Some(entry) = self.planned.first_entry().filter(|entry| entry.key().0 <= now) else { return };
-        let ((_, place), request) = entry.remove_entry();
-        let Some(asked) = self.asked.get_mut(place).filter(|asked| asked.until.is_none()) else { return };
+    ) -> Vec<Node> {
+        let due = self.planned.first_entry().filter(|entry| entry.key().0 <= now);
+        let Some(((_, place), request)) = due.map(|entry| entry.remove_entry()) else { return Vec::new() };
+        let Some(asked) = self.asked.get_mut(place).filter(|asked| asked.until.is_none()) else {
+            return Vec::new();
+        };
         let answers: Option<Vec<_>> =
             request.commands.iter().map(|line| answer_of(world, &request, line)).collect();
         let Some(answers) = answers.filter(|answers| !answers.is_empty()) else {
             self.planned.insert((now + LOOKS_AGAIN, place), request);
-            return;
+            return Vec::new();
         };
         asked.answered.push(now);
         for (command, arguments) in answers {
@@ -120,6 +169,7 @@ impl People {
             "the shown command does not answer it: {asked:#?}\n{:#?}",
             self.said
         );
+        asked.nodes.clone()
     }
 }
 

@@ -88,7 +88,7 @@ const REAL: [Real; 8] = [
         push: time(1, 30),
         consistency: time(2, 25),
         stage: &[("SUCCESS", time(5, 45))],
-        published: time(-27, 51),
+        published: time(-27, -51),
         answers: time(23, 20),
     },
     Real {
@@ -107,7 +107,7 @@ const REAL: [Real; 8] = [
         consistency: time(0, 51),
         stage: &[
             ("FAILURE", time(5, 42)),
-            ("FAILURE", time(17, 24)),
+            ("FAILURE", time(41, 24)),
             ("FAILURE", time(1, 56)),
             ("FAILURE", time(4, 50)),
             ("SUCCESS", time(34, 10)),

@@ -15,6 +15,9 @@ use crate::matrix::sample::Numbers;
 /// The part of the requests that a fault hits.
 const RATE: f64 = 0.04;
 
+/// Each kind of trouble comes in one of so many passes, whatever else comes.
+const ONE_IN: u64 = 4;
+
 /// The engines of a release, and what happens to them.
 #[derive(Debug)]
 pub(super) struct Engines {
@@ -31,15 +34,6 @@ pub(super) struct Engines {
     pub(super) meetings: usize,
 }
 
-/// How a pass ended.
-#[derive(Debug)]
-pub(super) enum Ended {
-    /// With this, or with these words of a problem.
-    Whole(Vec<Result<Advanced, String>>),
-    /// The engine was killed.
-    Killed,
-}
-
 impl Engines {
     pub(super) fn start(harness: &Harness, seed: Option<u64>) -> Self {
         Self {
@@ -53,48 +47,53 @@ impl Engines {
         }
     }
 
-    /// One pass over the release.
-    pub(super) async fn pass(&mut self, release: &ReleaseVersion) -> Ended {
+    /// One pass over the release: what the engines left that came to their end, or the words of a problem.
+    pub(super) async fn pass(
+        &mut self,
+        release: &ReleaseVersion,
+        over_all: bool,
+    ) -> Vec<Result<Advanced, String>> {
         let Some(numbers) = &mut self.numbers else {
-            return Ended::Whole(vec![self.first.pass(release).await]);
+            let ended = if over_all {
+                self.first.pass_over_all(release).await
+            } else {
+                self.first.pass(release).await
+            };
+            return vec![ended];
         };
-        match numbers.below(8) {
-            0 | 1 => {
-                let fault = self.sandbox.faults().add(end_at(numbers));
-                let sandbox = self.sandbox.clone();
-                let ended = async move {
-                    while sandbox.faults().hits(fault) == 0 {
-                        tokio::time::sleep(Duration::from_millis(1)).await;
-                    }
-                };
-                let whole = tokio::select! {
-                    advanced = self.first.pass(release) => Some(advanced),
-                    () = ended => None,
-                };
-                self.sandbox.faults().clear();
-                if let Some(advanced) = whole {
-                    return Ended::Whole(vec![advanced]);
-                }
-                self.kills += 1;
-                self.first.restart();
-                settle(&self.sandbox).await;
-                Ended::Killed
-            }
-            2 | 3 => {
-                self.faults += 1;
-                self.sandbox.faults().seed(numbers.below(1 << 32));
-                self.sandbox.faults().add(Fault::anywhere(kind(numbers)).rate(RATE));
-                let advanced = self.first.pass(release).await;
-                self.sandbox.faults().clear();
-                Ended::Whole(vec![advanced])
-            }
-            4 | 5 => {
-                self.meetings += 1;
-                let (first, second) = join(self.first.pass(release), self.second.pass(release)).await;
-                Ended::Whole(vec![first, second])
-            }
-            _ => Ended::Whole(vec![self.first.pass(release).await]),
+        let [dies, is_disturbed, meets] = [(); 3].map(|()| numbers.below(ONE_IN) == 0);
+        let faults = self.sandbox.faults();
+        let death = dies.then(|| faults.add(end_at(numbers)));
+        if is_disturbed {
+            self.faults += 1;
+            faults.seed(numbers.below(1 << 32));
+            faults.add(Fault::anywhere(kind(numbers)).rate(RATE));
         }
+        let killed = async {
+            while death.is_none_or(|death| self.sandbox.faults().hits(death) == 0) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let first = async {
+            tokio::select! {
+                advanced = self.first.pass(release) => Some(advanced),
+                () = killed => None,
+            }
+        };
+        let (first, second) = if meets {
+            self.meetings += 1;
+            let (first, second) = join(first, self.second.pass(release)).await;
+            (first, Some(second))
+        } else {
+            (first.await, None)
+        };
+        self.sandbox.faults().clear();
+        if first.is_none() {
+            self.kills += 1;
+            self.first.restart();
+            settle(&self.sandbox).await;
+        }
+        first.into_iter().chain(second).collect()
     }
 }
 

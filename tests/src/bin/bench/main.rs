@@ -1,7 +1,7 @@
 //! Requests and timings, printed as tables: start-up, every command in both flows at 0 and 20 ms per request, the
-//! StateBox dialect, image health, the images of a whole payload, a pass over all records, a pass of the Jira notificator, the MCP
-//! server under load, the lead time of simulated releases. `commands`, `image-health`, `image-consistency`, `pass`, `notificator`,
-//! `mcp` and `lead-time` as argument print that table alone;
+//! StateBox dialect, image health, the images of a whole payload, a pass over all records, a pass of the engine over fourteen
+//! releases, a pass of the Jira notificator, the MCP server under load, the lead time of simulated releases. `commands`,
+//! `image-health`, `image-consistency`, `pass`, `drive`, `notificator`, `mcp` and `lead-time` as argument print that table alone;
 //! `commands TEXT` measures only the lines whose name or flow holds the text, and `requests TEXT` prints what such a line
 //! asks for, and in which round.
 //!
@@ -23,7 +23,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use end_to_end::directory::{Directory, Person};
-use end_to_end::{Harness, Options, Sandbox, finish, matrix, release_tests};
+use end_to_end::{Harness, Options, Sandbox, finish, many_releases, matrix, release_tests};
 use nix::sys::resource::{UsageWho, getrusage};
 use oar_core::clients::advisory_content::AdvisoryContentClient;
 use oar_core::clients::catalog::CatalogClient;
@@ -59,6 +59,7 @@ fn main() {
         (Some("commands"), text) => return commands(&text),
         (Some("requests"), text) => return requests(&text),
         (Some("lead-time"), _) => return lead_time::measure(),
+        (Some("drive"), _) => return drive(),
         (Some("mcp"), _) => return mcp::measure(&std::env::args().skip(2).collect::<Vec<_>>()),
         _ => {}
     }
@@ -88,6 +89,7 @@ fn main() {
     commands("");
     dialect();
     passes();
+    drive();
     image_consistency();
     notificator();
     mcp::measure(&[]);
@@ -120,6 +122,22 @@ fn image_consistency() {
         row(&format!("{IMAGES} images {how}, {LATENCY} ms/request, {requests} requests (ms)"), &samples);
     }
     println!("  {REFERENCE}");
+}
+
+/// A pass of the engine over fourteen active releases in which nothing has changed.
+fn drive() {
+    let harness = many_releases::fourteen();
+    for _ in 0..2 {
+        harness.run("oarctl", ["drive"]).expect(0);
+    }
+    harness.sandbox.set_latency(Duration::from_millis(u64::from(LATENCY)));
+    let samples = times(5, || {
+        harness.sandbox.clear_requests();
+        harness.run("oarctl", ["drive"]).expect(0);
+    });
+    let requests = harness.sandbox.requests().len();
+    row(&format!("drive, 14 releases, {LATENCY} ms/request, {requests} requests (ms)"), &samples);
+    println!("  the budget: 2,000 ms");
 }
 
 /// The latency at which the critical path is measured, in milliseconds.

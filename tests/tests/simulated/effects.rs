@@ -1,0 +1,91 @@
+//! Whether everything of a release was done once, in its time, and the same whatever happened to the engine.
+
+use end_to_end::ERRATA;
+use end_to_end::effects::Effects;
+use end_to_end::simulated::course::Event;
+use end_to_end::simulated::enabling::{APPROVAL, approval_opens};
+use end_to_end::simulated::{Simulation, advisories};
+use oar_core::operations::advance::RunResult;
+use sandbox::services::errata::AdvisoryState;
+
+use super::told;
+
+/// Where advisories are pushed to.
+const STAGING: [&str; 2] = ["cdn_stage", "cdn_docker_stage"];
+
+/// What the course says was done was done, as often as it says, and the approval not before its day.
+pub(crate) fn are_those_of(simulation: &Simulation) {
+    let (course, context) = (&simulation.course, told(simulation));
+    let effects = Effects::of(&simulation.harness);
+    for id in advisories(course.release) {
+        let prefix = format!("advisory {id} pushed to ");
+        let pushes =
+            effects.counts.iter().filter_map(|(what, count)| Some((what.strip_prefix(&prefix)?, *count)));
+        let pushes: Vec<(&str, usize)> = pushes.collect();
+        let moved = effects.sum(&format!("advisory {id} moved from QE to REL_PREP"));
+        let state =
+            simulation.harness.sandbox.world().errata.lock().advisory(id).map(|advisory| advisory.state);
+        if state == Some(AdvisoryState::DroppedNoShip) {
+            // The scenario has one that ART took out of the release.
+            assert!(pushes.is_empty() && moved == 0, "advisory {id} {pushes:?}\n{context}");
+            continue;
+        }
+        let are_once = pushes.iter().all(|(target, count)| STAGING.contains(target) && *count == 1);
+        assert!(are_once && !pushes.is_empty(), "advisory {id} {pushes:?}\n{context}");
+        assert_eq!(moved, 1, "advisory {id}\n{context}");
+    }
+    // The scenario has older builds and jobs.
+    let of_release = |prefix: &str| -> usize {
+        let own = effects
+            .counts
+            .iter()
+            .filter(|(what, _)| what.starts_with(prefix) && what.contains(&format!(":{}-", course.release)));
+        own.map(|(_, count)| count).sum()
+    };
+    let builds = of_release("Jenkins build of ");
+    assert_eq!(builds, course.stage.len(), "builds on stage {:?}\n{context}", effects.counts);
+    let jobs = if course.release == ERRATA { 1 } else { course.consistency.len() };
+    assert_eq!(of_release("Prow job "), jobs, "Prow jobs {:?}\n{context}", effects.counts);
+    let approvals = effects.counts.iter().filter(|(what, _)| what.ends_with(" approval"));
+    let approvals: usize = approvals.map(|(_, count)| count).sum();
+    assert_eq!(approvals, usize::from(course.release != ERRATA), "approvals\n{context}");
+
+    let page = course.events.iter().find(|(_, event)| *event == Event::Published).map(|(at, _)| *at);
+    let earliest = page.max(Some(approval_opens(course.release)));
+    let done =
+        simulation.done.iter().find(|done| done.node == APPROVAL.id() && done.result == RunResult::Done);
+    let approved = done.map(|done| done.at).or(simulation.approved);
+    assert!(approved >= earliest, "approved at {approved:?}, before {earliest:?}\n{context}");
+}
+
+/// Takes out what depends on when somebody looked: whether an advisory was ready when the release was taken, and which
+/// mornings something was open. What the engine says of its own is compared as questions.
+fn comparable(simulation: &Simulation, context: &str) -> (Effects, Effects) {
+    let mut effects = Effects::of(&simulation.harness).without_trouble(context);
+    let mut messages = Effects::default();
+    effects.counts.retain(|what, count| {
+        let is_message = what.starts_with("message ");
+        let of_engine = is_message && what.contains("/drive/");
+        assert!(!of_engine || *count == 1, "{what}: {count} times\n{context}");
+        if is_message && !of_engine {
+            messages.counts.insert(what.clone(), *count);
+        }
+        !is_message
+    });
+    effects.facts.retain(|what, value| {
+        let is_issue = what.contains(" issue `");
+        assert!(
+            !is_issue || value == "resolved" || what.contains("not available"),
+            "{what}: {value}\n{context}"
+        );
+        !(is_issue && what.contains("NEW_FILES"))
+    });
+    (effects, messages)
+}
+
+/// The engine with trouble has the effects of the other one, to the last fact, and says nothing more often.
+pub(crate) fn are_the_same(troubled: &Simulation, calm: &Simulation, context: &str) {
+    let ((found, said), (expected, most)) = (comparable(troubled, context), comparable(calm, context));
+    found.assert_same(&expected, context);
+    said.assert_none_twice(&most, context);
+}
