@@ -23,6 +23,7 @@ use crate::cache::Cache;
 use crate::caller::{AccessScope, Caller};
 use crate::calls::{CallContext, Calls, Elicit, Progress, ProgressSender, Trail};
 use crate::content::{Content, Subscriptions, run_of};
+use crate::dashboard::Dashboard;
 use crate::documents::Documents;
 use crate::elicitation::{AskByRetry, AskNow, Seal};
 use crate::health::ServerHealth;
@@ -82,6 +83,8 @@ pub(crate) async fn serve(options: Options, session: Session) -> Result<ExitCode
         session.clock.clone(),
         session.redactor.clone(),
     );
+    let dashboard = Dashboard::new(content.clone(), Arc::clone(&settings), state.metrics().clone());
+    let state = state.with_dashboard(dashboard);
     let calls = Calls::new(session.clone(), clients, documents, Arc::clone(&settings), state.metrics());
     let seal = Seal::new()
         .map_err(|why| CliError::new(ErrorClass::Failed, format!("no form can be sealed: {why}")))?;
@@ -165,6 +168,8 @@ fn settings_of(options: Options, clients: &oar_core::clients::Clients) -> Result
             ..settings::Limits::default()
         },
         paid_jobs_ask: document.mcp_paid_jobs_ask()?,
+        user_header: options.user_header,
+        trusted_proxies: options.trusted_proxies,
     };
     // One client over standard input and output is the person who started the program: no token is looked at.
     let callers = if options.stdio { Vec::new() } else { document.mcp_callers()? };

@@ -1,5 +1,6 @@
 //! `releases`: the active releases at a glance.
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -7,10 +8,12 @@ use super::call::Call;
 use super::row::{About, Conclusion, Flows, Operation, Scope};
 use crate::error::ErrorClass;
 use crate::flow::outcome::TaskError;
+use crate::statebox::State;
 use crate::tasks::active_releases::{ReleaseRow, Standing, sort};
 use crate::tasks::holds::reasons_for_all;
 use crate::tasks::statebox_files::StateBoxFiles;
 use crate::tasks::status::HeldRow;
+use crate::version::ReleaseVersion;
 
 /// The operation; it has no arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -46,15 +49,28 @@ impl Operation for Releases {
         let files = StateBoxFiles::new(call.clients().clone());
         let (active, held) =
             futures::future::join(files.unfinished_states(), reasons_for_all(call.clients())).await;
-        let now = call.clock().now();
-        let mut releases: Vec<ReleaseRow> = active?
-            .into_iter()
-            .map(|(release, read)| match read {
-                Ok(read) => ReleaseRow::of(&release, &read.state, now),
-                Err(why) => ReleaseRow::unknown(&release, &why),
-            })
-            .collect();
+        let (active, now) = (active?, call.clock().now());
+        let read = active.iter().map(|(release, read)| match read {
+            Ok(read) => (release, Ok(&read.state)),
+            Err(why) => (release, Err(why.as_str())),
+        });
+        Ok(Answer::of(read, held.into_iter().map(HeldRow::from).collect(), now))
+    }
+}
+
+impl Answer {
+    /// The releases whose states were read, or why not, as they stand at `now`.
+    pub fn of<'a>(
+        read: impl Iterator<Item = (&'a ReleaseVersion, Result<&'a State, &'a str>)>,
+        held: Vec<HeldRow>,
+        now: Timestamp,
+    ) -> Self {
+        let row = |(release, read): (&ReleaseVersion, Result<&State, &str>)| match read {
+            Ok(state) => ReleaseRow::of(release, state, now),
+            Err(why) => ReleaseRow::unknown(release, why),
+        };
+        let mut releases: Vec<ReleaseRow> = read.map(row).collect();
         sort(&mut releases);
-        Ok(Answer { held: held.into_iter().map(HeldRow::from).collect(), releases })
+        Self { held, releases }
     }
 }
