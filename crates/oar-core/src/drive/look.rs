@@ -7,7 +7,7 @@ use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
-use super::case::Case;
+use super::case::{Case, KnownIssue};
 use super::facts::{
     Alerts, ApprovalsView, BuildData, Fact, FactKey, Facts, JobView, PayloadView, Promotion, Pushes, Seen,
     ShippedView, StageView, Tests, Unknown,
@@ -29,8 +29,9 @@ use crate::prow::record::{Job as RecordJob, ResultFile};
 use crate::prow::view::BuildView;
 use crate::service::Service;
 use crate::statebox::{State, TaskName};
-use crate::tasks::external_job::{JobPlan, JobStep, describe};
+use crate::tasks::external_job::{JobPlan, JobStep, describe, describe_all};
 use crate::tasks::is_shipped::is_shipped;
+use crate::tasks::statebox_files::StateBoxFiles;
 use crate::tasks::{ReleaseContext, image_consistency_check, stage_testing};
 use crate::version::{Arch, ReleaseVersion};
 
@@ -50,6 +51,8 @@ pub struct Looker<'a> {
     state: Option<&'a State>,
     /// The release's build data, read once.
     context: OnceCell<Result<ReleaseContext, Opened>>,
+    /// The issues of this release and of others, read once.
+    issues: OnceCell<Vec<KnownIssue>>,
 }
 
 /// Why the build data cannot be used.
@@ -65,7 +68,7 @@ struct Opened {
 impl<'a> Looker<'a> {
     /// A looker for `release`, whose StateBox says `state`.
     pub fn new(clients: &'a Clients, release: &'a ReleaseVersion, state: Option<&'a State>) -> Self {
-        Self { clients, release, state, context: OnceCell::new() }
+        Self { clients, release, state, context: OnceCell::new(), issues: OnceCell::new() }
     }
 
     /// Looks `keys` up, all at the same time. One that cannot be read does not affect the others.
@@ -214,11 +217,28 @@ impl<'a> Looker<'a> {
             && !tests.are_good()
             && let Tests::Record { case, .. } = &mut tests
         {
-            let issues = self.state.map(State::issues).unwrap_or_default();
-            let issues: Vec<String> = issues.into_iter().map(|issue| issue.issue).collect();
-            *case = Some(Box::new(Case::of(&BuildView::of(&record, None), &issues)));
+            let issues = self.issues.get_or_try_init(|| self.known_issues()).await?;
+            *case = Some(Box::new(Case::of(&BuildView::of(&record, None), issues)));
         }
         Ok((tests, address))
+    }
+
+    /// The issues of this release, then those of the newest releases of each y-stream, newer ones first. A StateBox that is damaged
+    /// has none.
+    async fn known_issues(&self) -> Result<Vec<KnownIssue>, TaskError> {
+        let own = self.state.map(State::issues).unwrap_or_default().into_iter();
+        let mut known: Vec<KnownIssue> =
+            own.map(|issue| KnownIssue { release: None, text: issue.issue }).collect();
+        let files = StateBoxFiles::new(self.clients.clone()).newest_of_streams().await?;
+        for (release, text) in files.into_iter().rev().filter(|(release, _)| release != self.release) {
+            let Ok(state) = text.and_then(|text| State::parse(&text).map_err(|_| String::new())) else {
+                continue;
+            };
+            let issues = state.issues().into_iter();
+            known
+                .extend(issues.map(|issue| KnownIssue { release: Some(release.clone()), text: issue.issue }));
+        }
+        Ok(known)
     }
 
     async fn shipment(&self) -> Result<Shipment, TaskError> {
@@ -377,6 +397,7 @@ impl<'a> Looker<'a> {
 fn unrecorded(plan: &JobPlan) -> Result<JobView, Refusal> {
     match &plan.step {
         JobStep::Follow { observed } => Ok(JobView::Found(describe(&observed.job))),
+        JobStep::Several { jobs } => Ok(JobView::Several(describe_all(jobs))),
         JobStep::Start { .. } | JobStep::Passed => Ok(JobView::Absent),
         JobStep::Unseen { why, .. } => Err(Refusal::new(ErrorClass::Unavailable, why.clone())),
     }

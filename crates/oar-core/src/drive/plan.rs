@@ -15,7 +15,7 @@ use crate::clock::stamp;
 use crate::config::{DrivePolicy, Flow};
 use crate::error::ErrorClass;
 use crate::flow::holder;
-use crate::flow::nodes::{Cost, Node, ROWS, Who};
+use crate::flow::nodes::{self, Cost, Node, Who};
 use crate::flow::outcome::Refusal;
 use crate::statebox::{State, TaskName};
 use crate::version::ReleaseVersion;
@@ -205,20 +205,28 @@ pub fn offline(release: &ReleaseVersion, state: &State, location: &str, now: Tim
     )
 }
 
-/// Refuses a policy with names that are no nodes.
+/// Refuses a policy with names that are no nodes, or with a limit of a node that has none.
 ///
 /// # Errors
 ///
-/// A name is no node's.
+/// A name is no node's, or the node has no limit that can be set.
 pub fn check_policy(policy: &DrivePolicy) -> Result<(), Refusal> {
-    let known = |name: &str| ROWS.iter().any(|row| row.node.id() == name);
-    match policy.0.keys().find(|name| !known(name)) {
+    known("drive", policy.steps.keys(), &nodes::names(), "is no step of a release")?;
+    known("drive_limits", policy.limits.keys(), &nodes::limited(), "is no step with a limit that can be set")
+}
+
+fn known<'a>(
+    section: &str,
+    mut names: impl Iterator<Item = &'a String>,
+    known: &[&str],
+    problem: &str,
+) -> Result<(), Refusal> {
+    match names.find(|name| !known.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => {
-            let names: Vec<&str> = ROWS.iter().map(|row| row.node.id()).collect();
-            let words = format!("the configuration document's `drive.{name}` is no step of a release");
+            let words = format!("the configuration document's `{section}.{name}` {problem}");
             Err(Refusal::new(ErrorClass::Configuration, words)
-                .with_hint(format!("The steps are {}.", names.join(", "))))
+                .with_hint(format!("The steps are {}.", known.join(", "))))
         }
     }
 }

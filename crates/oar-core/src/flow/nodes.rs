@@ -456,6 +456,13 @@ pub fn names() -> [&'static str; ROWS.len()] {
     ROWS.map(|row| row.node.id())
 }
 
+/// The names of the nodes whose limit can be set: the wait of an approval has a setting of its own.
+pub fn limited() -> Vec<&'static str> {
+    let approval = Node::Task(TaskName::ChangeAdvisoryStatus);
+    let rows = ROWS.iter().filter(|row| row.deadline.is_some() && row.node != approval);
+    rows.map(|row| row.node.id()).collect()
+}
+
 /// The tasks that come before `task` for its command: those that it waits for, or that usually come first.
 pub fn prerequisites(task: TaskName) -> impl Iterator<Item = TaskName> {
     let edges = Node::Task(task).row().after.iter();
