@@ -286,11 +286,7 @@ fn page(row: &Row) -> &'static str {
         (Program::Oar, _) => "oar.md",
         (
             Program::Oarctl,
-            "tick"
-            | "image-consistency-check"
-            | "start-release-detector"
-            | "check-test-results"
-            | "jira-notificator",
+            "image-consistency-check" | "start-release-detector" | "check-test-results" | "jira-notificator",
         ) => "agents.md",
         (Program::Oarctl, "operations") => "exit-codes.md",
         (Program::Oarctl, "doctor") => "doctor.md",
@@ -358,15 +354,8 @@ fn the_tables_of_commands_name_commands_and_their_options() {
         .filter(|row| matches!(row.about.program, Program::Job | Program::Jobctl))
         .map(|row| format!("{} {}", row.about.program.name(), row.about.command))
         .chain(
-            [
-                "tick",
-                "drive",
-                "start-release-detector",
-                "check-test-results",
-                "jira-notificator",
-                "slack-bot",
-            ]
-            .map(|agent| format!("oarctl {agent}")),
+            ["drive", "start-release-detector", "check-test-results", "jira-notificator", "slack-bot"]
+                .map(|agent| format!("oarctl {agent}")),
         )
         .collect();
     assert_eq!(described, expected);

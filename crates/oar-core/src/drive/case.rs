@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::prow::outcome::JobOutcome;
 use crate::prow::view::{BuildView, JobView, RunView};
+use crate::version::ReleaseVersion;
 
 /// How many scenarios are named in words.
 const NAMED: usize = 3;
@@ -16,6 +17,15 @@ const NAMED: usize = 3;
 const NAME: usize = 120;
 /// The fewest digits of a test case's number.
 const DIGITS: usize = 4;
+
+/// An issue that may speak of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownIssue {
+    /// The release that has it; `None` for the one that the case is about.
+    pub release: Option<ReleaseVersion>,
+    /// Its text.
+    pub text: String,
+}
 
 /// What is recommended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -67,10 +77,12 @@ pub struct Scenario {
     pub repeats: Repeats,
     /// Whether its name marks it as critical.
     pub critical: bool,
-    /// The issue of the release that speaks of it.
+    /// The issue that speaks of it; one of another release begins with that one's version.
     pub known: Option<String>,
     /// Whether a required job on another platform passed.
     pub passes_elsewhere: bool,
+    /// Whether that is an issue of another release.
+    pub known_elsewhere: bool,
     /// The pages of the runs in which it failed.
     pub runs: Vec<String>,
 }
@@ -141,9 +153,9 @@ fn passed(run: &RunView) -> bool {
 }
 
 impl Case {
-    /// The case of the build in `view`; `issues` are the texts of the release's issues that block nothing: what blocks is no
-    /// reason to accept a build.
-    pub fn of(view: &BuildView, issues: &[String]) -> Self {
+    /// The case of the build in `view`; `issues` are those of the release, then those of others, that block nothing: what blocks
+    /// is no reason to accept a build.
+    pub fn of(view: &BuildView, issues: &[KnownIssue]) -> Self {
         let required = || view.jobs.iter().filter(|job| job.required);
         let mut found: BTreeMap<String, Scenario> = BTreeMap::new();
         for job in required() {
@@ -161,15 +173,19 @@ impl Case {
                     (true, _) => Repeats::Consistent,
                     (false, _) => Repeats::Flaky,
                 };
-                let scenario = found.entry(name.to_owned()).or_insert_with(|| Scenario {
-                    name: name.to_owned(),
-                    platforms: BTreeSet::new(),
-                    jobs: BTreeSet::new(),
-                    repeats,
-                    critical: name.contains("Critical-"),
-                    known: known(name, issues),
-                    passes_elsewhere: false,
-                    runs: Vec::new(),
+                let scenario = found.entry(name.to_owned()).or_insert_with(|| {
+                    let known = known(name, issues);
+                    Scenario {
+                        name: name.to_owned(),
+                        platforms: BTreeSet::new(),
+                        jobs: BTreeSet::new(),
+                        repeats,
+                        critical: name.contains("Critical-"),
+                        passes_elsewhere: false,
+                        known_elsewhere: known.is_some_and(|issue| issue.release.is_some()),
+                        known: known.map(KnownIssue::words),
+                        runs: Vec::new(),
+                    }
                 });
                 scenario.repeats = scenario.repeats.min(repeats);
                 scenario.platforms.insert(platform(&job.job).to_owned());
@@ -216,7 +232,11 @@ impl Case {
     pub fn summary(&self) -> String {
         let named = self.scenarios.iter().take(NAMED).map(|scenario| {
             let platforms: Vec<&str> = scenario.platforms.iter().map(String::as_str).collect();
-            let known = if scenario.known.is_some() { ", known" } else { "" };
+            let known = match (&scenario.known, scenario.known_elsewhere) {
+                (None, _) => "",
+                (Some(_), false) => ", known",
+                (Some(_), true) => ", known in another release",
+            };
             let words = scenario.repeats.words();
             format!("{} ({}; {words}{known})", shortened(&scenario.name), platforms.join(", "))
         });
@@ -252,12 +272,20 @@ impl Scenario {
     }
 }
 
+impl KnownIssue {
+    fn words(&self) -> String {
+        let text = shortened(self.text.trim());
+        self.release.as_ref().map_or_else(|| text.clone(), |release| format!("{release}: {text}"))
+    }
+}
+
 /// The issue that speaks of the scenario: it names it, or the number of its test case.
-fn known(name: &str, issues: &[String]) -> Option<String> {
+fn known<'a>(name: &str, issues: &'a [KnownIssue]) -> Option<&'a KnownIssue> {
     let cases: BTreeSet<&str> = numbers(name).collect();
-    let speaks =
-        |issue: &&String| issue.contains(name) || numbers(issue).any(|number| cases.contains(number));
-    issues.iter().find(speaks).map(|issue| shortened(issue.trim()))
+    let speaks = |issue: &&KnownIssue| {
+        issue.text.contains(name) || numbers(&issue.text).any(|number| cases.contains(number))
+    };
+    issues.iter().find(speaks)
 }
 
 fn recommend(
@@ -290,12 +318,18 @@ fn recommend(
         return (Recommendation::Investigate, vec!["no failing scenario is recorded".to_owned()]);
     }
     let of = |is_it: fn(&&Scenario) -> bool| scenarios.iter().filter(is_it).count();
-    let known = of(|scenario| scenario.known.is_some());
+    let known = of(|scenario| scenario.known.is_some() && !scenario.known_elsewhere);
+    let elsewhere = of(|scenario| scenario.known_elsewhere);
     let flaky = of(|scenario| scenario.known.is_none() && scenario.repeats == Repeats::Flaky);
     let reasons = [
         count(known, "scenario", "known by an issue of the release"),
+        count(elsewhere, "scenario", "known by an issue of another release"),
         count(flaky, "scenario", "passed in another run of the same job"),
-        count(scenarios.len() - known - flaky, "scenario", "not critical, and another platform passed"),
+        count(
+            scenarios.len() - known - elsewhere - flaky,
+            "scenario",
+            "not critical, and another platform passed",
+        ),
     ];
     (Recommendation::Accept, reasons.into_iter().flatten().collect())
 }
@@ -345,7 +379,13 @@ mod tests {
         });
         let name = "ocp-test-result-4.19.1-amd64.json".parse().unwrap();
         let file = ResultFile::parse(&name, file.to_string().as_bytes()).unwrap();
-        let issues: Vec<String> = issues.iter().map(|issue| (*issue).to_owned()).collect();
+        let issues: Vec<KnownIssue> = issues
+            .iter()
+            .map(|issue| {
+                let (release, text) = issue.split_once(" in ").unwrap_or(("", issue));
+                KnownIssue { release: release.parse().ok(), text: text.to_owned() }
+            })
+            .collect();
         Case::of(&BuildView::of(&file, None), &issues)
     }
 
@@ -362,6 +402,16 @@ mod tests {
         assert!(found.summary().contains("(aws, gcp; in each run)"), "{}", found.summary());
         let found = case(both, &["OCPQE-1: case 64296 fails since the header moved"]);
         assert_eq!(found.recommendation, Recommendation::Accept, "{found:#?}");
+        // An issue of the release counts before one of another release.
+        let elsewhere = "4.18.9 in OCPQE-2: case 64296 fails";
+        let found = case(both, &[elsewhere]);
+        assert_eq!(found.recommendation, Recommendation::Accept, "{found:#?}");
+        assert!(found.advice().contains("known by an issue of another release"), "{}", found.advice());
+        assert!(found.summary().contains("known in another release"), "{}", found.summary());
+        assert_eq!(found.scenarios[0].known.as_deref(), Some("4.18.9: OCPQE-2: case 64296 fails"));
+        let found = case(both, &["OCPQE-1: case 64296", elsewhere]);
+        assert!(!found.scenarios[0].known_elsewhere, "{found:#?}");
+        assert_eq!(case(both, &["4.18.9 in case 64297"]).recommendation, Recommendation::Reject);
         // A critical one needs no second platform; another one may be waived there.
         let critical: &[Run] = &[("failure", Some(&[CRITICAL])), ("failure", Some(&[CRITICAL]))];
         assert_eq!(case(&[("aws", critical)], &[]).recommendation, Recommendation::Reject);

@@ -261,6 +261,8 @@ pub enum JobView {
     Absent,
     /// None is recorded, and one with the release's parameters is there; which.
     Found(String),
+    /// None is recorded, and several are there that may be the release's; which.
+    Several(String),
 }
 
 /// The pushes of all advisories to staging.

@@ -7,7 +7,7 @@ use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
-use super::case::Case;
+use super::case::{Case, KnownIssue};
 use super::facts::{
     Alerts, ApprovalGates, ApprovalsView, BuildData, Fact, FactKey, Facts, JobView, PayloadView, Promotion,
     Pushes, Seen, ShippedView, StageView, Tests, Unknown,
@@ -30,8 +30,9 @@ use crate::prow::view::BuildView;
 use crate::service::Service;
 use crate::statebox::{State, TaskName};
 use crate::tasks::change_advisory_status::ChangeAdvisoryStatus;
-use crate::tasks::external_job::{JobPlan, JobStep, describe};
+use crate::tasks::external_job::{JobPlan, JobStep, describe, describe_all};
 use crate::tasks::is_shipped::is_shipped;
+use crate::tasks::statebox_files::StateBoxFiles;
 use crate::tasks::{ReleaseContext, image_consistency_check, stage_testing};
 use crate::version::{Arch, ReleaseVersion};
 
@@ -51,6 +52,8 @@ pub struct Looker<'a> {
     state: Option<&'a State>,
     /// The release's build data, read once.
     context: OnceCell<Result<ReleaseContext, Opened>>,
+    /// The issues of this release and of others, read once.
+    issues: OnceCell<Vec<KnownIssue>>,
 }
 
 /// Why the build data cannot be used.
@@ -66,7 +69,7 @@ struct Opened {
 impl<'a> Looker<'a> {
     /// A looker for `release`, whose StateBox says `state`.
     pub fn new(clients: &'a Clients, release: &'a ReleaseVersion, state: Option<&'a State>) -> Self {
-        Self { clients, release, state, context: OnceCell::new() }
+        Self { clients, release, state, context: OnceCell::new(), issues: OnceCell::new() }
     }
 
     /// Looks `keys` up, all at the same time. One that cannot be read does not affect the others.
@@ -216,12 +219,36 @@ impl<'a> Looker<'a> {
             && !tests.are_good()
             && let Tests::Record { case, .. } = &mut tests
         {
-            let issues = self.state.map(State::issues).unwrap_or_default();
-            let harmless = issues.into_iter().filter(|issue| !issue.blocks());
-            let issues: Vec<String> = harmless.map(|issue| issue.issue).collect();
-            *case = Some(Box::new(Case::of(&BuildView::of(&record, None), &issues)));
+            let issues = self.issues.get_or_init(|| self.known_issues()).await;
+            *case = Some(Box::new(Case::of(&BuildView::of(&record, None), issues)));
         }
         Ok((tests, address))
+    }
+
+    /// The issues of this release, then those of the newest releases of each y-stream, newer ones first. A StateBox that is damaged
+    /// has none.
+    async fn known_issues(&self) -> Vec<KnownIssue> {
+        // What blocks a release is no reason to accept a build.
+        let harmless = |state: &State, release: Option<&ReleaseVersion>| -> Vec<KnownIssue> {
+            let issues = state.issues().into_iter().filter(|issue| !issue.blocks());
+            issues.map(|issue| KnownIssue { release: release.cloned(), text: issue.issue }).collect()
+        };
+        let mut known = self.state.map(|state| harmless(state, None)).unwrap_or_default();
+        // Without them less is known, and less is recommended to be accepted.
+        let files = match StateBoxFiles::new(self.clients.clone()).newest_of_streams().await {
+            Ok(files) => files,
+            Err(error) => {
+                tracing::warn!("known issues of other releases cannot be read: {}", error.inner());
+                return known;
+            }
+        };
+        for (release, text) in files.into_iter().rev().filter(|(release, _)| release != self.release) {
+            let Ok(state) = text.and_then(|text| State::parse(&text).map_err(|_| String::new())) else {
+                continue;
+            };
+            known.extend(harmless(&state, Some(&release)));
+        }
+        known
     }
 
     async fn shipment(&self) -> Result<Shipment, TaskError> {
@@ -398,6 +425,7 @@ impl<'a> Looker<'a> {
 fn unrecorded(plan: &JobPlan) -> Result<JobView, Refusal> {
     match &plan.step {
         JobStep::Follow { observed } => Ok(JobView::Found(describe(&observed.job))),
+        JobStep::Several { jobs } => Ok(JobView::Several(describe_all(jobs))),
         JobStep::Start { .. } | JobStep::Passed => Ok(JobView::Absent),
         JobStep::Unseen { why, .. } => Err(Refusal::new(ErrorClass::Unavailable, why.clone())),
     }

@@ -15,7 +15,7 @@ use crate::clock::stamp;
 use crate::config::{DrivePolicy, Flow};
 use crate::error::ErrorClass;
 use crate::flow::holder;
-use crate::flow::nodes::{Cost, Node, ROWS, Who};
+use crate::flow::nodes::{Cost, Node, Who, unknown_limits, unknown_steps};
 use crate::flow::outcome::Refusal;
 use crate::statebox::{State, TaskName};
 use crate::version::ReleaseVersion;
@@ -255,20 +255,20 @@ pub fn offline(release: &ReleaseVersion, state: &State, location: &str, now: Tim
     )
 }
 
-/// Refuses a policy with names that are no nodes.
+/// Refuses a policy with names that are no nodes, or with a limit of a node that has none.
 ///
 /// # Errors
 ///
-/// A name is no node's.
+/// A name is no node's, or the node has no limit that can be set.
 pub fn check_policy(policy: &DrivePolicy) -> Result<(), Refusal> {
-    let known = |name: &str| ROWS.iter().any(|row| row.node.id() == name);
-    match policy.0.keys().find(|name| !known(name)) {
+    let steps = unknown_steps(policy.steps.keys().map(String::as_str));
+    let limits = unknown_limits(policy.limits.keys().map(String::as_str));
+    match steps.into_iter().chain(limits).next() {
         None => Ok(()),
-        Some(name) => {
-            let names: Vec<&str> = ROWS.iter().map(|row| row.node.id()).collect();
-            let words = format!("the configuration document's `drive.{name}` is no step of a release");
+        Some((key, problem)) => {
+            let words = format!("the configuration document's `{key}` {problem}");
             Err(Refusal::new(ErrorClass::Configuration, words)
-                .with_hint(format!("The steps are {}.", names.join(", "))))
+                .with_hint("`oarctl doctor` checks the whole document."))
         }
     }
 }

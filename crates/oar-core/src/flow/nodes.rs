@@ -458,9 +458,30 @@ pub fn names() -> [&'static str; ROWS.len()] {
 
 /// Which keys of the section `drive` of the configuration document name no node: each key, and what is wrong with it.
 pub fn unknown_steps<'n>(keys: impl IntoIterator<Item = &'n str>) -> Vec<(String, String)> {
-    let is_unknown = |key: &&str| !names().contains(key);
-    let wrong = || format!("is no step of a release; the steps are {}", names().join(", "));
-    keys.into_iter().filter(is_unknown).map(|key| (format!("drive.{key}"), wrong())).collect()
+    unknown("drive", keys, &names(), "is no step of a release")
+}
+
+/// The same of the section `drive_limits`.
+pub fn unknown_limits<'n>(keys: impl IntoIterator<Item = &'n str>) -> Vec<(String, String)> {
+    unknown("drive_limits", keys, &limited(), "is no step with a limit that can be set")
+}
+
+fn unknown<'n>(
+    section: &str,
+    keys: impl IntoIterator<Item = &'n str>,
+    known: &[&str],
+    problem: &str,
+) -> Vec<(String, String)> {
+    let wrong = || format!("{problem}; the steps are {}", known.join(", "));
+    let unknown = keys.into_iter().filter(|key| !known.contains(key));
+    unknown.map(|key| (format!("{section}.{key}"), wrong())).collect()
+}
+
+/// The names of the nodes whose limit can be set: the wait of an approval has a setting of its own.
+pub fn limited() -> Vec<&'static str> {
+    let approval = Node::Task(TaskName::ChangeAdvisoryStatus);
+    let rows = ROWS.iter().filter(|row| row.deadline.is_some() && row.node != approval);
+    rows.map(|row| row.node.id()).collect()
 }
 
 /// The tasks that come before `task` for its command: those that it waits for, or that usually come first.

@@ -1,19 +1,31 @@
 //! `releases`: the active releases at a glance.
 
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::call::Call;
 use super::row::{About, Conclusion, Flows, Operation, Scope};
+use crate::clients::Clients;
 use crate::error::ErrorClass;
 use crate::flow::outcome::TaskError;
 use crate::statebox::State;
+use crate::tasks::ReleaseContext;
 use crate::tasks::active_releases::{ReleaseRow, Standing, sort};
 use crate::tasks::holds::reasons_for_all;
+use crate::tasks::is_shipped::is_shipped;
 use crate::tasks::statebox_files::StateBoxFiles;
 use crate::tasks::status::HeldRow;
 use crate::version::ReleaseVersion;
+
+/// How many releases are looked at for whether they have shipped, at the same time.
+const AT_ONCE: usize = 4;
+/// How long one attempt of these requests may take: the overview does not wait for a service that hangs.
+const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 
 /// The operation; it has no arguments.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -37,6 +49,17 @@ impl Conclusion for Answer {
     }
 }
 
+/// Whether the services say that the release has shipped; the error says why that cannot be determined.
+async fn has_shipped(clients: &Clients, release: &ReleaseVersion) -> Result<bool, String> {
+    let services = ReleaseContext::open(clients.clone(), release).await.map_err(|error| error.to_string())?;
+    let report = is_shipped(&services).await.map_err(|error| error.to_string())?;
+    report.shipped.ok_or_else(|| {
+        let words =
+            report.not_known.iter().filter_map(|key| Some(format!("{key}: {}", report.details.get(key)?)));
+        words.collect::<Vec<_>>().join(", ")
+    })
+}
+
 impl Operation for Releases {
     const ABOUT: About = About {
         scope: Scope::Named,
@@ -54,7 +77,17 @@ impl Operation for Releases {
             Ok(read) => (release, Ok(&read.state)),
             Err(why) => (release, Err(why.as_str())),
         });
-        Ok(Answer::of(read, held.into_iter().map(HeldRow::from).collect(), now))
+        let mut answer = Answer::of(read, held.into_iter().map(HeldRow::from).collect(), now);
+        let hurried = &call.clients().hurried(REQUEST_LIMIT)?;
+        let approved = answer.releases.iter_mut().filter(|row| row.status == Standing::Complete);
+        let ask = |row: &mut ReleaseRow, shipped: Result<bool, String>| {
+            row.ask_shipped(shipped.as_ref().copied().map_err(String::as_str));
+        };
+        stream::iter(approved)
+            .for_each_concurrent(AT_ONCE, async |row| ask(row, has_shipped(hurried, &row.release).await))
+            .await;
+        sort(&mut answer.releases);
+        Ok(answer)
     }
 }
 

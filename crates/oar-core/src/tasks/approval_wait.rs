@@ -1,7 +1,7 @@
 //! Continues the wait of an approval: checks when a check is due, and approves when the awaited condition is
 //! met.
 //!
-//! Each process that runs this (a waiting command, a watcher process, a tick) claims the wait in the StateBox
+//! Each process that runs this (a waiting command, a watcher process, `oarctl drive`) claims the wait in the StateBox
 //! first, so that only one of several acts. A failure is recorded and the wait continues; only its deadline
 //! ends it, and then people are asked to decide.
 

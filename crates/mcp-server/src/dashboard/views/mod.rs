@@ -132,6 +132,7 @@ impl Badge {
             Standing::InProgress => Tone::Running.badge("in progress"),
             Standing::NotStarted => Tone::Waiting.badge("not started"),
             Standing::Complete => Tone::Done.badge("complete"),
+            Standing::Shipped => Tone::Done.badge("shipped"),
         }
     }
 }

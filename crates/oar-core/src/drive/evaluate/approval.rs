@@ -143,7 +143,7 @@ impl Evaluation<'_> {
         let started =
             wait.and_then(|wait| wait.since.parse().ok()).or_else(|| time(view.started_at.as_ref()));
         let after_date = self.release_date().map(|date| midnight(day_after(date)));
-        let by_row = started.zip(row.deadline).map(|(since, deadline)| later(since, deadline.after));
+        let by_row = self.limit(row, started);
         let deadline = [by_row, after_date].into_iter().flatten().max();
         let Some(wait) = wait else {
             return self.approval_without_wait(view, row, started, deadline);
@@ -154,7 +154,7 @@ impl Evaluation<'_> {
         let mut judgement = match wait.held_at(self.now()) {
             Some(holder) => Judgement::running(format!("{} waits for {}", holder.who, wait.condition)),
             None => Judgement::running(format!("it waits for {}", wait.condition))
-                .by_command(format!("oarctl tick --release {}", self.input.release))
+                .by_command(format!("oarctl drive --release {}", self.input.release))
                 .acting(Act::CarryOn),
         };
         judgement.note = last;

@@ -80,7 +80,7 @@ impl Evaluation<'_> {
         let words = phase.as_ref().map_or("absent", Phase::text);
         let evidence = self.read(seen, "phase", words);
         let due = later(seen.at, row.poll);
-        let until = self.announced().zip(row.deadline).map(|(since, deadline)| later(since, deadline.after));
+        let until = self.limit(row, self.announced());
         Ok(match phase {
             Some(Phase::Accepted) => Judgement::new(Verdict::Done).on(evidence),
             Some(Phase::Rejected | Phase::Failed) => Judgement::asks(
@@ -128,7 +128,7 @@ impl Evaluation<'_> {
         let Tests::Record { blob, aggregated, since, by_hand, .. } = &seen.value else {
             let made = self.input.facts.promotion.value().and_then(|promotion| promotion.created);
             let latest = made.map(|made| later(made, ACCEPTED_WITHIN));
-            let until = latest.zip(row.deadline).map(|(since, deadline)| later(since, deadline.after));
+            let until = self.limit(row, latest);
             return Ok(Judgement::waiting("the record of the tests")
                 .due(due)
                 .until(until)
@@ -141,7 +141,7 @@ impl Evaluation<'_> {
                 let evidence = self.read(seen, "aggregated", aggregated.to_string());
                 // Who promotes a build by hand takes the mark away, and the aggregator sets it again.
                 let since = since.filter(|_| !by_hand);
-                let until = since.zip(row.deadline).map(|(since, deadline)| later(since, deadline.after));
+                let until = self.limit(row, since);
                 if *aggregated {
                     done.on(evidence)
                 } else {

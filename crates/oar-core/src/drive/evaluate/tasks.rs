@@ -271,11 +271,7 @@ impl Evaluation<'_> {
             Tests::Record { aggregated: false, .. } => {
                 Judgement::waiting(format!("the end of the tests of {build}"))
                     .due(later(seen.at, row.poll))
-                    .until(
-                        self.announced()
-                            .zip(row.deadline)
-                            .map(|(since, deadline)| later(since, deadline.after)),
-                    )
+                    .until(self.limit(row, self.announced()))
                     .on(evidence)
             }
             tests @ Tests::Record { .. } => accept_it(build, tests)
@@ -304,7 +300,7 @@ impl Evaluation<'_> {
         let seen = self.need(row, FactKey::Pushes, &self.input.facts.pushes)?;
         let pushes = &seen.value;
         let started = view.and_then(|view| time(view.started_at.as_ref()));
-        let until = started.zip(row.deadline).map(|(since, deadline)| later(since, deadline.after));
+        let until = self.limit(row, started);
         let count = format!("{} of {} advisories are on staging", pushes.complete, pushes.total);
         let evidence = self.read(seen, "push", count.clone());
         let due = later(seen.at, row.poll);

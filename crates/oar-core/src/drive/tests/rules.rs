@@ -128,6 +128,13 @@ fn rule_11_a_job_without_a_handle_is_asked_about_and_never_started_again() {
         (world.facts.consistency_job, world.facts.stage_job) = (found.clone(), found);
         let plan = world.of(task);
         assert!(matches!(plan.to_do, ToDo::Run { only_looks: true, .. }), "{plan:?}");
+        // Of several a person names one.
+        let several = seen(JobView::Several("the job 7, the job 8".to_owned()), world.now);
+        (world.facts.consistency_job, world.facts.stage_job) = (several.clone(), several);
+        let plan = world.of(task);
+        assert_eq!(plan.verdict.name(), "asks", "{plan:?}");
+        let ToDo::Answer { command: Some(command) } = &plan.to_do else { panic!("{plan:?}") };
+        assert!(command.contains(" -n BUILD") || command.contains(" -i JOB_ID"), "{command}");
     }
 }
 
@@ -153,7 +160,7 @@ fn rule_12_the_approval_has_until_the_end_of_the_day_after_the_date_and_then_ask
     let plan = world.of(T::ChangeAdvisoryStatus);
     assert_eq!((plan.verdict.name(), &plan.act), ("running", &Act::CarryOn));
     assert!(matches!(plan.to_do, ToDo::Run { only_looks: true, .. }), "{plan:?}");
-    world.policy.0.insert("change-advisory-status".to_owned(), Leave::Never);
+    world.policy.steps.insert("change-advisory-status".to_owned(), Leave::Never);
     let plan = world.of(T::ChangeAdvisoryStatus);
     assert!(matches!(plan.to_do, ToDo::Run { only_looks: true, .. }), "nobody else goes on: {plan:?}");
     // What it rests on has changed: it is not approved, however long it waited.
@@ -283,7 +290,7 @@ fn a_build_that_a_person_accepts_or_rejects_is_recorded_so() {
             let bad = seen(record(true, Some(!accepted), false), world.now);
             (world.facts.tests, world.facts.candidate_tests) = (bad.clone(), bad);
             world.issue("everything stops", true, &[]);
-            world.policy.0.insert(task.id().to_owned(), Leave::Ask);
+            world.policy.steps.insert(task.id().to_owned(), Leave::Ask);
             world.verdict(task, verdict);
             let plan = world.of(task);
             assert_eq!(plan.verdict, Verdict::Ready);

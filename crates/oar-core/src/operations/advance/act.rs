@@ -23,13 +23,13 @@ use crate::operations::drop_bugs::DropBugs;
 use crate::operations::image_consistency_check::ImageConsistencyCheck;
 use crate::operations::image_signed_check::ImageSignedCheck;
 use crate::operations::issue::IssueAdd;
+use crate::operations::perform;
 use crate::operations::push_to_cdn_staging::PushToCdnStaging;
 use crate::operations::row::{Conclusion as _, Operation, Outcome};
 use crate::operations::stage_testing::StageTesting;
 use crate::operations::take_ownership::TakeOwnership;
 use crate::operations::task_run::Change as HowToChange;
 use crate::operations::update_bug_list::UpdateBugList;
-use crate::operations::{perform, tick};
 use crate::statebox::{Change, ReasonClass, RunEnd, RunOutcome, RunStart, State, TaskName, TaskStatus};
 use crate::tasks::approval_wait::Look;
 
@@ -190,7 +190,7 @@ fn still_decided(state: &State, task: TaskName, decided: &Decided) -> bool {
 
 /// Looks at the wait of the approval.
 async fn carry_on(call: &Call, ran: &mut Ran) -> Result<(), TaskError> {
-    let look = tick::look(call.release()?, call).await?;
+    let look = super::look(call).await?;
     let (result, detail, class) = match look {
         Look::NoWait | Look::Messages { .. } => (RunResult::Nothing, None, None),
         Look::Finished(report) => {

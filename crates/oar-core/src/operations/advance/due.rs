@@ -48,7 +48,11 @@ impl Due {
 pub(super) fn is_answered(asked: &Asked, plan: &DrivePlan, wanted: &[Due]) -> bool {
     let Some(node) = asked.node.as_deref().filter(|_| asked.told.is_some()) else { return false };
     // A claim says that somebody tries, not that it has got on.
-    let is_tried = |plan: &NodePlan| plan.evidence.iter().any(|evidence| evidence.field.ends_with(".claim"));
+    let is_tried = |plan: &NodePlan| {
+        plan.evidence
+            .iter()
+            .any(|evidence| evidence.field.rsplit_once('.').is_some_and(|(_, last)| last == "claim"))
+    };
     let mut plans = plan.nodes.iter();
     let got_on = plans.any(|plan| {
         plan.node.id() == node

@@ -12,7 +12,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::{Failure, print};
-use crate::{scenario::Person, services::slack::state::Message, world::World};
+use crate::{
+    scenario::{PEOPLE, Person},
+    services::slack::state::Message,
+    world::World,
+};
 
 /// The channel in which people give commands.
 const CHANNEL: &str = "qe-demo";
@@ -33,13 +37,18 @@ pub(super) struct Bot {
     shown: HashSet<(String, String)>,
 }
 
-/// Adds to the configuration document at `path`, as text, who may give commands.
+/// Adds to the configuration document at `path`, as text, who may give commands, who owns releases, and what the engine starts by
+/// itself: what the documentation of `oar drive` recommends.
 pub(super) fn permit(path: &Path) -> Result<(), Failure> {
     let mut document: Value =
         serde_json::from_str(&fs::read_to_string(path)?).map_err(std::io::Error::from)?;
     if let Some(sections) = document.as_object_mut() {
         let rights = json!({"permissions": {(format!("#{CHANNEL}")): {"critical": GROUP}}});
         sections.insert("slack_bot".to_owned(), rights);
+        sections.insert("owners".to_owned(), json!({"default": PEOPLE[0].email}));
+        let started = ["push-to-cdn-staging", "image-consistency-check", "stage-testing"];
+        let policy: Value = started.into_iter().map(|step| (step.to_owned(), json!("auto"))).collect();
+        sections.insert("drive".to_owned(), policy);
     }
     Ok(fs::write(path, document.to_string())?)
 }
