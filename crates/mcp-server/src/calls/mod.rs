@@ -176,15 +176,15 @@ impl Calls {
             .into(),
             Kind::GetRun => follow(&self.0.runs, &arguments, &context, &self.0.session.redactor).await,
             Kind::Help => command::help(&self.0, &arguments),
-            Kind::Document(document) => match self.at_hand(tool, document, &arguments) {
-                Some(answer) => answer,
-                None => {
-                    let work = move |inner: Arc<Inner>, run: Arc<Run>, _| async move {
-                        document_of(&inner, tool, document, &arguments, &run).await
-                    };
-                    self.document(tool, context, work).await
+            Kind::Document(document) => {
+                if let Some(answer) = self.at_hand(tool, document, &arguments) {
+                    return answer;
                 }
-            },
+                let work = move |inner: Arc<Inner>, run: Arc<Run>, _| async move {
+                    document_of(&inner, tool, document, &arguments, &run).await
+                };
+                self.document(tool, context, work).await
+            }
             Kind::Operation => {
                 let work = move |inner: Arc<Inner>, run: Arc<Run>, context| async move {
                     operation::run(&inner, &run, tool, &arguments, &context).await
