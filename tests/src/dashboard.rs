@@ -56,7 +56,7 @@ const CASES: &[Case] = &[
             ("image-signed-check", P, 79, Some(79)),
             ("change-advisory-status", P, 30, Some(6)),
         ],
-        ..case("4.22.2", 0)
+        ..case("4.17.61", 0)
     },
     Case {
         tasks: &[
@@ -141,9 +141,9 @@ const CASES: &[Case] = &[
             ("check-cve-tracker-bug", P, 59, Some(59)),
             ("push-to-cdn-staging", I, 58, None),
         ],
-        ..case("4.14.90", 2)
+        ..case("4.13.94", 2)
     },
-    Case { ..case("4.14.89", -10) },
+    Case { ..case("4.13.93", -10) },
     Case { ..case("4.13.95", 8) },
     Case { konflux: false, tasks: &[], ..case("4.12.99", 14) },
 ];
