@@ -134,6 +134,9 @@ fn an_approved_release_is_listed_as_shipped_once_it_has() {
         (row["status"].as_str().unwrap().to_owned(), row["concerns"].as_array().unwrap().len())
     };
     assert_eq!(standing(), ("complete".to_owned(), 0));
+    for request in &mut harness.sandbox.world().gitlab.lock().merge_requests {
+        request.state = sandbox::services::gitlab::MergeRequestState::Merged;
+    }
     let down = FaultKind::Status { code: 503, body: None, headers: Vec::new() };
     harness.sandbox.faults().add(Fault::on("errata", down).forever());
     assert_eq!(standing(), ("complete".to_owned(), 1), "unknown is not shipped");
@@ -143,9 +146,6 @@ fn an_approved_release_is_listed_as_shipped_once_it_has() {
     for id in [150_001, 150_002] {
         harness.sandbox.world().errata.lock().advisory_mut(id).unwrap().state =
             sandbox::services::errata::AdvisoryState::ShippedLive;
-    }
-    for request in &mut harness.sandbox.world().gitlab.lock().merge_requests {
-        request.state = sandbox::services::gitlab::MergeRequestState::Merged;
     }
     assert_eq!(standing(), ("shipped".to_owned(), 0));
     assert_says(&harness.run("oar", ["releases"]).expect(0).stdout, &["SHIPPED"]);

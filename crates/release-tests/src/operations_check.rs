@@ -199,7 +199,10 @@ fn every_command_that_makes_passes_can_be_kept_running() {
     let agents: BTreeSet<(&str, &str)> = leaves
         .iter()
         .filter(|(_, command)| makes_passes(command))
-        .map(|((program, words), _)| (program.name(), words.as_str()))
+        .flat_map(|((program, words), command)| {
+            let names = std::iter::once(words.as_str()).chain(command.get_visible_aliases());
+            names.map(|name| (program.name(), name)).collect::<Vec<_>>()
+        })
         .collect();
     assert_eq!(agents, AGENT_COMMANDS.iter().copied().collect());
 }

@@ -24,8 +24,10 @@ const CHANNEL: &str = "qe-demo";
 const GROUP: &str = "demo-leads-4-19";
 /// The longest that an answer may take.
 const LIMIT: Duration = Duration::from_mins(1);
-/// How many lines of an answer are shown.
-const LINES: usize = 12;
+/// How many lines of an answer are shown at its beginning.
+const LINES: usize = 8;
+/// How many lines at its end are shown of a longer one.
+const END: usize = 2;
 
 /// The bot, which ends with it.
 pub(super) struct Bot {
@@ -138,12 +140,17 @@ impl Bot {
         for message in self.answers(world) {
             let text = shown(world, &message);
             if self.shown.insert((message.ts.clone(), text.clone())) {
-                let count = text.lines().count();
-                for line in text.lines().take(LINES) {
+                let lines: Vec<&str> = text.lines().collect();
+                for line in lines.iter().take(LINES) {
                     print(&format!("    {line}\n"))?;
                 }
-                if count > LINES {
-                    print(&format!("    (and {} lines more)\n", count - LINES))?;
+                // The question and the buttons stand at the end.
+                let end = lines.len().saturating_sub(END).max(LINES);
+                if end > LINES {
+                    print(&format!("    (and {} lines more)\n", end - LINES))?;
+                }
+                for line in lines.iter().skip(end) {
+                    print(&format!("    {line}\n"))?;
                 }
             }
         }
