@@ -330,11 +330,8 @@ impl Key {
         if value.is_empty() {
             return Some("is empty".into());
         }
-        let plain = |extra: &[u8]| {
-            value
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) || extra.contains(&byte))
-        };
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let plain = |extra: &[u8]| value.bytes().all(|byte| is_plain(byte) || extra.contains(&byte));
         let problem = match self.shape {
             ValueFormat::BaseUrl(service) => return endpoints::parse_base(service, value).err(),
             ValueFormat::NamedBaseUrl => {
