@@ -330,7 +330,8 @@ impl Key {
         if value.is_empty() {
             return Some("is empty".into());
         }
-        let plain = |extra: &[u8]| is_plain(value, extra);
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let plain = |extra: &[u8]| value.bytes().all(|byte| is_plain(byte) || extra.contains(&byte));
         let problem = match self.shape {
             ValueFormat::BaseUrl(service) => return endpoints::parse_base(service, value).err(),
             ValueFormat::NamedBaseUrl => {
@@ -424,13 +425,6 @@ impl Key {
         };
         Some(problem.into())
     }
-}
-
-/// Whether it has only letters, digits, `-`, `_`, `.`, and what is in `extra`.
-fn is_plain(value: &str, extra: &[u8]) -> bool {
-    let is_allowed =
-        |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) || extra.contains(&byte);
-    value.bytes().all(is_allowed)
 }
 
 fn public_key_problem(value: &str) -> Option<String> {
