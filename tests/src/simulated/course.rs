@@ -57,6 +57,8 @@ pub enum Event {
     ConsistencyJob,
     /// The page that the payload names comes up.
     Published,
+    /// ART ships another RPM advisory instead of the one that it had announced.
+    AdvisoryReplaced,
     /// A push to staging ends.
     PushEnds,
 }
@@ -74,16 +76,22 @@ pub struct Course {
     pub events: Vec<(Timestamp, Event)>,
     /// How long a push takes.
     pub push: SignedDuration,
+    /// Whether the first push of the RPM advisory fails.
+    pub push_fails: bool,
     /// How the consistency jobs end, one after the other; the last one repeats.
     pub consistency: Vec<(JobState, SignedDuration)>,
     /// How the builds of the stage pipeline end, one after the other; the last one repeats.
     pub stage: Vec<(&'static str, SignedDuration)>,
     /// How long people take to answer, one question after the other; the last one repeats.
     pub answers: Vec<SignedDuration>,
+    /// What people decide about a build that is rejected, one question after the other; the last one repeats.
+    pub decisions: Vec<&'static str>,
     /// From the approval until ART has shipped.
     pub shipping: SignedDuration,
 }
 
+/// What people decide in the end about a build that is rejected.
+pub const ACCEPT: &str = "accept";
 /// Noon is too late: ART announces in the morning.
 const HOUR_OF_ANNOUNCEMENT: i64 = 11;
 
@@ -146,12 +154,49 @@ impl Course {
             announced,
             events,
             push: hours(2),
+            push_fails: false,
             consistency: vec![(JobState::Success, hours(3))],
             stage: vec![("SUCCESS", minutes(4 * 60 + 24))],
             answers: vec![minutes(5)],
+            decisions: vec![ACCEPT],
             shipping: hours(3),
         }
         .in_order()
+    }
+
+    /// Clean releases, but for what happens seldom and is hard: another advisory when the release has its owner, a push that
+    /// fails, a page that is later than the approval is waited for, and people who first wait or reject.
+    pub fn hard() -> Vec<Self> {
+        let named = |release: &'static str, name: &str| {
+            let clean = Self::clean(release);
+            Self { name: format!("{release}, {name}"), ..clean }
+        };
+        let rejected = |release: &'static str, first: &'static str| {
+            let mut course =
+                Self { decisions: vec![first, ACCEPT], ..named(release, &format!("first {first}")) };
+            for (_, event) in &mut course.events {
+                if *event == Event::Tests(Record::Accepted) {
+                    *event = Event::Tests(Record::Rejected);
+                }
+            }
+            course
+        };
+        let replaced = [KONFLUX, ERRATA].map(|release| {
+            let mut course = named(release, "with another advisory");
+            course.events.push((course.announced + hours(4), Event::AdvisoryReplaced));
+            course
+        });
+        let mut late = named(KONFLUX, "with a late page");
+        late.events.retain(|(_, event)| *event != Event::Published);
+        late.events.push((release_day(KONFLUX) + hours(53), Event::Published));
+        let mut all = vec![
+            rejected(KONFLUX, "wait"),
+            rejected(ERRATA, "reject"),
+            late,
+            Self { push_fails: true, ..named(KONFLUX, "with a failed push") },
+        ];
+        all.extend(replaced);
+        all.into_iter().map(Self::in_order).collect()
     }
 
     pub(super) fn in_order(mut self) -> Self {

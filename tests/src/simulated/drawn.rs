@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use sandbox::services::prow::JobState;
 use sandbox::services::release_controller::Phase;
 
-use super::course::{Course, Event, Record, hours, minutes, release_day};
+use super::course::{ACCEPT, Course, Event, Record, hours, minutes, release_day};
 use crate::matrix::sample::Numbers;
 use crate::{ERRATA, KONFLUX};
 
@@ -122,18 +122,45 @@ impl Course {
             stage.push((end, drawn(&mut numbers, STAGE)));
         }
         stage.push(("SUCCESS", drawn(&mut numbers, STAGE)));
-        Self {
+        let mut course = Self {
             name: format!("{release}, seed {seed}"),
             release,
             announced,
             events,
             push: drawn(&mut numbers, PUSH),
+            push_fails: false,
             consistency,
             stage,
             answers: (0..ANSWERS).map(|_| drawn(&mut numbers, ANSWER)).collect(),
+            decisions: vec![ACCEPT],
             shipping: hours(1) + within(&mut numbers, 300),
+        };
+        course.draw_what_is_hard(&mut numbers);
+        course.in_order()
+    }
+}
+
+impl Course {
+    /// Adds what is rare and hard (`Course::hard`).
+    fn draw_what_is_hard(&mut self, numbers: &mut Numbers) {
+        self.push_fails = numbers.below(8) == 0;
+        if numbers.below(8) == 0 {
+            let after = hours(3) + minutes(i64::try_from(numbers.below(180)).unwrap_or_default());
+            self.events.push((self.announced + after, Event::AdvisoryReplaced));
         }
-        .in_order()
+        let late =
+            release_day(self.release) + hours(50 + i64::try_from(numbers.below(20)).unwrap_or_default());
+        if numbers.below(8) == 0 {
+            let page = self.events.iter_mut().find(|(_, event)| *event == Event::Published);
+            if let Some((at, _)) = page {
+                *at = late;
+            }
+        }
+        match numbers.below(4) {
+            0 => self.decisions.insert(0, "wait"),
+            1 => self.decisions.insert(0, "reject"),
+            _ => {}
+        }
     }
 }
 

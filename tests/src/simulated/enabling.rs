@@ -43,7 +43,7 @@ const OF_ADVISORIES: [Node; 9] = [
 pub(super) fn enabled_by(event: Event) -> &'static [Node] {
     match event {
         Event::Announced => &[Node::Task(TaskName::CreateTestReport)],
-        Event::Advisory => &OF_ADVISORIES,
+        Event::Advisory | Event::AdvisoryReplaced => &OF_ADVISORIES,
         Event::Ticket => &[Node::Task(TaskName::TakeOwnership)],
         Event::AdvisoriesReady | Event::PushEnds => &[Node::Task(TaskName::PushToCdnStaging)],
         Event::Promotion(Phase::Accepted) => &[Node::Promotion],
@@ -121,8 +121,14 @@ impl Moments {
         new
     }
 
-    /// A person has answered what these nodes waited for.
-    pub(super) fn answered(&mut self, nodes: &[Node], at: Timestamp) {
+    /// A person has answered what these nodes waited for; or that nobody decides for a day.
+    pub(super) fn answered(&mut self, nodes: &[Node], waits: bool, at: Timestamp) {
+        if waits {
+            for node in nodes.iter().copied().chain([Node::Accepted]) {
+                self.dates.entry(node).or_default().push(at + DAILY);
+            }
+            return;
+        }
         self.happened(nodes, at);
         if nodes.contains(&APPROVAL) {
             // People are asked then.
@@ -141,6 +147,11 @@ impl Moments {
             _ if run.node == BUGS => dates.push(at + DAILY),
             RunResult::Done | RunResult::Running => {}
         }
+    }
+
+    /// When time alone makes something possible next.
+    pub(super) fn next_date(&self, now: Timestamp) -> Option<Timestamp> {
+        self.dates.values().flatten().copied().filter(|date| *date > now).min()
     }
 
     /// When a node that was run, or was seen done, at `at` had become possible.
@@ -172,14 +183,14 @@ impl Moments {
                 continue;
             }
             let own = coming.iter().filter(|(_, enabled)| *enabled == node).map(|(at, _)| *at);
-            let (opens, looks) = if node == APPROVAL {
+            let (dates, looks) = if node == APPROVAL {
                 let looks = self.possible_since(node, now) + APPROVAL_LOOKS;
-                (Some(approval_opens(self.release)), Some(looks))
+                (vec![approval_opens(self.release)], Some(looks))
             } else {
-                (None, None)
+                (self.dates.get(&node).cloned().unwrap_or_default(), None)
             };
             let is_coming = |moment: &Timestamp| *moment > now;
-            let next = own.chain(opens).filter(is_coming).min().or(looks.filter(is_coming));
+            let next = own.chain(dates).filter(is_coming).min().or(looks.filter(is_coming));
             let Some(next) = next else { return Err(Some(node)) };
             first = Ok(first.map_or(next, |first: Timestamp| first.min(next)));
         }

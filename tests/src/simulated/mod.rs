@@ -32,7 +32,7 @@ use oar_core::flow::nodes::{Node, ROWS};
 use oar_core::operations::advance::{Advanced, Ran, RunResult};
 use oar_core::statebox::{Share, TaskName};
 use parties::Parties;
-pub use parties::advisories;
+pub use parties::{REPLACEMENT, advisories};
 use people::People;
 pub use people::{Asked, RUN_IT};
 use sandbox::clock::ClockStart;
@@ -174,7 +174,7 @@ impl Simulation {
         let (harness, _) = elliott::install(harness);
         let parties = Parties::begin(harness.sandbox.world(), &course);
         let (desk, engines) = (Engine::start(&harness), Engines::start(&harness, trouble));
-        let people = People::new(course.answers.clone());
+        let people = People::new(&course);
         let events: BTreeMap<_, _> =
             course.events.iter().enumerate().map(|(number, (at, event))| ((*at, number), *event)).collect();
         let numbered = events.len();
@@ -270,8 +270,8 @@ impl Simulation {
                 self.moments.happened(&[Node::Shipped], at);
             } else {
                 let world = self.harness.sandbox.world();
-                let nodes = self.people.answer(world, &self.desk, &self.course.version(), at).await;
-                self.moments.answered(&nodes, at);
+                let answer = self.people.answer(world, &self.desk, &self.course.version(), at).await;
+                self.moments.answered(&answer.nodes, answer.waits, at);
             }
             self.plan_pushes();
         }
@@ -420,7 +420,8 @@ impl Simulation {
         let look = nodes.iter().filter(|node| node.act == Act::CarryOn).find_map(|node| node.look_at);
         let repeats = |node: &&NodePlan| node.act != Act::CarryOn && look.is_some() && node.look_at == look;
         let due = nodes.iter().filter(|node| !repeats(node)).flat_map(|node| due(node, time, others)).min();
-        let next = [others, own, due, from, Some(morning), Some(time + HEARTBEAT)]
+        let date = self.moments.next_date(time);
+        let next = [others, own, due, date, from, Some(morning), Some(time + HEARTBEAT)]
             .into_iter()
             .flatten()
             .min()

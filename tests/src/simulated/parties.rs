@@ -11,7 +11,7 @@ use sandbox::scenario::prow::IMAGE_CONSISTENCY_JOB;
 use sandbox::scenario::records::{nightly_jobs, result_file, stable_jobs};
 use sandbox::scenario::registry::KONFLUX_METADATA;
 use sandbox::scenario::{ERRATA_ADVISORIES, KONFLUX_ADVISORIES, SHIPMENT_IID};
-use sandbox::services::errata::PushScript;
+use sandbox::services::errata::{AdvisoryState, PushScript};
 use sandbox::services::github::{BUILD_DATA_REPOSITORY, STATE_REPOSITORY};
 use sandbox::services::gitlab::Commit;
 use sandbox::services::release_controller::Phase;
@@ -26,8 +26,13 @@ const REPEATED: usize = 20;
 const PUSHING: &str = "WAITING_ON_PUB";
 /// After this time Jenkins has begun a build.
 const LEAVES_QUEUE: SignedDuration = SignedDuration::from_secs(6);
+/// How a push ends that fails.
+const FAILED: &str = "FAILED";
 /// How old a push is at least when it ends.
 const SHORTEST_PUSH: SignedDuration = SignedDuration::from_mins(6);
+
+/// The RPM advisory that takes the place of a release's first one.
+pub const REPLACEMENT: u32 = 149_999;
 
 /// The advisories of a release, without that of MicroShift, which ships on its own.
 pub fn advisories(release: &str) -> Vec<u32> {
@@ -51,6 +56,9 @@ pub(super) struct Parties {
     has_advisory: bool,
     candidate: String,
     push: SignedDuration,
+    /// The advisory whose next push fails.
+    fails: Option<u32>,
+    is_replaced: bool,
     /// The pushes whose end is planned.
     pushes: usize,
     commits: usize,
@@ -122,6 +130,8 @@ impl Parties {
             has_advisory,
             candidate,
             push,
+            fails: course.push_fails.then(|| advisories(release)[0]),
+            is_replaced: false,
             pushes: 0,
             commits: 0,
         }
@@ -141,6 +151,10 @@ impl Parties {
             }
             Event::AdvisoryPending | Event::Advisory => {
                 self.has_advisory = event == Event::Advisory;
+                self.put_build_data(world);
+            }
+            Event::AdvisoryReplaced => {
+                self.replace_advisory(world);
                 self.put_build_data(world);
             }
             Event::AdvisoriesReady => {
@@ -183,11 +197,14 @@ impl Parties {
             }
             Event::PushEnds => {
                 let mut errata = world.errata.lock();
-                for id in advisories(self.release) {
+                for id in self.advisories() {
                     for job in &mut errata.advisory_mut(id).unwrap().push_jobs {
                         let made = job.made.unwrap();
-                        if made + self.push.max(SHORTEST_PUSH) <= now {
-                            job.script = PushScript::Completes;
+                        let is_open = job.script == PushScript::StopsAt(PUSHING.to_owned());
+                        if is_open && made + self.push.max(SHORTEST_PUSH) <= now {
+                            let fails = self.fails.take_if(|fails| *fails == id);
+                            job.script = fails
+                                .map_or(PushScript::Completes, |_| PushScript::EndsAs(FAILED.to_owned()));
                         }
                     }
                 }
@@ -199,7 +216,7 @@ impl Parties {
     pub(super) fn new_pushes(&mut self, world: &World) -> Vec<(Timestamp, Event)> {
         let mut errata = world.errata.lock();
         let mut made: Vec<Timestamp> = Vec::new();
-        for id in advisories(self.release) {
+        for id in self.advisories() {
             made.extend(errata.advisory_mut(id).unwrap().push_jobs.iter().filter_map(|job| job.made));
         }
         made.sort_unstable();
@@ -210,7 +227,39 @@ impl Parties {
 
     /// Ships what is approved; whether it could be done.
     pub(super) fn ship(&self, world: &World) -> Result<String, String> {
+        if self.is_replaced {
+            let mut errata = world.errata.lock();
+            let own = errata.advisory_mut(REPLACEMENT).unwrap();
+            if own.state != AdvisoryState::RelPrep {
+                return Err(format!("advisory {REPLACEMENT} is in {}", own.state.name()));
+            }
+            own.state = AdvisoryState::ShippedLive;
+        }
         Action::ArtShips.carry_out(world, self.release)
+    }
+
+    /// The advisories that the release has had so far.
+    fn advisories(&self) -> Vec<u32> {
+        let mut all = advisories(self.release);
+        all.extend(self.is_replaced.then_some(REPLACEMENT));
+        all
+    }
+
+    /// The RPM advisory is dropped, and another one ships what it had.
+    fn replace_advisory(&mut self, world: &World) {
+        self.is_replaced = true;
+        let mut errata = world.errata.lock();
+        let old = errata.advisory_mut(advisories(self.release)[0]).unwrap();
+        let mut new = old.clone();
+        old.state = AdvisoryState::DroppedNoShip;
+        old.jira_issues.clear();
+        new.id = REPLACEMENT;
+        new.assigned_to.clone_from(&new.package_owner);
+        new.push_jobs.clear();
+        new.state_changes.clear();
+        new.edits.clear();
+        new.push_scripts = std::iter::repeat_n(PushScript::StopsAt(PUSHING.to_owned()), REPEATED).collect();
+        errata.advisories.insert(REPLACEMENT, new);
     }
 
     /// The build data as ART has it now.
@@ -228,6 +277,10 @@ impl Parties {
         if !self.has_advisory {
             let rpm = advisories(self.release).first().copied().unwrap();
             own = own.replacen(&format!("rpm: {rpm}"), "rpm: -1", 1);
+        }
+        if self.is_replaced {
+            let rpm = advisories(self.release).first().copied().unwrap();
+            own = own.replacen(&format!("rpm: {rpm}"), &format!("rpm: {REPLACEMENT}"), 1);
         }
         let text = format!("{before}  {}:\n{own}", self.release);
         let branch = format!("openshift-{}", stream(self.release));

@@ -12,6 +12,7 @@ use sandbox::services::errata::AdvisoryState;
 use sandbox::world::World;
 use serde_json::{Value, json};
 
+use super::course::{ACCEPT, Course};
 use super::engine::Engine;
 use crate::LEAD;
 
@@ -52,20 +53,40 @@ impl Asked {
         self.about_jobs || self.question == RUN_IT
     }
 
+    /// Whether it asks what becomes of a verdict when ART ships something else than was judged.
+    pub fn is_about_changed_data(&self) -> bool {
+        CHANGED_DATA.iter().any(|words| self.question.contains(words))
+    }
+
     /// Whether it asks for the start of paid jobs.
     pub fn is_about_jobs(&self) -> bool {
         self.about_jobs
     }
 }
 
+/// What is said of a verdict when ART ships something else than was judged.
+const CHANGED_DATA: [&str; 2] = ["since then ART changed the build data", "since then advisories changed"];
+/// What a command says of a run without work, which leaves its task as it was.
+const NO_WORK: &str = "\"nothing_to_do\":true";
+
 /// What `consent` says of a plan without steps.
 const NOTHING_TO_DO: &str = "\"outcome\":\"nothing_to_do\"";
+
+/// What an answer makes possible.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub(super) nodes: Vec<Node>,
+    /// Whether it was that nobody decides for a day.
+    pub(super) waits: bool,
+}
 
 /// The people of a release.
 #[derive(Debug)]
 pub(super) struct People {
     delays: Vec<SignedDuration>,
     drawn: usize,
+    decisions: Vec<&'static str>,
+    decided: usize,
     /// The questions, in the order in which they were asked first.
     pub(super) asked: Vec<Asked>,
     /// When which question is answered.
@@ -75,8 +96,17 @@ pub(super) struct People {
 }
 
 impl People {
-    pub(super) fn new(delays: Vec<SignedDuration>) -> Self {
-        Self { delays, drawn: 0, asked: Vec::new(), planned: BTreeMap::new(), said: Vec::new() }
+    pub(super) fn new(course: &Course) -> Self {
+        let (delays, decisions) = (course.answers.clone(), course.decisions.clone());
+        Self {
+            delays,
+            drawn: 0,
+            decisions,
+            decided: 0,
+            asked: Vec::new(),
+            planned: BTreeMap::new(),
+            said: Vec::new(),
+        }
     }
 
     /// Hears what the plan asks now.
@@ -143,24 +173,37 @@ impl People {
         engine: &Engine,
         release: &ReleaseVersion,
         now: Timestamp,
-    ) -> Vec<Node> {
+    ) -> Answer {
         let due = self.planned.first_entry().filter(|entry| entry.key().0 <= now);
-        let Some(((_, place), request)) = due.map(|entry| entry.remove_entry()) else { return Vec::new() };
+        let Some(((_, place), request)) = due.map(|entry| entry.remove_entry()) else {
+            return Answer::default();
+        };
         let Some(asked) = self.asked.get_mut(place).filter(|asked| asked.until.is_none()) else {
-            return Vec::new();
+            return Answer::default();
         };
         let answers: Option<Vec<_>> =
             request.commands.iter().map(|line| answer_of(world, &request, line)).collect();
         let Some(answers) = answers.filter(|answers| !answers.is_empty()) else {
             self.planned.insert((now + LOOKS_AGAIN, place), request);
-            return Vec::new();
+            return Answer::default();
         };
         asked.answered.push(now);
-        for (command, arguments) in answers {
+        let mut waits = false;
+        for (command, mut arguments) in answers {
+            if command == "decide" {
+                let decision = self.decisions.get(self.decided).or(self.decisions.last());
+                arguments["verdict"] = decision.copied().unwrap_or(ACCEPT).into();
+                waits |= arguments["verdict"] == "wait";
+                self.decided += 1;
+            }
             let mut given = engine.command(release, command, arguments.clone()).await;
             if given.as_ref().is_ok_and(|given| given.contains(NOTHING_TO_DO)) {
                 // The task needs no consent then, and is run.
                 given = engine.command(release, asked.node, json!({})).await;
+            }
+            if command == "take-ownership" && given.as_ref().is_ok_and(|given| given.contains(NO_WORK)) {
+                let still = json!({ "name": command, "status": "Pass", "reason": "it has its owner" });
+                given = engine.command(release, "task set", still).await;
             }
             self.said.push(format!("{now} {command} {arguments} -> {given:?}"));
         }
@@ -169,7 +212,7 @@ impl People {
             "the shown command does not answer it: {asked:#?}\n{:#?}",
             self.said
         );
-        asked.nodes.clone()
+        Answer { nodes: asked.nodes.clone(), waits }
     }
 }
 
@@ -187,10 +230,16 @@ fn answer_of(world: &World, request: &Request, line: &str) -> Option<(&'static s
         "consent" => ("consent", json!({ "task": words.get(1)? })),
         "decide" => (
             "decide",
-            json!({ "node": words.get(1)?, "verdict": "accept", "reason": "all failures are known" }),
+            json!({ "node": words.get(1)?, "verdict": ACCEPT, "reason": "all failures are known" }),
         ),
         "task" => {
-            ("task set", json!({ "name": words.get(2)?, "status": "Pass", "reason": "it counts further" }))
+            let is_of_another = CHANGED_DATA.iter().any(|words| request.question.contains(words));
+            let status = if is_of_another { "Not Started" } else { "Pass" };
+            let task = words.get(2)?;
+            if is_of_another && *task == "take-ownership" {
+                return Some(("take-ownership", json!({ "email": LEAD, "accept_metadata": true })));
+            }
+            ("task set", json!({ "name": task, "status": status, "reason": "seen", "force": is_of_another }))
         }
         "issue" => {
             let unready = |state| state == AdvisoryState::NewFiles;

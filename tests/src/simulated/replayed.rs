@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use sandbox::services::prow::JobState;
 use sandbox::services::release_controller::Phase;
 
-use super::course::{Course, Event, Record, hours, minutes, release_day};
+use super::course::{ACCEPT, Course, Event, Record, hours, minutes, release_day};
 use crate::{ERRATA, KONFLUX};
 
 /// Hours and minutes.
@@ -197,9 +197,11 @@ impl Real {
             announced,
             events,
             push: self.push,
+            push_fails: false,
             consistency: vec![(JobState::Success, self.consistency)],
             stage: self.stage.to_vec(),
             answers: vec![self.answers],
+            decisions: vec![ACCEPT],
             shipping: hours(3),
         }
         .in_order()

@@ -156,6 +156,17 @@ fn whatever_happens_a_release_is_shipped_with_the_same_effects() {
 }
 
 #[test]
+fn what_is_rare_and_hard_is_no_different() {
+    with_tickets("what_is_rare_and_hard_is_no_different", || {
+        let cases = Course::hard().into_iter().map(|course| Case::new(course, Policy::Recommended));
+        for simulation in run_all(cases.collect()) {
+            println!("{}", simulation.course.name);
+            is_well(&simulation, Policy::Recommended);
+        }
+    });
+}
+
+#[test]
 fn real_releases_are_shipped() {
     with_tickets("real_releases_are_shipped", || {
         let replayed = Course::replayed();

@@ -19,6 +19,8 @@ const START_JOBS: &str = "the jobs on stage can be started now: start them?";
 const ACCEPT: &str = "accept them?";
 /// A consent that the shipped policy wants: the node that asks for it.
 const PUSH: &str = "push-to-cdn-staging";
+/// The metadata advisory is pushed when the images that block it are on staging: that is a second plan, and a second consent.
+const PUSHES_OF_ERRATA: usize = 2;
 
 fn asked<'a>(simulation: &'a Simulation, node: &str, question: &str) -> Option<&'a Asked> {
     simulation.asked().iter().find(|asked| asked.node == node && asked.question.contains(question))
@@ -81,6 +83,20 @@ fn reason(simulation: &Simulation, policy: Policy, asked: &Asked) -> Option<&'st
             Some("ART starts this job")
         }
         (node, _) if says("it failed") && fails(node) => Some("its job failed"),
+        (_, _) if asked.is_about_changed_data() && has(Event::AdvisoryReplaced) => {
+            Some("ART ships something else")
+        }
+        ("analyze-promoted-build" | "analyze-candidate-build", _)
+            if says("a day ago it was decided to wait") && course.decisions.contains(&"wait") =>
+        {
+            Some("people wanted to wait")
+        }
+        (_, _)
+            if (says("is rejected: nothing new starts") || says("is Fail: the build is rejected"))
+                && course.decisions.contains(&"reject") =>
+        {
+            Some("people have rejected it")
+        }
         ("change-advisory-status", _) if says("was not there by its deadline") => {
             let page = course.events.iter().find(|(_, event)| *event == Event::Published);
             page.filter(|(at, _)| is_overdue(course.release, *at)).map(|_| "the page is late")
@@ -128,6 +144,11 @@ pub(crate) fn are_those_of(simulation: &Simulation, policy: Policy) {
     // The jobs on stage are one question.
     let jobs = consents(simulation, START_JOBS).len();
     assert_eq!(jobs, usize::from(policy == Policy::Shipped), "{context}");
+    for asked in simulation.asked().iter().filter(|asked| asked.is_consent()) {
+        let plans =
+            if asked.node == PUSH && simulation.course.release == ERRATA { PUSHES_OF_ERRATA } else { 1 };
+        assert_eq!(asked.answered.len(), plans, "{asked:#?}\n{context}");
+    }
     for (node, of_candidate) in [("analyze-candidate-build", true), ("analyze-promoted-build", false)] {
         let is_end =
             |record: &&Record| matches!(record, Record::Accepted | Record::Rejected | Record::ByHand);

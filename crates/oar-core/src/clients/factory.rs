@@ -27,6 +27,7 @@ use super::mirror::MirrorClient;
 use super::prow::ProwClient;
 use super::pyxis::PyxisClient;
 use super::reach::{self, Reached};
+use super::records::ListedRecords;
 use super::registry::RegistryClient;
 use super::release_controller::ReleaseControllerClient;
 use super::sheets::SheetsClient;
@@ -96,13 +97,14 @@ pub struct Clients {
 }
 
 /// Clients that are made once, because they cache answers (Slack users, a Google token) or pace their
-/// requests (Gangway).
+/// requests (Gangway), and the list of record files.
 #[derive(Default)]
 struct Kept {
     slack: OnceLock<SlackClient>,
     spreadsheets: OnceLock<ServiceAccount>,
     artifacts: OnceLock<ServiceAccount>,
     gangway: OnceLock<GangwayClient>,
+    records: ListedRecords,
 }
 
 impl std::fmt::Debug for Clients {
@@ -325,6 +327,10 @@ impl Clients {
     pub fn records(&self) -> Result<GithubFolder, ConfigError> {
         let state = self.settings.state();
         self.folder(state.repository.clone(), &state.record_branch, RELEASES)
+    }
+
+    pub(super) fn listed_records(&self) -> &ListedRecords {
+        &self.kept.records
     }
 
     /// The test job registries.

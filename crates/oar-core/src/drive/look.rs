@@ -1,6 +1,7 @@
 //! Looks facts up: those that are asked for, at the same time, with clients and operators that exist.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
@@ -54,6 +55,8 @@ pub struct Looker<'a> {
     context: OnceCell<Result<ReleaseContext, Opened>>,
     /// The issues of this release and of others, read once.
     issues: OnceCell<Vec<KnownIssue>>,
+    /// The record files that were read.
+    read: Mutex<BTreeSet<String>>,
 }
 
 /// Why the build data cannot be used.
@@ -69,7 +72,14 @@ struct Opened {
 impl<'a> Looker<'a> {
     /// A looker for `release`, whose StateBox says `state`.
     pub fn new(clients: &'a Clients, release: &'a ReleaseVersion, state: Option<&'a State>) -> Self {
-        Self { clients, release, state, context: OnceCell::new(), issues: OnceCell::new() }
+        Self {
+            clients,
+            release,
+            state,
+            context: OnceCell::new(),
+            issues: OnceCell::new(),
+            read: Mutex::default(),
+        }
     }
 
     /// Looks `keys` up, all at the same time. One that cannot be read does not affect the others.
@@ -201,7 +211,11 @@ impl<'a> Looker<'a> {
         let web = self.clients.settings().endpoints().base(Service::GithubWeb);
         let file = name.to_string();
         let address = records.page(web, &file);
-        let Some(found) = records.read_now(&file).await? else { return Ok((Tests::Absent, address)) };
+        // Whoever looks again wants to know how it is now.
+        let looks_again = !self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(file.clone());
+        let found =
+            if looks_again { records.read_now(&file).await? } else { self.clients.record(&file).await? };
+        let Some(found) = found else { return Ok((Tests::Absent, address)) };
         let record = ResultFile::parse(&name, found.text.as_bytes()).map_err(|problem| {
             Refusal::new(ErrorClass::Unavailable, format!("{file} cannot be read as a record: {problem}"))
         })?;

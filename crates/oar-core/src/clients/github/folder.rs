@@ -87,7 +87,8 @@ impl GithubFolder {
     /// All files below the folder, however deep, named by their paths from it; `None` when the branch has no such folder.
     /// One request.
     pub async fn list_below(&self) -> Result<Option<Vec<TreeEntry>>, ServiceError> {
-        self.client.files_below(&self.repository, &self.branch, &self.folder).await
+        let found = self.client.files_below(&self.repository, &self.branch, &self.folder).await?;
+        Ok(found.map(|(_, files)| files))
     }
 
     /// The files of these entries, in their order. Cached contents cost no request; the others are read many

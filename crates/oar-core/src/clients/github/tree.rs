@@ -188,14 +188,15 @@ impl GithubClient {
         }
     }
 
-    /// Reads the names of all files below `folder` at the head of `branch`, however deep: one request. The names are paths
-    /// from the folder on. `None` when the branch is visible and has no such folder, which takes one request more.
+    /// Reads the names of all files below `folder` at the head of `branch`, however deep, and the git hash of the folder: one
+    /// request. The names are paths from the folder on. `None` when the branch is visible and has no such folder, which takes
+    /// one request more.
     pub async fn files_below(
         &self,
         repository: &Repository,
         branch: &str,
         folder: &str,
-    ) -> Result<Option<Vec<TreeEntry>>, ServiceError> {
+    ) -> Result<Option<(String, Vec<TreeEntry>)>, ServiceError> {
         let address = format!("{}?recursive=1", tree_path(repository, branch, folder));
         let reply = self.get(address, None, purpose_of_list(repository, branch, folder)).await?;
         match reply.status {
@@ -210,8 +211,9 @@ impl GithubClient {
                 } else {
                     "the entries do not have the git hashes of their folders"
                 };
-                let files = tree.into_files_below();
-                files.map(Some).ok_or_else(|| reply.failure(ServiceErrorKind::Malformed, words))
+                let sha = tree.sha.clone();
+                let files = tree.into_files_below().map(|files| Some((sha, files)));
+                files.ok_or_else(|| reply.failure(ServiceErrorKind::Malformed, words))
             }
             _ => Err(failure::of(&reply)),
         }
