@@ -112,7 +112,10 @@ fn behind_tls_the_cookie_is_for_tls_alone() {
     let settings = settings(&ServerOptions { public_url: Some(url), ..local_options() });
     let (_, cookie) = Logins::default().enter(&settings, "token-reader", now(NOON)).unwrap();
     let text = cookie.to_str().unwrap();
-    assert!(text.starts_with("__Host-") && text.ends_with("; Secure") && text.contains("; Path=/;"), "{text}");
+    assert!(
+        text.starts_with("__Host-") && text.ends_with("; Secure") && text.contains("; Path=/;"),
+        "{text}"
+    );
 }
 
 #[test]
