@@ -207,7 +207,9 @@ fn file(case: &Case, result: &str, note: &str) -> String {
     for (issue, blocker, task, reported, resolved) in *issues {
         let tasks = if task.is_empty() { " []".to_owned() } else { format!("\n  - {task}") };
         let (resolution, at) = match resolved {
-            Some(hours) => ("fixed".to_owned(), format!("\n  resolved_at: '{}'\n  resolved_by: robin", stamp(*hours))),
+            Some(hours) => {
+                ("fixed".to_owned(), format!("\n  resolved_at: '{}'\n  resolved_by: robin", stamp(*hours)))
+            }
             None => ("null".to_owned(), String::new()),
         };
         let _ = writeln!(

@@ -47,7 +47,10 @@ fn ready(server: &Server, path: &str) -> Reply {
 }
 
 fn form(token: &str, next: &str) -> String {
-    url::form_urlencoded::Serializer::new(String::new()).append_pair("token", token).append_pair("next", next).finish()
+    url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("token", token)
+        .append_pair("next", next)
+        .finish()
 }
 
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
@@ -167,11 +170,13 @@ fn a_page_that_is_known_is_not_sent_again_and_a_large_one_is_packed() {
     until("the same page is not sent again", || {
         let first = read(&server, "/");
         let tag = first.head.header("etag").unwrap().to_owned();
-        let headers = [("Authorization", bearer.as_str()), ("Accept", "text/html"), ("If-None-Match", tag.as_str())];
+        let headers =
+            [("Authorization", bearer.as_str()), ("Accept", "text/html"), ("If-None-Match", tag.as_str())];
         let second = ask(&server, "GET", "/", &headers, "");
         (second.head.status == 304 && second.body.is_empty()).then_some(())
     });
-    let headers = [("Authorization", bearer.as_str()), ("Accept", "text/html"), ("Accept-Encoding", "gzip, br")];
+    let headers =
+        [("Authorization", bearer.as_str()), ("Accept", "text/html"), ("Accept-Encoding", "gzip, br")];
     let mut connection = Connection::open(server.address()).unwrap();
     connection.send("GET", "/", &headers, "").unwrap();
     let head = connection.head().unwrap();
@@ -214,24 +219,35 @@ fn nobody_looks_without_a_token_that_may_read() {
     ] {
         let reply = enter(token, &[("Origin", origin)]);
         assert_eq!(reply.head.status, status, "{origin}: {reply:?}");
-        assert!(reply.head.header("set-cookie").is_none() && reply.body.contains("role=\"alert\""), "{reply:?}");
+        assert!(
+            reply.head.header("set-cookie").is_none() && reply.body.contains("role=\"alert\""),
+            "{reply:?}"
+        );
         assert!(token.is_empty() || !reply.body.contains(token), "{reply:?}");
     }
     let reply = enter(&mcp::token("reader"), &[("Origin", own.as_str())]);
-    assert_eq!((reply.head.status, reply.head.header("location")), (303, Some("/releases/4.19.1")), "{reply:?}");
+    assert_eq!(
+        (reply.head.status, reply.head.header("location")),
+        (303, Some("/releases/4.19.1")),
+        "{reply:?}"
+    );
     let cookie = reply.head.header("set-cookie").unwrap().to_owned();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
     let pair = cookie.split(';').next().unwrap();
     let with = |path: &str| ask(&server, "GET", path, &[html, ("Cookie", pair)], "");
     let page = with("/lead-time");
-    assert!(page.head.status == 200 && page.body.contains("reader") && page.body.contains("Log out"), "{page:?}");
+    assert!(
+        page.head.status == 200 && page.body.contains("reader") && page.body.contains("Log out"),
+        "{page:?}"
+    );
     // The cookie is for looking alone.
     let call = ask(&server, "POST", "/mcp", &[("Cookie", pair), ("Content-Type", "application/json")], "{}");
     assert_eq!(call.head.status, 401);
     let bearer = format!("Bearer {}", mcp::token("runner"));
     let reply = ask(&server, "GET", "/", &[html, ("Authorization", &bearer)], "");
     assert!(reply.head.status == 403 && reply.body.contains("release:read"), "{reply:?}");
-    let reply = ask(&server, "POST", "/logout", &[("Cookie", pair), ("Origin", "http://evil.example.com")], "");
+    let reply =
+        ask(&server, "POST", "/logout", &[("Cookie", pair), ("Origin", "http://evil.example.com")], "");
     assert_eq!(reply.head.status, 403);
     assert_eq!(with("/lead-time").head.status, 200);
     let reply = ask(&server, "POST", "/logout", &[("Cookie", pair), ("Origin", &own)], "");
@@ -274,14 +290,20 @@ fn every_answer_has_the_policy() {
     ready(&server, "/");
     let bearer = format!("Bearer {}", mcp::token("reader"));
     let static_files = read(&server, "/").body;
-    let files: Vec<&str> = static_files
-        .split('"')
-        .filter(|part| part.starts_with("/static/"))
-        .collect();
+    let files: Vec<&str> = static_files.split('"').filter(|part| part.starts_with("/static/")).collect();
     assert_eq!(files.len(), 3, "{files:?}");
     let mut paths = vec![
-        "/", "/releases", "/releases.json", "/builds", "/lead-time", "/login", "/nowhere", "/static/none",
-        "/?state=red", "/releases/4.19.99", "/builds/x",
+        "/",
+        "/releases",
+        "/releases.json",
+        "/builds",
+        "/lead-time",
+        "/login",
+        "/nowhere",
+        "/static/none",
+        "/?state=red",
+        "/releases/4.19.99",
+        "/builds/x",
     ];
     paths.extend(&files);
     for path in paths {
@@ -441,7 +463,9 @@ fn a_change_arrives_and_a_hundred_viewers_cost_what_one_does() {
     }
     drop(viewers);
     drop(one);
-    until("the viewers are gone", || (server.metric("release_tests_mcp_viewers ") == Some(0.0)).then_some(()));
+    until("the viewers are gone", || {
+        (server.metric("release_tests_mcp_viewers ") == Some(0.0)).then_some(())
+    });
     let run = server.stopped();
     assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
 }
@@ -462,7 +486,7 @@ fn a_source_that_cannot_be_read_is_an_error_and_not_an_empty_page() {
 }
 
 /// The pages of the browser by name.
-fn pages() -> Value {
+fn pages(build: &str) -> Value {
     json!({
         "overview": "/",
         "filtered": "/?state=blocked",
@@ -471,13 +495,18 @@ fn pages() -> Value {
         "hostile": format!("/releases/{WITH_HOSTILE_TEXTS}"),
         "live": "/releases/4.18.50",
         "builds": "/builds",
-        "build": "/builds/4.20.27",
+        "build": format!("/builds/{build}"),
         "lead-time": "/lead-time",
     })
 }
 
 /// Answers what the browser asks for: changes of a release, and the end and the return of the server.
-fn serve(harness: &Harness, options: &[&str], mut server: Option<Server>, child: &mut std::process::Child) -> Vec<Value> {
+fn serve(
+    harness: &Harness,
+    options: &[&str],
+    mut server: Option<Server>,
+    child: &mut std::process::Child,
+) -> Vec<Value> {
     let stdout = std::io::BufReader::new(child.stdout.take().unwrap());
     let mut stdin = child.stdin.take().unwrap();
     let (release, before) = ("4.18.50", harness.statebox("4.18.50").unwrap());
@@ -490,12 +519,14 @@ fn serve(harness: &Harness, options: &[&str], mut server: Option<Server>, child:
         };
         match wish.split_once(' ') {
             Some(("change", number)) => {
-                let text = before.replace("The worksheet was made late", &format!("It was changed {number} times"));
+                let text =
+                    before.replace("The worksheet was made late", &format!("It was changed {number} times"));
                 harness.put_statebox(release, &text);
             }
             _ if wish == "stop" => drop(server.take().map(Server::stopped_anyhow)),
             _ => {
-                let options: Vec<&str> = ["--listen", address.as_str()].iter().chain(options).copied().collect();
+                let options: Vec<&str> =
+                    ["--listen", address.as_str()].iter().chain(options).copied().collect();
                 server = Some(Server::start_program(harness.command("mcp", options)));
             }
         }
@@ -514,7 +545,11 @@ fn a_person_with_a_browser_finds_nothing_wrong() {
         let page = read(&server, &format!("/releases/{KONFLUX}.json")).json();
         (!page["asked"].is_null()).then_some(())
     });
-    let browser = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].into_iter().find(|path| std::path::Path::new(path).exists());
+    let builds = ready(&server, "/builds.json").json();
+    let build = builds["builds"][0]["build"].as_str().unwrap();
+    let browser = ["/usr/bin/chromium", "/usr/bin/chromium-browser"]
+        .into_iter()
+        .find(|path| std::path::Path::new(path).exists());
     let browser = browser.expect("a browser: run `make deps`");
     let packages = end_to_end::root().join(".venv/dashboard");
     assert!(packages.join("node_modules").exists(), "{} is missing: run `make deps`", packages.display());
@@ -523,14 +558,17 @@ fn a_person_with_a_browser_finds_nothing_wrong() {
     command
         .env("DASHBOARD_URL", format!("http://{}", server.address()))
         .env("DASHBOARD_TOKEN", mcp::token("reader"))
-        .env("DASHBOARD_PAGES", pages().to_string())
+        .env("DASHBOARD_PAGES", pages(build).to_string())
         .env("DASHBOARD_BROWSER", browser)
         .env("DASHBOARD_PACKAGES", &packages)
         .env("HOME", harness.home())
         .stdin(std::process::Stdio::piped())
         .stderr(std::process::Stdio::inherit());
-    if let Some(pictures) = std::env::var_os("DASHBOARD_PICTURES") {
-        command.env("DASHBOARD_PICTURES", pictures);
+    // For whoever looks at them, or repairs one part.
+    for name in ["DASHBOARD_PICTURES", "DASHBOARD_PARTS"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
     }
     let mut child = command.spawn().unwrap();
     let found = serve(&harness, &options, Some(server), &mut child);

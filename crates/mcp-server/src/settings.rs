@@ -103,7 +103,8 @@ impl Default for Limits {
             sessions: 32,
             all_sessions: 256,
             session_time: Duration::from_hours(2),
-            connections: 256,
+            // Each open page of the dashboard has one.
+            connections: 640,
             body: 1024 * 1024,
             head: 32 * 1024,
             head_time: Duration::from_secs(10),

@@ -22,7 +22,7 @@ use oar_core::tasks::statebox_files::ReadFile;
 use oar_core::tasks::status::HeldRow;
 use oar_core::version::ReleaseVersion;
 use serde_json::Value;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -159,6 +159,8 @@ struct Inner {
     seen: watch::Sender<Arc<Seen>>,
     live: broadcast::Sender<Arc<Changed>>,
     wanted: Mutex<Wanted>,
+    /// Wakes the looks when somebody wants what was not looked at so far.
+    wake: Notify,
 }
 
 /// What somebody looks at.
@@ -186,7 +188,7 @@ impl Board {
     pub(super) fn new(content: Content, stop: CancellationToken) -> Self {
         let (seen, _) = watch::channel(Arc::default());
         let (live, _) = broadcast::channel(BEHIND);
-        Self(Arc::new(Inner { content, stop, seen, live, wanted: Mutex::default() }))
+        Self(Arc::new(Inner { content, stop, seen, live, wanted: Mutex::default(), wake: Notify::new() }))
     }
 
     pub(super) fn content(&self) -> &Content {
@@ -218,7 +220,10 @@ impl Board {
         let mut wanted = self.wanted();
         wanted.last = Some(now);
         if wants == Wants::Builds {
-            wanted.builds = Some(now);
+            let before = wanted.builds.replace(now);
+            if before.is_none_or(|at| now.duration_since(at) >= LINGER) {
+                self.0.wake.notify_one();
+            }
         }
         if !wanted.is_kept && !self.0.stop.is_cancelled() {
             wanted.is_kept = true;
@@ -277,6 +282,7 @@ impl Board {
                         self.planned(&release, revision, plan);
                     }
                 }
+                () = self.0.wake.notified() => look_at = self.clock().now(),
                 () = self.clock().sleep(NAP) => {}
             }
             let mut wanted = self.wanted();

@@ -11,6 +11,7 @@ use askama::filters::HtmlSafe;
 use oar_core::drive::plan::{DrivePlan, Request};
 use oar_core::drive::verdict::{NodePlan, Verdict};
 use oar_core::flow::nodes::Who;
+use oar_core::statebox::{Asked, State};
 use oar_core::tasks::active_releases::{Concern, ConcernRow, ReleaseRow, Standing};
 use oar_core::tasks::status::HeldRow;
 use serde::Serialize;
@@ -186,7 +187,8 @@ pub(super) struct ProblemItem {
 /// Something that waits for a person.
 #[derive(Debug, Serialize)]
 pub(super) struct PersonItem {
-    pub(super) release: String,
+    /// The releases that wait for the same answer.
+    pub(super) releases: Vec<String>,
     pub(super) who: &'static str,
     #[serde(skip)]
     pub(super) who_key: &'static str,
@@ -205,9 +207,17 @@ pub(super) struct PersonItem {
 const LINKS: usize = 4;
 
 impl PersonItem {
-    fn new(plan: &DrivePlan, request: &Request, shower: &Shower) -> Self {
+    fn new(plan: &DrivePlan, state: &State, request: &Request, shower: &Shower) -> Self {
         let nodes = || plan.nodes.iter().filter(|node| request.nodes.contains(&node.node));
-        let since = nodes().filter_map(|node| node.since.as_deref()).min();
+        let since = nodes().filter_map(|node| node.since.clone()).min();
+        // Otherwise since they were asked.
+        let asked = || {
+            let about = |asked: &Asked| {
+                asked.node.as_deref().is_some_and(|node| request.nodes.iter().any(|known| known.id() == node))
+            };
+            state.asked().into_iter().filter(about).map(|asked| asked.since).min()
+        };
+        let since = since.or_else(asked);
         let mut links: Vec<Link> = Vec::new();
         for evidence in nodes().flat_map(|node| &node.evidence) {
             let link = shower.link(&evidence.address);
@@ -217,7 +227,7 @@ impl PersonItem {
         }
         let deadline = request.deadline.as_deref().map(|at| shower.time(at));
         Self {
-            release: plan.release.clone(),
+            releases: vec![plan.release.clone()],
             who: request.who.words(),
             who_key: who_key(request.who),
             nodes: request.nodes.iter().map(|node| node.id()).collect(),
@@ -225,14 +235,62 @@ impl PersonItem {
             choices: request.choices.iter().map(|choice| shower.words(choice)).collect(),
             commands: request.commands.iter().map(|command| shower.command(command)).collect(),
             links,
-            since: since.map(|since| shower.time(since)),
+            since: since.map(|since| shower.time(&since)),
             overdue: deadline.as_ref().is_some_and(Time::is_over),
             deadline,
         }
     }
 
-    pub(super) fn all(plan: &DrivePlan, shower: &Shower) -> Vec<Self> {
-        plan.people.iter().map(|request| Self::new(plan, request, shower)).collect()
+    pub(super) fn all(plan: &DrivePlan, state: &State, shower: &Shower) -> Vec<Self> {
+        plan.people.iter().map(|request| Self::new(plan, state, request, shower)).collect()
+    }
+
+    /// The questions of many releases in the order in which they are shown: what is missing for many is asked once; what is
+    /// late stands first, then what has waited longest, and what only the program lacks at the end.
+    pub(super) fn sorted(items: Vec<Self>) -> Vec<Self> {
+        let mut sorted: Vec<Self> = Vec::new();
+        for item in items {
+            let same = |known: &&mut Self| {
+                known.commands.is_empty()
+                    && item.commands.is_empty()
+                    && (known.who_key, &known.question) == (item.who_key, &item.question)
+            };
+            match sorted.iter_mut().find(same) {
+                Some(known) => known.join(item),
+                None => sorted.push(item),
+            }
+        }
+        let operator = who_key(Who::Operator);
+        sorted.sort_by_key(|item| {
+            let since = item.since.as_ref().and_then(Time::at);
+            (item.who_key == operator, !item.overdue, since.is_none(), since)
+        });
+        sorted
+    }
+
+    fn join(&mut self, other: Self) {
+        self.releases.extend(other.releases);
+        let new: Vec<&str> = other.nodes.into_iter().filter(|node| !self.nodes.contains(node)).collect();
+        self.nodes.extend(new);
+        self.overdue |= other.overdue;
+        let at = |time: &Option<Time>| time.as_ref().and_then(Time::at);
+        if at(&self.since).is_none_or(|own| at(&other.since).is_some_and(|at| at < own)) {
+            self.since = other.since;
+        }
+        if at(&self.deadline).is_none_or(|own| at(&other.deadline).is_some_and(|at| at < own)) {
+            self.deadline = other.deadline;
+        }
+    }
+}
+
+/// Whose turn it is, in one word.
+pub(super) fn who_word(who: Who) -> &'static str {
+    match who {
+        Who::Owner => "owner",
+        Who::Leads => "leads",
+        Who::Art => "ART",
+        Who::ProductSecurity => "security",
+        Who::Operator => "operator",
     }
 }
 

@@ -6,11 +6,11 @@ use askama::Template;
 use askama::filters::HtmlSafe;
 use oar_core::flow::nodes::{Who, names};
 use oar_core::operations::releases::Answer;
-use oar_core::tasks::active_releases::{ReleaseRow, Standing};
+use oar_core::tasks::active_releases::{Concern, ReleaseRow, Standing};
 use oar_core::version::{ReleaseVersion, YStream};
 use serde::Serialize;
 
-use super::{Badge, ConcernItem, HeldItem, PersonItem, ProblemItem, Tone, verdict_words, who_key};
+use super::{Badge, ConcernItem, HeldItem, PersonItem, ProblemItem, Tone, verdict_words, who_key, who_word};
 use crate::dashboard::board::{Known, Seen};
 use crate::dashboard::text::{Shower, Text, Time, Words};
 
@@ -115,6 +115,8 @@ pub(in crate::dashboard) struct Overview {
     problem: Option<ProblemItem>,
     /// Why nothing begins for any release.
     held: Vec<HeldItem>,
+    /// How many releases are like that, whatever the address asks for.
+    counts: Counts,
     waits_for_people: Vec<PersonItem>,
     steps: Vec<&'static str>,
     releases: Vec<Row>,
@@ -131,6 +133,27 @@ pub(in crate::dashboard) struct Overview {
 }
 
 impl HtmlSafe for Overview {}
+
+/// How many releases are like that.
+#[derive(Debug, Default, Serialize)]
+struct Counts {
+    blocked: usize,
+    overdue: usize,
+    waits_for_people: usize,
+    held: usize,
+    unknown: usize,
+}
+
+impl Counts {
+    fn add(&mut self, row: &ReleaseRow, asked: &[PersonItem]) {
+        let is_held = row.concerns.iter().any(|one| one.kind == Concern::Held);
+        self.blocked += usize::from(row.status == Standing::Blocked);
+        self.overdue += usize::from(row.overdue);
+        self.waits_for_people += usize::from(!asked.is_empty());
+        self.held += usize::from(is_held);
+        self.unknown += usize::from(row.status == Standing::Unknown);
+    }
+}
 
 /// One release.
 #[derive(Debug, Serialize)]
@@ -182,7 +205,7 @@ impl Row {
                     (None, None) => Tone::Unknown,
                 },
                 since: node.and_then(|node| node.since.as_deref()).map(|since| shower.time(since)),
-                who: node.and_then(|node| node.person).map(Who::words),
+                who: node.and_then(|node| node.person).map(who_word),
                 what: node.and_then(|node| verdict_words(&node.verdict)).map(|what| shower.words(what)),
             }
         });
@@ -214,12 +237,15 @@ impl Overview {
         let read = seen.releases.iter().map(|(release, known)| (release, known.state()));
         let answer = Answer::of(read, seen.held.clone(), shower.now());
         let mut streams: BTreeMap<YStream, ()> = BTreeMap::new();
+        let mut counts = Counts::default();
         let (mut releases, mut waits, total) = (Vec::new(), Vec::new(), answer.releases.len());
         for row in &answer.releases {
             streams.insert(row.release.y_stream(), ());
             let Some(known) = seen.releases.get(&row.release) else { continue };
+            let asked = known.shown_plan().zip(known.state().ok());
             let asked: Vec<PersonItem> =
-                known.shown_plan().map(|plan| PersonItem::all(plan, shower)).unwrap_or_default();
+                asked.map(|(plan, state)| PersonItem::all(plan, state, shower)).unwrap_or_default();
+            counts.add(row, &asked);
             if !filter.takes(&row.release, row, &asked) {
                 continue;
             }
@@ -227,8 +253,7 @@ impl Overview {
             let is_asked = |item: &PersonItem| filter.who.is_none_or(|who| who_key(who) == item.who_key);
             waits.extend(asked.into_iter().filter(is_asked));
         }
-        // What is late first, then by how long it has waited.
-        waits.sort_by_key(|item: &PersonItem| (!item.overdue, item.since.as_ref().and_then(Time::at)));
+        let waits = PersonItem::sorted(waits);
         let choice = |value: &str, words: &str, chosen| Choice {
             value: value.to_owned(),
             words: words.to_owned(),
@@ -242,6 +267,7 @@ impl Overview {
             read: seen.looked.map(|at| shower.moment(at)),
             problem,
             held: answer.held.iter().map(|held| HeldItem::new(held, shower)).collect(),
+            counts,
             waits_for_people: waits,
             steps: names().to_vec(),
             releases,

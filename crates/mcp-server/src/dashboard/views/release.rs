@@ -277,7 +277,9 @@ impl ReleasePage {
             problems,
             held: held.iter().chain(&report.held).map(|held| HeldItem::new(held, shower)).collect(),
             concerns: ConcernItem::all(&row, shower),
-            waits_for_people: plan.map(|plan| PersonItem::all(plan, shower)).unwrap_or_default(),
+            waits_for_people: plan
+                .map(|plan| PersonItem::sorted(PersonItem::all(plan, state, shower)))
+                .unwrap_or_default(),
             now: plan.map(|plan| runs_now(plan, shower)).unwrap_or_default(),
             next_look: plan.and_then(|plan| time(&plan.next_look)),
             done: plan.map_or(0, |plan| plan.done),
