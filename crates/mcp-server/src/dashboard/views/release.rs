@@ -81,7 +81,8 @@ struct RunNow {
 /// One step of the plan.
 #[derive(Debug, Serialize)]
 struct Step {
-    step: &'static str,
+    #[serde(rename = "step")]
+    name: &'static str,
     state: Badge,
     what: Option<Text>,
     note: Option<Text>,
@@ -351,7 +352,7 @@ fn step(plan: &NodePlan, shower: &Shower) -> Step {
     let text = |text: &Option<String>| text.as_deref().map(|text| shower.text(text));
     let time = |text: &Option<String>| text.as_deref().map(|text| shower.time(text));
     Step {
-        step: plan.node.id(),
+        name: plan.node.id(),
         state: Badge::of_node(Tone::of(plan)),
         what: verdict_words(&plan.verdict).map(|words| shower.text(words)),
         note: text(&plan.note),
@@ -478,11 +479,10 @@ fn run_item(run: &RunView, shower: &Shower) -> RunItem {
     let tone = match run.outcome {
         Some(RunOutcome::Pass) => Tone::Done,
         Some(RunOutcome::Fail) => Tone::Failed,
-        Some(RunOutcome::InProgress) => Tone::Running,
+        Some(RunOutcome::InProgress) | None => Tone::Running,
         Some(RunOutcome::NotStarted) => Tone::Waiting,
         Some(RunOutcome::Blocked) => Tone::Blocked,
         Some(RunOutcome::Unknown | RunOutcome::Interrupted) => Tone::Unknown,
-        None => Tone::Running,
     };
     RunItem {
         outcome: Badge::new(tone, run.outcome.map_or("no end recorded", RunOutcome::text)),
