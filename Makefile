@@ -11,6 +11,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 CARGO_DENY_VERSION := 0.20.2
+CARGO_MUTANTS_VERSION := 27.1.0
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The release-tests that `make install` installs; one that was built elsewhere can be named.
@@ -18,7 +19,7 @@ PROGRAM ?=
 INSTALL = PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" PROGRAM="$(or $(PROGRAM),$(TARGET)/release/release-tests)" \
 	crates/release-tests/install
 
-.PHONY: help deps build demo test test-deep fmt fmt-check lint docs policy unit build-tests run-tests install \
+.PHONY: help deps build demo test test-deep mutants fmt fmt-check lint docs policy unit build-tests run-tests install \
 	uninstall clean-install bench reference clean
 
 help: ## List these commands
@@ -74,7 +75,16 @@ build-tests:
 run-tests:
 	$(CARGO) test --locked --workspace --no-fail-fast
 
-test-deep: ## Run in full what CI samples: every fault, a hundred meetings, two weeks of agents, fifty releases, ten thousand holds (some hours)
+# The tool is built once, into the build directory. MUTANTS are more arguments: `make mutants MUTANTS='--shard 0/8'`.
+mutants: ## Change the rules of the engine one at a time; its tests must notice 95 of 100 changes (some hours)
+	@export PATH="$(abspath $(TARGET)/tools/bin):$$PATH"; \
+	if [ "$$(cargo-mutants mutants --version 2> /dev/null)" != "cargo-mutants $(CARGO_MUTANTS_VERSION)" ]; then \
+		echo "mutants: building cargo-mutants $(CARGO_MUTANTS_VERSION) into $(TARGET)/tools (once, some minutes)"; \
+		$(CARGO) install --locked --quiet --root $(TARGET)/tools --version $(CARGO_MUTANTS_VERSION) cargo-mutants; \
+	fi; \
+	.ci/mutants $(MUTANTS)
+
+test-deep: mutants ## Run in full what CI samples: every fault, a hundred meetings, two weeks of agents, fifty releases, ten thousand holds (some hours)
 	$(CARGO) build --locked --workspace --bins --tests
 	OAR_TEST_DEEP=1 $(CARGO) test --locked --workspace --no-fail-fast --test matrix --test at_once --test slack_storm --test fortnight --test simulated --test hold --test mcp_adversary --test mcp_storm
 

@@ -2,6 +2,7 @@
 #![expect(clippy::panic, reason = "a harness that cannot do its work fails the test")]
 
 pub mod approval;
+pub mod dashboard;
 pub mod directory;
 pub mod effects;
 pub mod elliott;

@@ -23,7 +23,7 @@ const COMMANDS: &[&[&str]] = &[
     &["oar", "-r", "4.19.1", "issue", "resolve"],
     &["oar", "-r", "4.19.1", "take-ownership", "-e"],
     &["oar", "-r", "4.19.1", "change-advisory-status", "--accept-bug"],
-    &["oarctl", "tick", "-r"],
+    &["oarctl", "drive", "-r"],
     &["oarctl", "config", "get"],
     &["oarctl", "config", "check"],
     &["oarctl", "config", "decrypt"],

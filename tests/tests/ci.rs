@@ -1,4 +1,4 @@
-//! `.ci/deps` and `.ci/run` with programs that stand in for `dnf`, `make` and `date`.
+//! `.ci/deps`, `.ci/run` and `.ci/mutants` with programs that stand in for `dnf`, `make`, `date` and `cargo`.
 
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
@@ -108,4 +108,55 @@ fn a_part_that_fails_ends_ci_with_its_exit_code_and_the_times_so_far() {
     let run = programs.run(".ci/run", &[]).expect(2);
     assert!(run.stdout.contains("ci: docs ") && run.stderr.contains("ci: docs failed"), "{run:?}");
     assert!(!programs.log().contains("policy"), "{run:?}");
+}
+
+/// `.ci/mutants` after a `cargo mutants` that ends with `code` and says `outcomes`.
+fn mutants(code: i32, outcomes: &str, arguments: &[&str]) -> (Run, String) {
+    let said = format!(
+        "echo \"$*\" >>\"$LOG\"; mkdir -p \"$CARGO_TARGET_DIR/mutants/mutants.out\"; \
+         echo '{outcomes}' >\"$CARGO_TARGET_DIR/mutants/mutants.out/outcomes.json\"; exit {code}"
+    );
+    let programs = Programs::new(&[("cargo", &said)]);
+    for name in ["rm", "mkdir", "grep", "head"] {
+        let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+            .map(|directory| directory.join(name))
+            .find(|path| path.exists());
+        symlink(found.unwrap(), programs.0.path().join(name)).unwrap();
+    }
+    let mut command = Command::new(root().join(".ci/mutants"));
+    let target = programs.0.path().join("target");
+    command.args(arguments).env_clear().env("PATH", programs.0.path()).env("CARGO_TARGET_DIR", target);
+    command.env("LOG", programs.0.path().join("log"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    (finish(command), programs.log())
+}
+
+#[test]
+fn of_a_hundred_changes_of_the_engine_ninety_five_must_be_noticed() {
+    let outcomes = |caught: u32, missed: u32, timeout: u32| {
+        format!(
+            "{{\"outcomes\": [], \"total_mutants\": 300, \"missed\": {missed}, \"caught\": {caught}, \
+             \"timeout\": {timeout}, \"unviable\": 9, \"success\": 0}}"
+        )
+    };
+    for (caught, missed, timeout, code, expected) in [
+        (100, 0, 0, 0, 0),
+        (95, 5, 0, 2, 0),
+        (94, 5, 1, 2, 0),
+        (94, 6, 0, 2, 1),
+        (0, 0, 0, 0, 1),
+        // The tests fail without any change, or the tool does not work.
+        (100, 0, 0, 4, 4),
+        (100, 0, 0, 1, 1),
+    ] {
+        let (run, _) = mutants(code, &outcomes(caught, missed, timeout), &[]);
+        assert_eq!(run.code, Some(expected), "{caught} {missed} {timeout} {code}: {run:?}");
+    }
+    let (_, asked) = mutants(0, &outcomes(1, 0, 0), &["--shard", "0/8"]);
+    assert!(
+        asked.contains("--file crates/oar-core/src/drive/**/*.rs") && asked.contains("--shard 0/8"),
+        "{asked}"
+    );
+    let (_, asked) = mutants(0, &outcomes(1, 0, 0), &["--file", "crates/oar-core/src/drive/case.rs"]);
+    assert!(!asked.contains("drive/**"), "{asked}");
 }

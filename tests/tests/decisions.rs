@@ -1,7 +1,7 @@
 //! What people decide about a release (`oar decide`, `oar waive`), and the overview of all active ones (`oar releases`).
 
-use end_to_end::approval::ready;
-use end_to_end::{ERRATA, Harness, KONFLUX};
+use end_to_end::approval::{make_ready, ready};
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX};
 use serde_json::Value;
 
 const BUILDS: [&str; 2] = ["analyze-candidate-build", "analyze-promoted-build"];
@@ -112,6 +112,43 @@ fn a_waived_task_counts_for_the_approval_until_the_waiver_ends_or_is_taken_back(
             status["tasks"].as_array().unwrap().iter().find(|row| row["name"] == BUILDS[0]).unwrap().clone();
         assert_eq!(task["status"], "Not Started", "a waiver is no Pass");
     }
+}
+
+#[test]
+fn an_approved_release_is_listed_as_shipped_once_it_has() {
+    let harness = Harness::new();
+    make_ready(&harness, KONFLUX);
+    harness.oar(ERRATA, &["create-test-report"]).expect(0);
+    // Approved releases are listed until the day after their date.
+    let text = harness.statebox(KONFLUX).unwrap();
+    let date = text.lines().find(|line| line.contains("release_date:")).unwrap();
+    let today = jiff::Timestamp::now().strftime("%Y-%b-%d");
+    harness.put_statebox(KONFLUX, &text.replace(date, &format!("  release_date: {today}")));
+    let set = ["task", "set", "change-advisory-status", "Pass", "--force", "--reason", "approved by hand"];
+    harness.oar(KONFLUX, &set).expect(0);
+    let standing = || {
+        let run = harness.run("oar", ["releases", "--output", "json"]).expect(0);
+        let rows = run.json()["releases"].as_array().unwrap().clone();
+        assert_eq!(rows.last().unwrap()["release"], KONFLUX, "what is approved stands last");
+        let row = rows.last().unwrap().clone();
+        (row["status"].as_str().unwrap().to_owned(), row["concerns"].as_array().unwrap().len())
+    };
+    assert_eq!(standing(), ("complete".to_owned(), 0));
+    for request in &mut harness.sandbox.world().gitlab.lock().merge_requests {
+        request.state = sandbox::services::gitlab::MergeRequestState::Merged;
+    }
+    let down = FaultKind::Status { code: 503, body: None, headers: Vec::new() };
+    harness.sandbox.faults().add(Fault::on("errata", down).forever());
+    assert_eq!(standing(), ("complete".to_owned(), 1), "unknown is not shipped");
+    let shown = harness.run("oar", ["releases"]).expect(0).stdout;
+    assert_says(&shown, &["COMPLETE", "[UNKNOWN] whether it has shipped cannot be determined"]);
+    harness.sandbox.faults().clear();
+    for id in [150_001, 150_002] {
+        harness.sandbox.world().errata.lock().advisory_mut(id).unwrap().state =
+            sandbox::services::errata::AdvisoryState::ShippedLive;
+    }
+    assert_eq!(standing(), ("shipped".to_owned(), 0));
+    assert_says(&harness.run("oar", ["releases"]).expect(0).stdout, &["SHIPPED"]);
 }
 
 #[test]

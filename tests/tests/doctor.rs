@@ -108,6 +108,35 @@ fn each_credential_that_is_not_set_is_missing_with_a_next_step() {
 }
 
 #[test]
+fn a_key_that_opens_nothing_is_named_and_everything_else_is_still_looked_at() {
+    let wrong = "s3cret-of-another";
+    for (key, words) in [
+        (&wrong[..16], "does not open"),
+        ("short-s3cret", "must be exactly 16 bytes long, it has 12"),
+        ("", "OAR_JWK is not set"),
+    ] {
+        let harness = harness().env("OAR_JWK", key);
+        for (program, release, code) in
+            [("oar", Some(KONFLUX), 3), ("oar", None, 3), ("oarctl", None, 3), ("jobctl", None, 0)]
+        {
+            let run = examined(&harness, program, release);
+            assert_eq!(run.code, Some(code), "{program}: {run:?}");
+            let found = finding(&run, "key");
+            let expected = if code == 3 { "missing" } else { "warning" };
+            assert_eq!(found["verdict"], expected, "{found:#}");
+            assert!(found["text"].as_str().unwrap().contains(words), "{key}: {found:#}");
+            assert!(found["next"].is_string(), "{found:#}");
+            assert_eq!(finding(&run, "document")["verdict"], "unknown");
+            assert_eq!(finding(&run, "github-token")["verdict"], "ok", "{run:?}");
+            assert!(key.is_empty() || !run.all().contains(key), "the key itself is never shown: {run:?}");
+        }
+    }
+    // No other command works with it.
+    let run = harness().env("OAR_JWK", &wrong[..16]).oar(KONFLUX, &["status"]).expect(3);
+    assert!(run.stderr.contains("OAR_JWK is not the key it was encrypted with"), "{run:?}");
+}
+
+#[test]
 fn a_release_without_a_shipment_needs_neither_gitlab_nor_gangway() {
     let harness = harness().env("GITLAB_TOKEN", "").env("APITOKEN", "");
     let run = examined(&harness, "oar", Some(ERRATA)).expect(0);

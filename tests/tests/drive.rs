@@ -373,6 +373,25 @@ fn each_release_is_for_itself() {
 }
 
 #[test]
+fn a_step_that_failed_is_said_once_with_what_comes_next() {
+    for (code, next) in [(503, "It is due again at "), (400, "must act; oar -r")] {
+        let harness = Harness::announced(KONFLUX);
+        harness.pass(KONFLUX, "check-cve-tracker-bug");
+        let down = FaultKind::Status { code, body: None, headers: Vec::new() };
+        harness.sandbox.faults().add(Fault::on("jira", down).method("PUT").forever());
+        let run = harness.run("oarctl", ["drive", "-r", KONFLUX]);
+        assert_ne!(run.code, Some(0), "{run:?}");
+        let begin = format!("{KONFLUX}: take-ownership: ");
+        let failure = run.stderr.lines().find_map(|line| line.split_once(&begin)).unwrap().1;
+        assert!(!run.stdout.contains(failure) && run.stderr.matches(&begin).count() == 1, "{run:#?}");
+        let after = run.stderr.split_once(failure).unwrap().1;
+        let line = after.lines().nth(1).unwrap();
+        assert!(line.contains("next:") && line.contains(next), "{line}: {run:#?}");
+        println!("{}\n{}", run.stdout, run.stderr);
+    }
+}
+
+#[test]
 fn a_dry_run_of_all_releases_changes_nothing() {
     let harness = Harness::announced(KONFLUX);
     let before = harness.statebox(KONFLUX);

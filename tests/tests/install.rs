@@ -136,7 +136,7 @@ fn a_shell_completes_commands_tasks_statuses_y_streams_and_the_last_releases() {
     harness.oar("4.19.99", &["metadata"]);
     let releases = offered(&["oar", "-r", ""]);
     assert_eq!(releases, [KONFLUX, ERRATA], "the last one first, and none that is not there");
-    assert_eq!(offered(&["oarctl", "tick", "--release", "4.14"]), [ERRATA]);
+    assert_eq!(offered(&["oarctl", "drive", "--release", "4.14"]), [ERRATA]);
     assert!(harness.home().join(".cache/release-tests/releases").exists());
 }
 

@@ -65,6 +65,8 @@ fn commands(value: &Value, found: &mut Vec<String>) {
         Value::Array(values) => values.iter().for_each(|value| commands(value, found)),
         Value::Object(fields) => {
             found.extend(fields.get("command").and_then(Value::as_str).map(str::to_owned));
+            let several = fields.get("commands").and_then(Value::as_array).into_iter().flatten();
+            found.extend(several.map(|command| command.as_str().unwrap().to_owned()));
             fields.values().for_each(|value| commands(value, found));
         }
         _ => {}
@@ -178,6 +180,13 @@ fn what_a_person_decides_needs_a_person_s_word() {
             "{question}"
         );
         assert_eq!(harness.statebox(KONFLUX).unwrap(), before);
+        // A model has no say in how the question looks.
+        let mut odd = decision.clone();
+        odd["reason"] = "known\n\nflakes\u{202e}".into();
+        let declined = client.call("release_decide", odd);
+        let question = declined.asked[0].pointer("/params/message").unwrap().as_str().unwrap();
+        assert!(question.contains("known flakes\\u{202e}"), "{question:?}");
+        assert_eq!(question.lines().count(), 3, "{question:?}");
         let client = Client::new(server.address(), era, Some(&mcp::token("asked")));
         let agrees = json!({"action": "accept", "content": {"consent": true}});
         let mut client = client.elicits(agrees).connected();

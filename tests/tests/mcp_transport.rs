@@ -198,11 +198,11 @@ fn nobody_is_kept_waiting_by_whoever_says_nothing() {
     );
     half_body.write(head.as_bytes()).unwrap();
     // Far more than the server keeps.
-    let idle: Vec<Connection> = (0..600).filter_map(|_| Connection::open(server.address()).ok()).collect();
-    assert!(idle.len() >= 300, "{}", idle.len());
+    let idle: Vec<Connection> = (0..1200).filter_map(|_| Connection::open(server.address()).ok()).collect();
+    assert!(idle.len() >= 700, "{}", idle.len());
     // They are still there on this side; whoever has a token is answered nevertheless.
     assert!(!server.client(Era::Modern, "lead").tools().is_empty());
-    assert!(server.open_files() < 400, "{} files are open", server.open_files());
+    assert!(server.open_files() < 800, "{} files are open", server.open_files());
     assert!(half_head.is_closed_within(Duration::from_secs(40)), "half a head");
     assert!(half_body.is_closed_within(Duration::from_secs(40)), "half a body");
     assert_eq!(server.get("/livez").head.status, 200);
@@ -216,7 +216,6 @@ fn only_the_known_paths_lead_anywhere() {
     let (_harness, server) = guarded();
     let bearer = format!("Bearer {}", mcp::token("lead"));
     for path in [
-        "/",
         "/mcp/",
         "/mcp/anything",
         "/mcp/../etc/passwd",

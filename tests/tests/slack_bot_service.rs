@@ -460,6 +460,32 @@ fn what_was_written_while_no_bot_worked_is_handled_once() {
 }
 
 #[test]
+fn a_command_that_nobody_ran_in_time_is_not_run_and_its_author_is_told() {
+    let harness = Harness::new();
+    // The bot's clock is the real one, and Slack's never goes back.
+    harness.sandbox.clock().advance(SignedDuration::from_mins(-51));
+    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    let harness = slack_bot::with_permissions(harness);
+    let advance = |minutes: i64| harness.sandbox.clock().advance(SignedDuration::from_mins(minutes));
+    let forgotten = say(&harness, LEAD, &format!("oar -r {KONFLUX} status"));
+    advance(31);
+    let (late, help) =
+        (say(&harness, LEAD, &format!("oar -r {KONFLUX} status")), say(&harness, LEAD, "<@U0000BOT01> help"));
+    advance(20);
+    for _ in 0..2 {
+        let bot = Bot::start(&harness);
+        answer(&harness, &late, "so it was not run; write it again");
+        answer(&harness, &help, "You may use these commands here");
+        let last = say(&harness, LEAD, &format!("oar -r {KONFLUX} status"));
+        answer(&harness, &last, "oar status: done");
+        settled(&harness);
+        bot.stopped();
+    }
+    let count = |thread: &str| answers(&harness, thread).len();
+    assert_eq!((count(&forgotten), count(&late), count(&help)), (0, 1, 1));
+}
+
+#[test]
 fn what_slack_delivers_for_ten_minutes_is_run_at_the_last_delivery_and_once() {
     let harness = with_permissions();
     let bot = Bot::start(&harness);

@@ -80,7 +80,7 @@ fn a_read_that_is_refused_is_no_verdict() {
         for arguments in [&["status"][..], &["history"], &TAKE] {
             harness.oar(KONFLUX, arguments).expect(4);
         }
-        harness.run("oarctl", ["tick", "--release", KONFLUX]).expect(4);
+        harness.run("oarctl", ["drive", "--release", KONFLUX]).expect(4);
         harness.sandbox.faults().clear();
         harness.sandbox.faults().add(Fault::on("errata", refused).method("GET").forever());
         harness.oar(KONFLUX, &["push-to-cdn-staging", "--yes"]).expect(4);
@@ -110,7 +110,7 @@ fn a_damaged_statebox_is_refused_by_every_command_and_stays_as_it_is() {
             let run = harness.oar(KONFLUX, arguments).expect(6);
             assert!(run.stderr.contains("next:"), "{run:?}");
         }
-        harness.run("oarctl", ["tick", "--release", KONFLUX]).expect(6);
+        harness.run("oarctl", ["drive", "--release", KONFLUX]).expect(6);
         assert_eq!(harness.statebox(KONFLUX).unwrap(), damaged);
         assert_eq!(acts(&harness), Vec::<String>::new());
     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use oar_core::clients::Clients;
 use oar_core::config::Settings;
 use oar_core::flow::consent::Consent;
-use oar_core::http::Http;
 use oar_core::operations::{Call, Conclusion, Observer, Operation, Part, perform};
 use oar_core::permit::WritePermit;
 
@@ -57,9 +56,12 @@ impl Session {
     /// A call of an operation that only reads what it is given, such as a file: it works with a damaged configuration,
     /// too.
     pub fn local_call(&self) -> Result<Call, CliError> {
-        let settings = Settings::local(&self.environment)?;
-        let http = Http::new(settings.http().clone(), self.clock.clone(), self.redactor.clone())?;
-        Ok(self.call_with(Clients::new(settings, http), false))
+        Ok(self.call_with(self.clients_of(Settings::local(&self.environment)?)?, false))
+    }
+
+    /// A call that examines the configuration: it works with a document that cannot be opened, too.
+    pub fn call_to_examine(&self) -> Result<Call, CliError> {
+        Ok(self.call_with(self.clients_of(Settings::load_to_examine(&self.environment)?)?, false))
     }
 
     /// The same with existing clients: an agent uses the same clients for all its passes.

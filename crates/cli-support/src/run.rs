@@ -69,7 +69,11 @@ impl Session {
     /// The clients of all services, from the environment and the configuration document. No request is sent
     /// yet.
     pub fn clients(&self) -> Result<Clients, CliError> {
-        let settings = Settings::load(&self.environment)?;
+        self.clients_of(Settings::load(&self.environment)?)
+    }
+
+    /// The clients of these settings.
+    pub(crate) fn clients_of(&self, settings: Settings) -> Result<Clients, CliError> {
         let http = Http::new(settings.http().clone(), self.clock.clone(), self.redactor.clone())?;
         Ok(Clients::new(settings, http))
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use cli_support::plain;
 use oar_core::clients::Clients;
 use oar_core::error::{Classified as _, ErrorClass};
 use oar_core::flow::consent::{Allows, Consent, PlanHash, Question};
@@ -74,7 +75,8 @@ impl CallerConsent {
     pub(crate) async fn said(&self, question: &str) -> Said {
         let Some(form) = self.form() else { return Said::NotAsked(None) };
         let _asking = self.run.asking();
-        match tokio::time::timeout(FORM, form.ask(question)).await {
+        // Texts of others are part of it.
+        match tokio::time::timeout(FORM, form.ask(&plain(question))).await {
             Ok(Ok(true)) => {
                 let line = format!("a person consented by a form of {}'s client", self.caller.name);
                 tracing::info!("{line}");
@@ -379,6 +381,9 @@ mod tests {
         let person = Person::who(Ok(true));
         world.consent(&[], Some(&person), true).ask(world.question(&plan)).await.unwrap();
         assert!(person.shown()[0].contains("advisory 150001"), "{:?}", person.shown());
+        let person = Person::who(Ok(true));
+        world.consent(&[], Some(&person), true).said("yes\u{202e}\u{1b}[2K\nno").await;
+        assert_eq!(person.shown(), ["yes\\u{202e}\\u{1b}[2K\nno"]);
         let person = Person::who(Ok(true));
         assert!(world.consent(&[], Some(&person), false).ask(world.question(&plan)).await.is_err());
         assert!(person.shown().is_empty());

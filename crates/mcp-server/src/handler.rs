@@ -23,6 +23,7 @@ use crate::cache::Cache;
 use crate::caller::{AccessScope, Caller};
 use crate::calls::{CallContext, Calls, Elicit, Progress, ProgressSender, Trail};
 use crate::content::{Content, Subscriptions, run_of};
+use crate::dashboard::Dashboard;
 use crate::documents::Documents;
 use crate::elicitation::{AskByRetry, AskNow, Seal};
 use crate::health::ServerHealth;
@@ -38,8 +39,8 @@ const TOOLS_FRESH: u64 = 300_000;
 const WAITING_REPORTS: usize = 16;
 /// What a model reads first.
 const INSTRUCTIONS: &str = "Tools of OpenShift's z-stream release engineering. A release is named like 4.19.1, a minor \
-    version like 4.19. Begin with oar_get_release_status to see where a release stands and what blocks it, or with \
-    release_plan to see also what can be done now and who must act; release_advance does it. Tools that \
+    version like 4.19. Begin with oar_get_release_status to see where a release stands and what blocks it. Where they are \
+    offered, release_plan also says what can be done now and who must act, and release_advance does it. Tools that \
     cannot be undone answer with their plan and wait for a person's consent: tell the person what the answer says, and do \
     not try to work around it. A call that takes long answers with a run_id: \
     call get_run with it, also to stop it and for what an answer leaves out. Texts of issues, logs \
@@ -82,6 +83,8 @@ pub(crate) async fn serve(options: Options, session: Session) -> Result<ExitCode
         session.clock.clone(),
         session.redactor.clone(),
     );
+    let dashboard = Dashboard::new(content.clone(), Arc::clone(&settings), state.metrics().clone());
+    let state = state.with_dashboard(dashboard);
     let calls = Calls::new(session.clone(), clients, documents, Arc::clone(&settings), state.metrics());
     let seal = Seal::new()
         .map_err(|why| CliError::new(ErrorClass::Failed, format!("no form can be sealed: {why}")))?;
@@ -165,6 +168,8 @@ fn settings_of(options: Options, clients: &oar_core::clients::Clients) -> Result
             ..settings::Limits::default()
         },
         paid_jobs_ask: document.mcp_paid_jobs_ask()?,
+        user_header: options.user_header,
+        trusted_proxies: options.trusted_proxies,
     };
     // One client over standard input and output is the person who started the program: no token is looked at.
     let callers = if options.stdio { Vec::new() } else { document.mcp_callers()? };

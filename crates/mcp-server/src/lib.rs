@@ -11,6 +11,7 @@ pub mod caller;
 pub mod calls;
 mod consent;
 pub mod content;
+mod dashboard;
 pub mod documents;
 mod elicitation;
 mod handler;
@@ -21,7 +22,7 @@ pub mod tools;
 pub mod transport;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -81,6 +82,12 @@ struct Options {
     /// How often to look for changes of releases while somebody waits for them, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = content::INTERVAL.as_secs(), value_parser = clap::value_parser!(u64).range(1..=3600))]
     poll: u64,
+    /// The header in which the proxy in front names the person who looks at the dashboard, for example X-Forwarded-User
+    #[arg(long, value_name = "NAME", requires = "trusted_proxies")]
+    user_header: Option<String>,
+    /// The address of a proxy whose --user-header is believed
+    #[arg(long = "trusted-proxy", value_name = "ADDRESS", requires = "user_header")]
+    trusted_proxies: Vec<IpAddr>,
 }
 
 impl Program for Mcp {

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cli_support::CliError;
+use http::HeaderName;
+use http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
 use jiff::civil::Date;
 use oar_core::config::McpCaller;
 use oar_core::error::ErrorClass;
@@ -40,8 +42,21 @@ pub struct ServerOptions {
     pub time_limit: Duration,
     /// Whether tools that start test jobs, which cost money, ask for consent.
     pub paid_jobs_ask: bool,
+    /// The header in which a proxy in front names the person who looks at the dashboard.
+    pub user_header: Option<String>,
+    /// The addresses of the proxies whose `user_header` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
     /// The limits of the transport.
     pub limits: Limits,
+}
+
+/// A proxy in front that signs people in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignIn {
+    /// The header in which it names the person.
+    pub header: HeaderName,
+    /// The addresses from which that header is believed.
+    pub proxies: Vec<IpAddr>,
 }
 
 /// The limits of the transport.
@@ -88,7 +103,8 @@ impl Default for Limits {
             sessions: 32,
             all_sessions: 256,
             session_time: Duration::from_hours(2),
-            connections: 256,
+            // Each open page of the dashboard has one.
+            connections: 640,
             body: 1024 * 1024,
             head: 32 * 1024,
             head_time: Duration::from_secs(10),
@@ -181,6 +197,8 @@ pub struct Settings {
     pub time_limit: Duration,
     /// Whether tools that start test jobs, which cost money, ask for consent.
     pub paid_jobs_ask: bool,
+    /// The proxy that signs people in, for the dashboard alone.
+    pub sign_in: Option<SignIn>,
     /// Who calls without a token, on the loopback interface and without configured callers only.
     pub anonymous: Option<Arc<Caller>>,
 }
@@ -222,6 +240,7 @@ impl Settings {
             limits: options.limits.clone(),
             time_limit: options.time_limit,
             paid_jobs_ask: options.paid_jobs_ask,
+            sign_in: sign_in(options)?,
             anonymous,
         })
     }
@@ -298,6 +317,26 @@ fn check_tool(name: &str, place: &str, is_tool: &impl Fn(&str) -> bool) -> Resul
         format!("{place} names the tool `{}`, which does not exist", name.escape_debug()),
         "The documentation of the server lists the tools.",
     ))
+}
+
+fn sign_in(options: &ServerOptions) -> Result<Option<SignIn>, CliError> {
+    let hint = "Give both: --user-header X-Forwarded-User --trusted-proxy 10.1.2.3";
+    match (&options.user_header, options.trusted_proxies.as_slice()) {
+        (None, []) => Ok(None),
+        (None, _) => {
+            Err(refused("a trusted proxy is named, and not the header in which it names people", hint))
+        }
+        (Some(_), []) => Err(refused("a header with the names of people is believed from nobody", hint)),
+        (Some(name), proxies) => {
+            let header = name.parse::<HeaderName>().ok();
+            // What browsers and proxies send anyway names nobody.
+            let header = header.filter(|header| ![HOST, ORIGIN, COOKIE, AUTHORIZATION].contains(header));
+            let header = header.ok_or_else(|| {
+                refused(format!("`{}` is no header that can name people", name.escape_debug()), hint)
+            })?;
+            Ok(Some(SignIn { header, proxies: proxies.to_vec() }))
+        }
+    }
 }
 
 fn hosts(options: &ServerOptions, is_local: bool) -> Result<Vec<String>, CliError> {
@@ -436,6 +475,8 @@ pub(crate) mod tests {
             generic: false,
             time_limit: TIME_LIMIT,
             paid_jobs_ask: false,
+            user_header: None,
+            trusted_proxies: Vec::new(),
             limits: Limits::default(),
         }
     }

@@ -77,8 +77,12 @@ pub(crate) fn render(plan: &DrivePlan) -> String {
     section("Steps", &mut lines);
     let width = plan.nodes.iter().map(|node| node.node.id().len()).max().unwrap_or(0);
     let is_shown = |node: &&NodePlan| !matches!(node.verdict, Verdict::NotApplicable { .. });
-    for node in plan.nodes.iter().filter(is_shown) {
-        node_lines(node, width, &mut lines);
+    let shown: Vec<&NodePlan> = plan.nodes.iter().filter(is_shown).collect();
+    for (place, node) in shown.iter().enumerate() {
+        let is_same = |earlier: &&&NodePlan| {
+            matches!(node.verdict, Verdict::Blocked { .. }) && earlier.verdict == node.verdict
+        };
+        node_lines(node, shown[..place].iter().find(is_same).copied(), width, &mut lines);
     }
     let skipped: Vec<&str> =
         plan.nodes.iter().filter(|node| !is_shown(node)).map(|node| node.node.id()).collect();
@@ -107,7 +111,8 @@ fn section(title: &str, lines: &mut Vec<String>) {
     lines.extend([String::new(), TextStyle::Strong.paint(title)]);
 }
 
-fn node_lines(node: &NodePlan, width: usize, lines: &mut Vec<String>) {
+/// The lines of a node; `same` is the first one in whose way the same stands.
+fn node_lines(node: &NodePlan, same: Option<&NodePlan>, width: usize, lines: &mut Vec<String>) {
     let (word, tone) = match &node.verdict {
         Verdict::Asks { .. } if node.stale.is_some() => ("stale", TextStyle::Bad),
         Verdict::Done => ("done", TextStyle::Good),
@@ -140,7 +145,10 @@ fn node_lines(node: &NodePlan, width: usize, lines: &mut Vec<String>) {
     let words = match &node.verdict {
         Verdict::Running { what } => what.clone(),
         Verdict::Waiting { what, .. } => format!("waits for {what}"),
-        Verdict::Blocked { by, whose } => format!("{by} ({})", whose.words()),
+        Verdict::Blocked { by, whose } => match same {
+            Some(same) => format!("the same as {}", same.node),
+            None => format!("{by} ({})", whose.words()),
+        },
         Verdict::Asks { question, .. } => question.clone(),
         Verdict::Failed { why, tries_left, class } => {
             let class = class.map(|class| format!("{class}: ")).unwrap_or_default();
@@ -173,4 +181,85 @@ fn unknown_lines(unknown: &FactUnknown, lines: &mut Vec<String>) {
     let nodes: Vec<&str> = unknown.nodes.iter().map(|node| node.id()).collect();
     let needed = if nodes.is_empty() { String::new() } else { format!(" (for {})", nodes.join(", ")) };
     wrap(WIDTH, &format!("{}{needed}: {}", unknown.fact.words(), unknown.why), INDENT, LINES, lines);
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use oar_core::config::Leave;
+    use oar_core::drive::verdict::Act;
+    use oar_core::flow::nodes::{Node, Who};
+    use oar_core::statebox::TaskName;
+
+    use super::*;
+
+    pub(crate) fn node(task: TaskName, verdict: Verdict) -> NodePlan {
+        NodePlan {
+            node: Node::Task(task),
+            verdict,
+            policy: Leave::Auto,
+            note: None,
+            stale: None,
+            since: None,
+            next_look: None,
+            deadline: None,
+            person: None,
+            to_do: ToDo::Nothing,
+            evidence: Vec::new(),
+            lacks: None,
+            case: None,
+            look_at: None,
+            act: Act::default(),
+            topic: None,
+        }
+    }
+
+    pub(crate) fn plan(nodes: Vec<NodePlan>) -> DrivePlan {
+        DrivePlan {
+            release: "4.19.1".to_owned(),
+            flow: Some("konflux"),
+            statebox: "4.19.1.yaml".to_owned(),
+            at: "2026-07-02T15:00:00Z".to_owned(),
+            offline: false,
+            held: Vec::new(),
+            done: 0,
+            total: nodes.len(),
+            now: Vec::new(),
+            people: Vec::new(),
+            next_look: None,
+            nodes,
+            facts: Vec::new(),
+            unknown: Vec::new(),
+            defects: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_way_of_several_steps_is_said_once() {
+        let blocked = |task, by: &str, whose| node(task, Verdict::Blocked { by: by.to_owned(), whose });
+        let text = render(&plan(vec![
+            blocked(TaskName::PushToCdnStaging, "stage is down", Who::Art),
+            blocked(TaskName::StageTesting, "stage is down", Who::Art),
+            blocked(TaskName::DropBugs, "stage is down", Who::Owner),
+            blocked(TaskName::ImageSignedCheck, "not signed", Who::Art),
+            blocked(TaskName::ChangeAdvisoryStatus, "stage is down", Who::Art),
+        ]));
+        let words: Vec<&str> = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| {
+                ["stage is down", "not signed", "the same"].iter().any(|begin| line.starts_with(begin))
+            })
+            .collect();
+        assert_eq!(
+            words,
+            [
+                "stage is down (ART)",
+                "the same as push-to-cdn-staging",
+                "stage is down (the release owner)",
+                "not signed (ART)",
+                "the same as push-to-cdn-staging",
+            ],
+            "{text}"
+        );
+    }
 }

@@ -10,7 +10,7 @@ pub(crate) fn wrap(width: usize, text: &str, indent: usize, most: usize, lines: 
         let empty = line.len() == margin.len();
         if !empty && line.width() + 1 + word.width() > width {
             if lines.len() - start + 1 >= most {
-                line = format!("{}…", cut(&line, width - 1));
+                line = cut(&format!("{line}…"), width);
                 break;
             }
             lines.push(std::mem::replace(&mut line, margin.clone()));
@@ -35,6 +35,13 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert!(lines.iter().all(|line| line.width() <= 100 && line.starts_with("    word")), "{lines:?}");
         assert!(lines[1].ends_with('…'), "{lines:?}");
+        // The last line is as wide as a line may be.
+        for last in [95, 96] {
+            lines.clear();
+            wrap(100, &format!("{} next", "x".repeat(last)), 4, 1, &mut lines);
+            let kept = "x".repeat(95);
+            assert_eq!(lines, [format!("    {kept}…")], "{last}");
+        }
         lines.clear();
         wrap(80, &"word ".repeat(60), 4, usize::MAX, &mut lines);
         assert!(lines.len() > 3 && lines.iter().all(|line| line.width() <= 80), "{lines:?}");

@@ -12,7 +12,7 @@ use cli_support::{Build, CliError, CommandLine, CommonArgs, ExitCode, Program, S
 const GROUPS: &[help::Group] = &[
     ("Configuration", &["config"]),
     ("Checks", &["doctor", "image-consistency-check"]),
-    ("State", &["statebox", "drive", "tick", "lead-time"]),
+    ("State", &["statebox", "drive", "lead-time"]),
     ("Agents", &["start-release-detector", "jira-notificator", "check-test-results", "slack-bot", "agents"]),
     ("About the programs", &["operations"]),
 ];

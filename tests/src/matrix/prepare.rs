@@ -222,6 +222,8 @@ pub(super) fn published(harness: Harness) -> Harness {
 /// The Konflux release waits, and what it waits for is there. Looks are due every second.
 pub(super) fn waiting(harness: Harness) -> Harness {
     let harness = approvable(harness).env("OAR_WAIT_INTERVAL", "1").env("OAR_WAIT_LEASE", "1");
+    // Otherwise `oarctl drive` lists the bugs.
+    harness.oar(KONFLUX, &["update-bug-list"]).expect(0);
     harness.oar(KONFLUX, &["change-advisory-status", "--yes", "--no-watch"]).expect(0);
     approval::publish(&harness);
     // The programs' clock is the real one: the next look is due from here on.

@@ -93,7 +93,6 @@ const SIGNED: &[&str] = &["image-signed-check"];
 const DROP: &[&str] = &["drop-bugs", "--yes"];
 const APPROVE: &[&str] = &["change-advisory-status", "--yes", "--no-watch"];
 /// One look; what is left then is done by a watcher, which waits until a look is due.
-const TICK: &[&str] = &["oarctl", "tick", "--release", KONFLUX];
 const VALIDATE: &[&str] = &["oarctl", "statebox", "validate", "../tools/4.19.1.yaml"];
 const COMPARE: &[&str] = &[
     "oarctl",
@@ -227,7 +226,7 @@ fn last() -> Vec<Scenario> {
         line("change_advisory_status_konflux", KONFLUX, APPROVE, approved, 39, prepare::published),
         line("change_advisory_status_errata", ERRATA, APPROVE, approved, 40, prepare::approvable_errata),
         line("change_advisory_status_waits", KONFLUX, APPROVE, waits, 33, prepare::approvable),
-        line("change_advisory_status_carried_on", KONFLUX, TICK, carried, 46, prepare::waiting)
+        line("change_advisory_status_carried_on", KONFLUX, DRIVE_ALL, carried, 66, prepare::waiting)
             .resumed_by(CARRY_ON),
         line("add_qe_approval_konflux", KONFLUX, APPROVAL, Change, 31, prepare::approvable),
         line(

@@ -18,10 +18,19 @@ use std::thread;
 
 use end_to_end::root;
 
-/// The pages that people read, by their path below the top of the working tree: README.md, AGENTS.md and `docs/`.
+/// The pages that people read, by their path below the top of the working tree: README.md, `docs/`, and those for whoever
+/// changes the code.
 fn pages() -> Vec<(PathBuf, String)> {
-    let mut paths: Vec<PathBuf> =
-        ["README.md", "AGENTS.md", "_releases/README.md"].map(PathBuf::from).to_vec();
+    let mut paths: Vec<PathBuf> = [
+        "README.md",
+        "AGENTS.md",
+        "crates/mcp-server/AGENTS.md",
+        "crates/sandbox/AGENTS.md",
+        "tests/AGENTS.md",
+        "_releases/README.md",
+    ]
+    .map(PathBuf::from)
+    .to_vec();
     for folder in ["docs", "docs/spec"] {
         let entries = fs::read_dir(root().join(folder)).expect("the folder of the pages");
         let names = entries.map(|entry| entry.expect("a page").file_name());
@@ -35,7 +44,7 @@ fn pages() -> Vec<(PathBuf, String)> {
 
 /// The pages of users; those of `docs/spec` hold facts, and examples of other programs.
 fn is_for_users(path: &Path) -> bool {
-    !path.starts_with("docs/spec") && path != Path::new("AGENTS.md")
+    !path.starts_with("docs/spec") && !path.ends_with("AGENTS.md")
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Two weeks of all agents in one process, in simulated time: the detector every ten minutes; the notificator, the result
-//! checker, controller and aggregator, and `tick` every hour; the Slack bot all the time. The process ends at random requests and
+//! checker, controller and aggregator, and what `oarctl drive` does for waits every hour; the Slack bot all the time. The process ends at random requests and
 //! is started anew, while releases are announced, people work on their bugs, and give the bot commands.
 //!
 //! Agents and sandbox share one clock, which stands still during the passes and is moved between them. Two days here, with a

@@ -176,11 +176,21 @@ impl Calls {
             .into(),
             Kind::GetRun => follow(&self.0.runs, &arguments, &context, &self.0.session.redactor).await,
             Kind::Help => command::help(&self.0, &arguments),
-            Kind::Document(document) => match self.at_hand(tool, document, &arguments) {
-                Some(answer) => answer,
-                None => self.document(tool, document, arguments, context).await,
-            },
-            Kind::Operation => self.operation(tool, arguments, context).await,
+            Kind::Document(document) => {
+                if let Some(answer) = self.at_hand(tool, document, &arguments) {
+                    return answer;
+                }
+                let work = move |inner: Arc<Inner>, run: Arc<Run>, _| async move {
+                    document_of(&inner, tool, document, &arguments, &run).await
+                };
+                self.document(tool, context, work).await
+            }
+            Kind::Operation => {
+                let work = move |inner: Arc<Inner>, run: Arc<Run>, context| async move {
+                    operation::run(&inner, &run, tool, &arguments, &context).await
+                };
+                self.document(tool, context, work).await
+            }
             Kind::Command { .. } | Kind::Generic(_) => match CommandLine::of(tool, &arguments) {
                 Ok(line) => self.command(line, context).await,
                 Err(failure) => failure.into(),
@@ -240,13 +250,16 @@ impl Calls {
         Some(Answer::Document { document, whole: None, ok: true, untrusted: tool.is_untrusted, fits: true })
     }
 
-    async fn document(
+    /// Does the work of a tool that answers with a document, in a run of its own.
+    async fn document<F>(
         &self,
         tool: &'static Tool,
-        document: DocumentTool,
-        arguments: Arguments,
         context: CallContext,
-    ) -> Answer {
+        work: impl FnOnce(Arc<Inner>, Arc<Run>, CallContext) -> F + Send + 'static,
+    ) -> Answer
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
         let (run, ticket) = match self.begin(tool, &context) {
             Ok(begun) => begun,
             Err(failure) => return failure.into(),
@@ -254,24 +267,10 @@ impl Calls {
         // What only reads has nothing to record.
         let to_stop = if tool.hints.read_only { Duration::ZERO } else { TO_STOP };
         let (inner, running, caller) = (Arc::clone(&self.0), Arc::clone(&run), Arc::clone(&context.caller));
-        tokio::spawn(async move {
-            let work = || document_of(&inner, tool, document, &arguments, &running);
-            let answer = carry_out(&running, ticket, inner.settings.time_limit, to_stop, work).await;
-            inner.runs.finish(&running, inner.in_words_of_tools(tool, &caller, answer));
-        });
-        attend(&self.0.runs, tool, &run, &context, &self.0.session.redactor).await
-    }
-
-    async fn operation(&self, tool: &'static Tool, arguments: Arguments, context: CallContext) -> Answer {
-        let (run, ticket) = match self.begin(tool, &context) {
-            Ok(begun) => begun,
-            Err(failure) => return failure.into(),
-        };
-        let to_stop = if tool.hints.read_only { Duration::ZERO } else { TO_STOP };
-        let (inner, running, caller) = (Arc::clone(&self.0), Arc::clone(&run), Arc::clone(&context.caller));
+        // Progress is told by who waits.
         let asked = CallContext { progress: None, ..context.clone() };
         tokio::spawn(async move {
-            let work = || operation::run(&inner, &running, tool, &arguments, &asked);
+            let work = || work(Arc::clone(&inner), Arc::clone(&running), asked);
             let answer = carry_out(&running, ticket, inner.settings.time_limit, to_stop, work).await;
             inner.runs.finish(&running, inner.in_words_of_tools(tool, &caller, answer));
         });

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cli_support::plain;
 use oar_core::error::ErrorClass;
 use oar_core::flow::outcome::TaskError;
 use oar_core::operations::{Call, Effect, NoConsent, Outcome, Row};
@@ -80,7 +81,7 @@ async fn decided(
     if consent.is_standing() {
         return Ok(());
     }
-    let line = line_of(row.about.program, &tool.words(arguments));
+    let line = on_one_line(&inner.redacted(&line_of(row.about.program, &tool.words(arguments))));
     let why = match consent.said(&format!("Let {} do this?\n\n{line}", context.caller.name)).await {
         Said::Yes => return Ok(()),
         Said::No => "a person declined it".to_owned(),
@@ -94,6 +95,11 @@ async fn decided(
     document["error"] = format!("{} recorded nothing: {why}", tool.name).into();
     document["next"] = format!("A person runs it themselves: `{line}`.").into();
     Err(Box::new(document_answer(tool, document, None, false)))
+}
+
+/// What a caller wrote, as one line of a question to a person: it has no say in how the question looks.
+fn on_one_line(text: &str) -> String {
+    plain(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The answer of an operation that had a result.
@@ -176,6 +182,15 @@ fn shorten(document: &mut Value) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_caller_wrote_has_no_say_in_how_a_question_looks() {
+        let line = "oar decide --reason='known\n\n\tLet it  do\u{2028}this?\r\u{202e}on\u{85}'";
+        assert_eq!(
+            on_one_line(line),
+            r"oar decide --reason='known Let it do\u{2028}this?\u{d}\u{202e}on\u{85}'"
+        );
+    }
 
     #[test]
     fn a_plan_is_short_and_its_whole_is_kept() {

@@ -12,8 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cli_support::{is_plain, plain};
-use oar_core::error::Classified;
+use oar_core::drive::plan::DrivePlan;
+use oar_core::error::{Classified, ErrorClass};
 use oar_core::flow::interrupt::Interrupt;
+use oar_core::flow::outcome::{Refusal, TaskError};
 use oar_core::operations::drive::Drive;
 use oar_core::operations::log::StoredLog;
 use oar_core::operations::{Call, perform};
@@ -211,20 +213,7 @@ impl Content {
         release: &ReleaseVersion,
         offers: &(dyn Fn(&Tool) -> bool + Sync),
     ) -> Result<String, ErrorData> {
-        let clients = self.documents.clients().clone();
-        let (_stop, interrupt) = Interrupt::channel();
-        let call = Call::new(clients, interrupt);
-        let call = call.about(release.clone()).map_err(|error| self.failed(uri, &error))?;
-        let planned = async {
-            // It is never closed.
-            let _place = self.plans.acquire().await.ok()?;
-            Some(perform(Drive::default(), &call).await)
-        };
-        let Ok(Some(plan)) = tokio::time::timeout(PLAN_LIMIT, planned).await else {
-            let words = format!("the plan was not made within {} s; read it again", PLAN_LIMIT.as_secs());
-            return Err(ErrorData::internal_error(words, Some(json!({ "uri": uri }))));
-        };
-        let plan = plan.map_err(|error| self.failed(uri, error.inner()))?;
+        let plan = self.plan_of(release).await.map_err(|error| self.failed(uri, error.inner()))?;
         let not_json = |error| ErrorData::internal_error(format!("the plan is not JSON: {error}"), None);
         let mut document = serde_json::to_value(&plan).map_err(not_json)?;
         if let Some(tool) = tool("release_plan") {
@@ -236,6 +225,29 @@ impl Content {
         }
         let words = format!("the plan has {} bytes; a resource has at most {LARGEST}", text.len());
         Err(ErrorData::internal_error(words, Some(json!({ "uri": uri }))))
+    }
+
+    /// The plan of a release as it is now.
+    pub(crate) async fn plan_of(&self, release: &ReleaseVersion) -> Result<DrivePlan, TaskError> {
+        let (_stop, interrupt) = Interrupt::channel();
+        let call = Call::new(self.documents.clients().clone(), interrupt).about(release.clone())?;
+        let planned = async {
+            // It is never closed.
+            let _place = self.plans.acquire().await.ok()?;
+            Some(perform(Drive::default(), &call).await)
+        };
+        match tokio::time::timeout(PLAN_LIMIT, planned).await {
+            Ok(Some(plan)) => plan,
+            Ok(None) | Err(_) => {
+                let words = format!("the plan was not made within {} s", PLAN_LIMIT.as_secs());
+                Err(Refusal::new(ErrorClass::Unavailable, words).with_hint("Ask for it again.").into())
+            }
+        }
+    }
+
+    /// What the documents are about.
+    pub(crate) fn documents(&self) -> &Documents {
+        &self.documents
     }
 
     async fn stored(&self, uri: &str, release: &ReleaseVersion) -> Result<String, ErrorData> {

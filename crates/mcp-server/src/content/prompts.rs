@@ -26,7 +26,7 @@ const JOBS: [Job; 3] = [
 Report where release {release} stands.
 1. Call `oar_get_release_status` with release `{release}`. Each task has its status, and `waits` says why it is not done; \
 `next` lists what can be run now.
-2. If every task is Pass, call `oar_is_release_shipped` with release `{release}`.
+2. If every task is Pass, call `oar_is_release_shipped` with release `{release}`, if you have that tool.
 Then write one line for each open task, the unresolved blockers, the release date and the next step. If a call fails, say \
 what could not be seen; do not guess.",
     },
@@ -52,11 +52,12 @@ Take release {release} to its next step.
 1. Call `oar_get_release_status` with release `{release}` and take the first task of `next`. If the list is empty, report what \
 the release waits for, and stop.
 2. Tell the user which task you are about to run and what it does, then call its tool: `oar_` and the name of the task with `_` \
-for `-`, for example `oar_stage_testing`. A task without such a tool, for example `analyze-candidate-build`, is a person's \
-decision: report what it needs, and stop.
+for `-`, for example `oar_stage_testing`. If you have `release_advance` and not the task's tool, call `release_plan`, tell the \
+user what is in `now`, and call `release_advance`: it does all of it. What neither does, for example \
+`analyze-candidate-build`, is a person's decision: report what it needs, and stop.
 3. If the answer is a run id, follow it with `get_run` until the run has ended. If the answer is a plan that waits for \
 consent, show the plan and the command with which a person consents, and stop: consent is not yours to give, and no tool gives it.
-Run one task only. Report its result, and what comes next.",
+Run one task, or make one pass, and no more. Report the result, and what comes next.",
     },
 ];
 

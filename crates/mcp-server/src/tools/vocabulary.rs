@@ -161,6 +161,13 @@ impl<'a> Vocabulary<'a> {
                         ("error" | "next", Value::String(text), _)
                         | ("command", Value::String(text), Doer::Caller) => *text = self.put(text),
                         ("command", Value::String(text), Doer::Engine) => *text = self.engine_step(text),
+                        ("commands", Value::Array(commands), Doer::Caller) => {
+                            for command in commands {
+                                if let Value::String(text) = command {
+                                    *text = self.put(text);
+                                }
+                            }
+                        }
                         ("now", value, _) => self.steps(value, Doer::Engine),
                         ("runs", value, _) => self.steps(value, Doer::Done),
                         (_, value, _) => self.steps(value, Doer::Caller),

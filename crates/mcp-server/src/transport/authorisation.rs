@@ -16,10 +16,10 @@ use crate::caller::{Access, AccessScope, Caller};
 use crate::settings::Settings;
 
 /// The longest token that is hashed, in bytes.
-const LONGEST: usize = 4096;
+pub(crate) const LONGEST: usize = 4096;
 
 /// The caller of a request with these headers.
-pub(super) fn caller(
+pub(crate) fn caller(
     settings: &Settings,
     headers: &HeaderMap,
     metadata: &str,
@@ -40,18 +40,45 @@ pub(super) fn caller(
         return Err(unknown());
     }
     let token = first.to_str().ok().and_then(bearer).ok_or_else(unknown)?;
-    let hash: [u8; 32] = Sha256::digest(token).into();
+    caller_of(settings, &hash_of(token), now).map_err(|no_caller| match no_caller {
+        NoCaller::Unknown => unknown(),
+        NoCaller::Expired(caller) => {
+            invalid(Reason::ExpiredToken, "the token has expired").of_caller(&caller.name)
+        }
+    })
+}
+
+/// Why a token is nobody's.
+#[derive(Debug)]
+pub(crate) enum NoCaller {
+    /// It is not known.
+    Unknown,
+    /// It was this caller's.
+    Expired(Arc<Caller>),
+}
+
+/// The hash by which a token is known.
+pub(crate) fn hash_of(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
+/// The caller whose token has this hash.
+pub(crate) fn caller_of(
+    settings: &Settings,
+    hash: &[u8; 32],
+    now: Timestamp,
+) -> Result<Arc<Caller>, NoCaller> {
     // Every token is compared, wholly, so that the time says nothing about which one was nearly right.
     let mut found = u64::MAX;
     for (number, known) in (0_u64..).zip(&settings.callers) {
-        let same: Choice = known.hash.ct_eq(&hash);
+        let same: Choice = known.hash.ct_eq(hash);
         found.conditional_assign(&number, same);
     }
-    let known =
-        usize::try_from(found).ok().and_then(|number| settings.callers.get(number)).ok_or_else(unknown)?;
+    let known = usize::try_from(found).ok().and_then(|number| settings.callers.get(number));
+    let known = known.ok_or(NoCaller::Unknown)?;
     let today = now.to_zoned(TimeZone::UTC).date();
     if known.expires.is_some_and(|last| today > last) {
-        return Err(invalid(Reason::ExpiredToken, "the token has expired").of_caller(&known.caller.name));
+        return Err(NoCaller::Expired(Arc::clone(&known.caller)));
     }
     Ok(Arc::clone(&known.caller))
 }
@@ -67,7 +94,8 @@ pub(super) fn check_access(caller: &Caller, access: Access, metadata: &str) -> R
     Err(Refusal::new(Reason::NarrowToken).challenge(challenge(metadata, Some(why), [scope])))
 }
 
-fn bearer(value: &str) -> Option<&str> {
+/// The token in the value of `Authorization`.
+pub(crate) fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && token.len() <= LONGEST).then_some(token)

@@ -211,16 +211,21 @@ impl Drop for Place {
 
 /// What a request knows of its connection.
 #[derive(Clone)]
-pub(super) struct OfConnection {
+pub(crate) struct OfConnection {
     activity: Arc<Activity>,
     /// The address of the other side, which may be a proxy's.
-    pub(super) peer: IpAddr,
+    pub(crate) peer: IpAddr,
 }
 
 impl OfConnection {
     /// The connection has carried a request of a known caller.
-    pub(super) fn authenticated(&self) {
+    pub(crate) fn authenticated(&self) {
         self.activity.times().is_authenticated = true;
+    }
+
+    /// Closes the connection, whatever is answered on it: its other side takes nothing any more.
+    pub(crate) fn close(&self) {
+        self.activity.gives_way.cancel();
     }
 }
 

@@ -215,15 +215,7 @@ impl Gate {
     }
 
     fn check_names(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
-        let mut hosts = headers.get_all(HOST).iter();
-        // HTTP/2 names it in the address.
-        let host: Option<Authority> = match (hosts.next(), hosts.next()) {
-            (Some(host), None) => host.to_str().ok().and_then(|host| host.parse().ok()),
-            (None, None) => uri.authority().cloned(),
-            _ => None,
-        };
-        let allowed = |host: &Authority| self.settings.hosts.iter().any(|allowed| is_host(host, allowed));
-        if !host.is_some_and(|host| allowed(&host)) {
+        if host_of(&self.settings, uri, headers).is_none() {
             return Err(Refusal::new(Reason::Host));
         }
         for origin in headers.get_all(ORIGIN) {
@@ -285,6 +277,18 @@ impl Gate {
         let kind = message.kind();
         Ok((Request::from_parts(parts, Body::from(body)), message, kind))
     }
+}
+
+/// The host that a request names, unless it is none of ours.
+pub(crate) fn host_of(settings: &Settings, uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
+    let mut hosts = headers.get_all(HOST).iter();
+    // HTTP/2 names it in the address.
+    let host: Option<Authority> = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().ok().and_then(|host| host.parse().ok()),
+        (None, None) => uri.authority().cloned(),
+        _ => None,
+    };
+    host.filter(|host| settings.hosts.iter().any(|allowed| is_host(host, allowed)))
 }
 
 /// Whether `host` is `allowed`, a name with or without a port.

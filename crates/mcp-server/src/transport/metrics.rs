@@ -72,10 +72,11 @@ struct Inner {
     sessions: Gauge<i64, AtomicI64>,
     connections: Gauge<i64, AtomicI64>,
     running: Gauge<i64, AtomicI64>,
+    viewers: Gauge<i64, AtomicI64>,
 }
 
-/// While this exists, one more session or connection is counted.
-pub(super) struct Counted(Gauge<i64, AtomicI64>);
+/// While this exists, one more session, connection or viewer is counted.
+pub(crate) struct Counted(Gauge<i64, AtomicI64>);
 
 impl Counted {
     fn one_of(gauge: &Gauge<i64, AtomicI64>) -> Self {
@@ -125,6 +126,8 @@ impl Metrics {
             "Calls of tools that run, also those whose run id was handed out",
             running.clone(),
         );
+        let viewers = Gauge::default();
+        registry.register("viewers", "Open pages of the dashboard that hear of changes", viewers.clone());
         for reason in Reason::ALL {
             // A reason that never occurred is 0, not absent.
             drop(refused.get_or_create(&[("reason", reason.name())]));
@@ -138,6 +141,7 @@ impl Metrics {
             sessions,
             connections,
             running,
+            viewers,
         }))
     }
 
@@ -156,7 +160,7 @@ impl Metrics {
         self.0.requests.get_or_create(&[("status", u64::from(status.as_u16()))]).inc();
     }
 
-    pub(super) fn refused(&self, reason: Reason) {
+    pub(crate) fn refused(&self, reason: Reason) {
         self.0.refused.get_or_create(&[("reason", reason.name())]).inc();
     }
 
@@ -166,6 +170,10 @@ impl Metrics {
 
     pub(super) fn connection(&self) -> Counted {
         Counted::one_of(&self.0.connections)
+    }
+
+    pub(crate) fn viewer(&self) -> Counted {
+        Counted::one_of(&self.0.viewers)
     }
 
     /// All metrics as text.

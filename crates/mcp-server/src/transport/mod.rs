@@ -18,15 +18,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::Audit;
 use crate::caller::Access;
+use crate::dashboard::{self, Dashboard};
 use crate::settings::Settings;
 
-mod authorisation;
-mod connections;
-mod gate;
+pub(crate) mod authorisation;
+pub(crate) mod connections;
+pub(crate) mod gate;
 mod health;
 mod limits;
 mod metrics;
-mod refusal;
+pub(crate) mod refusal;
 mod sessions;
 mod stdio;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use health::{
     CacheReport, EnvironmentReport, HealthReport, HealthSource, Readiness, ThreadPool, TicketStatus,
     ToolCounts,
 };
+pub(crate) use metrics::Counted;
 pub use metrics::{Metrics, Outcome};
 pub use stdio::serve_stdio;
 
@@ -62,6 +64,7 @@ pub struct ServerState {
     version: &'static str,
     clock: Clock,
     redactor: Redactor,
+    dashboard: Option<Dashboard>,
 }
 
 impl ServerState {
@@ -82,7 +85,14 @@ impl ServerState {
             version,
             clock,
             redactor,
+            dashboard: None,
         }
+    }
+
+    /// The same, with the pages of `dashboard` beside the protocol.
+    #[must_use]
+    pub(crate) fn with_dashboard(self, dashboard: Dashboard) -> Self {
+        Self { dashboard: Some(dashboard), ..self }
     }
 
     /// The metrics, for the handler to count calls.
@@ -122,7 +132,7 @@ where
     let server = Server::bind(settings, state).await?;
     let address = server.address();
     tracing::info!(
-        "MCP: http://{address}{PATH}; health: http://{address}/health, /livez, /readyz and /metrics"
+        "dashboard: http://{address}/; MCP: http://{address}{PATH}; health: http://{address}/health, /livez, /readyz and /metrics"
     );
     server.run(handler_factory, stop).await;
     Ok(())
@@ -182,6 +192,9 @@ impl Server {
         // The listener is closed.
         state.readiness.stop();
         gate.stopping.cancel();
+        if let Some(dashboard) = &state.dashboard {
+            dashboard.stop();
+        }
         connections.drain.cancel();
         let limit = settings.limits.drain_time;
         if tokio::time::timeout(limit, gate.limits.calls_ended()).await.is_err() {
@@ -215,8 +228,9 @@ fn router<H: ServerHandler>(
 ) -> Router {
     let description = authorisation::metadata(resource);
     let describe = get(move || std::future::ready(Json(description.clone())));
+    let pages = gate.state.dashboard.clone().map(|pages| dashboard::router(&pages, &gate.audit));
     // `route_service`, because `nest_service` serves the paths below it as well.
-    Router::new()
+    let router = Router::new()
         .route_service(PATH, service)
         .route_layer(middleware::from_fn_with_state(Arc::clone(gate), gate::pass))
         .route("/health", get(health::health))
@@ -225,5 +239,9 @@ fn router<H: ServerHandler>(
         .route("/metrics", get(health::metrics))
         .route(METADATA, describe.clone())
         .route(&format!("{METADATA}{PATH}"), describe)
-        .with_state(gate.state.clone())
+        .with_state(gate.state.clone());
+    match pages {
+        Some(pages) => router.merge(pages),
+        None => router,
+    }
 }

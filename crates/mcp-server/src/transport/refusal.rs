@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 /// Why a request or a connection was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Reason {
+pub(crate) enum Reason {
     Host,
     Origin,
     NoToken,
@@ -49,7 +49,7 @@ impl Reason {
         Self::Stopping,
     ];
 
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Host => "host",
             Self::Origin => "origin",
@@ -70,7 +70,7 @@ impl Reason {
         }
     }
 
-    pub(super) fn status(self) -> StatusCode {
+    pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::Host | Self::Origin | Self::NarrowToken => StatusCode::FORBIDDEN,
             Self::NoToken | Self::WrongToken | Self::ExpiredToken => StatusCode::UNAUTHORIZED,
@@ -125,7 +125,7 @@ impl Reason {
 
 /// A refused request.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     pub(super) reason: Reason,
     /// The id of the JSON-RPC request.
     id: Box<Value>,

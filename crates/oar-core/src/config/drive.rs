@@ -1,8 +1,10 @@
-//! What the engine may do by itself: the section `drive` of the configuration document.
+//! What the engine may do by itself, and how long steps may take: the sections `drive` and `drive_limits` of the configuration
+//! document.
 
 use std::str::FromStr;
 
 use indexmap::IndexMap;
+use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::document::Document;
@@ -34,22 +36,33 @@ impl FromStr for Leave {
     }
 }
 
-/// What the document says of steps by name; the others have the default of the table of nodes.
+/// What the document says of steps by name; the others have the defaults of the table of nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DrivePolicy(pub IndexMap<String, Leave>);
+pub struct DrivePolicy {
+    /// What the engine may do by itself.
+    pub steps: IndexMap<String, Leave>,
+    /// How long a step may take before people are asked.
+    pub limits: IndexMap<String, SignedDuration>,
+}
 
 impl Document {
-    /// What the engine may do by itself.
+    /// What the engine may do by itself, and how long steps may take.
     ///
     /// # Errors
     ///
-    /// A value is neither `auto`, `ask` nor `never`, or the section is no object: what the team wants is not known then.
+    /// A value is neither `auto`, `ask` nor `never`, a limit is no number of hours, or a section is no object: what the team
+    /// wants is not known then.
     pub fn drive_policy(&self) -> Result<DrivePolicy, ConfigError> {
         self.check_section(&["drive"], &keys::DRIVE)?;
+        self.check_section(&["drive_limits"], &keys::DRIVE_LIMIT)?;
         let mut policy = DrivePolicy::default();
+        for name in self.names(&["drive_limits"]) {
+            let hours = self.checked(&keys::DRIVE_LIMIT, &[name])?.and_then(keys::hours);
+            policy.limits.extend(hours.map(|limit| (name.to_owned(), limit)));
+        }
         for name in self.names(&["drive"]) {
             if let Some(leave) = self.parsed(&keys::DRIVE, &[name])? {
-                policy.0.insert(name.to_owned(), leave);
+                policy.steps.insert(name.to_owned(), leave);
             }
         }
         Ok(policy)
@@ -65,8 +78,8 @@ mod tests {
         let of = |text: &str| Document::parse(text).unwrap().drive_policy();
         assert_eq!(of("{}").unwrap(), DrivePolicy::default());
         let policy = of(r#"{"drive": {"stage-testing": "auto", "take-ownership": "never"}}"#).unwrap();
-        assert_eq!(policy.0.get("stage-testing"), Some(&Leave::Auto));
-        assert_eq!(policy.0.get("take-ownership"), Some(&Leave::Never));
+        assert_eq!(policy.steps.get("stage-testing"), Some(&Leave::Auto));
+        assert_eq!(policy.steps.get("take-ownership"), Some(&Leave::Never));
         for text in [r#"{"drive": "never"}"#, r#"{"drive": ["never"]}"#] {
             assert!(of(text).unwrap_err().to_string().contains("instead of an object"), "{text}");
         }
@@ -74,5 +87,18 @@ mod tests {
         let error = of(r#"{"drive": {"stage-testing": "yes"}}"#).unwrap_err().to_string();
         assert!(error.contains("`drive.stage-testing` is neither `auto`, `ask` nor `never`"), "{error}");
         assert!(of(r#"{"drive": {"stage-testing": true}}"#).is_err());
+    }
+
+    #[test]
+    fn limits_are_whole_hours() {
+        let of = |text: &str| Document::parse(text).unwrap().drive_policy();
+        let policy = of(r#"{"drive_limits": {"result-file": "5"}}"#).unwrap();
+        assert_eq!(policy.limits.get("result-file"), Some(&SignedDuration::from_hours(5)));
+        for wrong in [r#""0""#, r#""721""#, r#""3h""#, r#""-1""#, "5", "[]"] {
+            let text = format!(r#"{{"drive_limits": {{"result-file": {wrong}}}}}"#);
+            let error = of(&text).unwrap_err().to_string();
+            assert!(error.contains("drive_limits.result-file"), "{wrong}: {error}");
+        }
+        assert!(of(r#"{"drive_limits": "5"}"#).unwrap_err().to_string().contains("instead of an object"));
     }
 }

@@ -55,6 +55,12 @@ pub enum ConfigError {
         /// Where it was looked for.
         searched: Vec<PathBuf>,
     },
+    /// The configuration document cannot be opened, and this command works without it.
+    #[error("the configuration document was not opened: {why}")]
+    DocumentClosed {
+        /// Why.
+        why: String,
+    },
     /// A file of the configuration cannot be read.
     #[error("cannot read {what} {}: {source}", .path.display())]
     Unreadable {
@@ -241,6 +247,9 @@ classified! {
         }
         Self::DocumentNotFound { .. } => {
             Some("Set OAR_CONFIG to the path of the encrypted configuration document.".into())
+        }
+        Self::DocumentClosed { .. } => {
+            Some("`oar doctor` says in the lines `key` and `document` what keeps it closed.".into())
         }
         Self::DocumentKey(source) | Self::Encrypted { source, .. } => Some(source.hint().into()),
         Self::NotAnObject { .. } | Self::MissingKey { .. } | Self::BadKey { .. } => {

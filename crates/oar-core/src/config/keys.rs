@@ -1,5 +1,7 @@
 //! The keys of the configuration document: one table for getters, checks and documentation.
 
+use jiff::SignedDuration;
+
 use super::endpoints;
 use super::error::ConfigError;
 use crate::email::EmailAddress;
@@ -82,6 +84,8 @@ pub enum ValueFormat {
     YesNo,
     /// `auto`, `ask` or `never`.
     Leave,
+    /// Whole hours, as a text.
+    Hours,
 }
 
 /// Whether a key is needed.
@@ -272,6 +276,18 @@ keys! {
     DRIVE = ["drive", NAME], ValueFormat::Leave, Optional,
         "whether the engine does a step of a release by itself (`auto`), asks first (`ask`), or leaves it to people \
          (`never`)", "ask";
+    DRIVE_LIMIT = ["drive_limits", NAME], ValueFormat::Hours, Optional,
+        "how many hours a step of a release may take before people are asked, where the engine has a limit for it; \
+         default of `result-file`, the record of the promoted build's tests: 3", "5";
+}
+
+/// The longest time of a limit, in hours.
+const MOST_HOURS: i64 = 720;
+
+/// A length of time in whole hours, if the text is one.
+pub(super) fn hours(text: &str) -> Option<SignedDuration> {
+    let hours: i64 = text.trim().parse().ok()?;
+    (1..=MOST_HOURS).contains(&hours).then(|| SignedDuration::from_hours(hours))
 }
 
 impl Key {
@@ -314,11 +330,8 @@ impl Key {
         if value.is_empty() {
             return Some("is empty".into());
         }
-        let plain = |extra: &[u8]| {
-            value
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) || extra.contains(&byte))
-        };
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let plain = |extra: &[u8]| value.bytes().all(|byte| is_plain(byte) || extra.contains(&byte));
         let problem = match self.shape {
             ValueFormat::BaseUrl(service) => return endpoints::parse_base(service, value).err(),
             ValueFormat::NamedBaseUrl => {
@@ -381,6 +394,7 @@ impl Key {
             ValueFormat::JobName if !plain(b"/") || value.parse::<crate::ids::JobPath>().is_err() => {
                 "is not the name of a job"
             }
+            ValueFormat::Hours if hours(value).is_none() => "is not a number of hours from 1 to 720",
             ValueFormat::Leave if value.parse::<super::drive::Leave>().is_err() => {
                 "is neither `auto`, `ask` nor `never`"
             }

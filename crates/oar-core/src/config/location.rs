@@ -23,6 +23,8 @@ pub(super) enum DocumentState {
     Read(PathBuf, Document),
     NoKey,
     NotFound(Vec<PathBuf>),
+    /// It cannot be read or opened, for this reason.
+    Closed(String),
 }
 
 impl DocumentState {
@@ -51,6 +53,7 @@ impl DocumentState {
                 purpose: environment::OAR_JWK.purpose,
             }),
             Self::NotFound(searched) => Err(ConfigError::DocumentNotFound { searched: searched.clone() }),
+            Self::Closed(why) => Err(ConfigError::DocumentClosed { why: why.clone() }),
         }
     }
 
@@ -58,7 +61,7 @@ impl DocumentState {
     pub(super) fn path(&self) -> Option<&Path> {
         match self {
             Self::Read(path, _) => Some(path),
-            Self::NoKey | Self::NotFound(_) => None,
+            Self::NoKey | Self::NotFound(_) | Self::Closed(_) => None,
         }
     }
 }

@@ -71,8 +71,20 @@ impl Settings {
     /// Commands that need nothing from the document work without the key; [`Settings::document`] returns the
     /// error then.
     pub fn load(environment: &Environment) -> Result<Self, ConfigError> {
+        Self::of_document_state(environment, DocumentState::read(environment)?)
+    }
+
+    /// The same for whoever examines the configuration: a document that cannot be opened is an error only of what needs it.
+    pub fn load_to_examine(environment: &Environment) -> Result<Self, ConfigError> {
+        let document = DocumentState::read(environment);
+        Self::of_document_state(
+            environment,
+            document.unwrap_or_else(|error| DocumentState::Closed(error.to_string())),
+        )
+    }
+
+    fn of_document_state(environment: &Environment, document: DocumentState) -> Result<Self, ConfigError> {
         environment.check_names()?;
-        let document = DocumentState::read(environment)?;
         let found = find_document(environment).ok();
         let inner = Inner {
             endpoints: Endpoints::new(environment, document.document().ok())?,

@@ -7,7 +7,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::prow::outcome::JobOutcome;
 use crate::prow::view::{BuildView, JobView, RunView};
+use crate::version::ReleaseVersion;
 
 /// How many scenarios are named in words.
 const NAMED: usize = 3;
@@ -15,6 +17,15 @@ const NAMED: usize = 3;
 const NAME: usize = 120;
 /// The fewest digits of a test case's number.
 const DIGITS: usize = 4;
+
+/// An issue that may speak of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownIssue {
+    /// The release that has it; `None` for the one that the case is about.
+    pub release: Option<ReleaseVersion>,
+    /// Its text.
+    pub text: String,
+}
 
 /// What is recommended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -66,8 +77,12 @@ pub struct Scenario {
     pub repeats: Repeats,
     /// Whether its name marks it as critical.
     pub critical: bool,
-    /// The issue of the release that speaks of it.
+    /// The issue that speaks of it; one of another release begins with that one's version.
     pub known: Option<String>,
+    /// Whether a required job on another platform passed.
+    pub passes_elsewhere: bool,
+    /// Whether that is an issue of another release.
+    pub known_elsewhere: bool,
     /// The pages of the runs in which it failed.
     pub runs: Vec<String>,
 }
@@ -76,7 +91,7 @@ pub struct Scenario {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Repeats {
-    /// In each run of some job.
+    /// In each run of some job that has results.
     Consistent,
     /// In the only run of each job.
     Once,
@@ -124,9 +139,9 @@ fn shortened(name: &str) -> String {
     short
 }
 
-/// Runs whose tests were read.
-fn with_tests(job: &JobView) -> impl Iterator<Item = &RunView> {
-    job.runs.iter().filter(|run| run.ended && !run.tests.is_empty())
+/// Runs of which it is known what failed: their tests were read, or they passed.
+fn with_results(job: &JobView) -> impl Iterator<Item = &RunView> {
+    job.runs.iter().filter(|run| run.ended && (passed(run) || !run.tests.is_empty()))
 }
 
 fn failing(run: &RunView) -> impl Iterator<Item = &str> {
@@ -138,12 +153,13 @@ fn passed(run: &RunView) -> bool {
 }
 
 impl Case {
-    /// The case of the build in `view`; `issues` are the texts of the release's issues, open and resolved.
-    pub fn of(view: &BuildView, issues: &[String]) -> Self {
+    /// The case of the build in `view`; `issues` are those of the release, then those of others, that block nothing: what blocks
+    /// is no reason to accept a build.
+    pub fn of(view: &BuildView, issues: &[KnownIssue]) -> Self {
         let required = || view.jobs.iter().filter(|job| job.required);
         let mut found: BTreeMap<String, Scenario> = BTreeMap::new();
         for job in required() {
-            let runs: Vec<&RunView> = with_tests(job).collect();
+            let runs: Vec<&RunView> = with_results(job).collect();
             let mut counts: BTreeMap<&str, Vec<&RunView>> = BTreeMap::new();
             for run in &runs {
                 let names: BTreeSet<&str> = failing(run).collect();
@@ -157,14 +173,19 @@ impl Case {
                     (true, _) => Repeats::Consistent,
                     (false, _) => Repeats::Flaky,
                 };
-                let scenario = found.entry(name.to_owned()).or_insert_with(|| Scenario {
-                    name: name.to_owned(),
-                    platforms: BTreeSet::new(),
-                    jobs: BTreeSet::new(),
-                    repeats,
-                    critical: name.contains("Critical-"),
-                    known: known(name, issues),
-                    runs: Vec::new(),
+                let scenario = found.entry(name.to_owned()).or_insert_with(|| {
+                    let known = known(name, issues);
+                    Scenario {
+                        name: name.to_owned(),
+                        platforms: BTreeSet::new(),
+                        jobs: BTreeSet::new(),
+                        repeats,
+                        critical: name.contains("Critical-"),
+                        passes_elsewhere: false,
+                        known_elsewhere: known.is_some_and(|issue| issue.release.is_some()),
+                        known: known.map(KnownIssue::words),
+                        runs: Vec::new(),
+                    }
                 });
                 scenario.repeats = scenario.repeats.min(repeats);
                 scenario.platforms.insert(platform(&job.job).to_owned());
@@ -172,11 +193,20 @@ impl Case {
                 scenario.runs.extend(failed.iter().filter_map(|run| run.url.clone()));
             }
         }
+        let passing: BTreeSet<&str> = required()
+            .filter(|job| job.outcome == JobOutcome::Success)
+            .map(|job| platform(&job.job))
+            .collect();
+        for scenario in found.values_mut() {
+            scenario.passes_elsewhere =
+                passing.iter().any(|platform| !scenario.platforms.contains(*platform));
+        }
         let mut scenarios: Vec<Scenario> = found.into_values().collect();
         scenarios.sort_by_key(|scenario| (!scenario.stops(), scenario.is_harmless(), scenario.repeats));
         let unexplained: Vec<UnexplainedJob> = required()
             .filter(|job| {
-                !job.runs.iter().any(passed) && !with_tests(job).any(|run| failing(run).next().is_some())
+                job.outcome != JobOutcome::Success
+                    && !with_results(job).any(|run| failing(run).next().is_some())
             })
             .map(|job| UnexplainedJob {
                 job: job.job.clone(),
@@ -185,7 +215,7 @@ impl Case {
             })
             .collect();
         let is_flaky = |job: &&JobView| {
-            job.runs.iter().any(passed) && job.runs.iter().any(|run| run.ended && !passed(run))
+            job.outcome == JobOutcome::Success && job.runs.iter().any(|run| run.ended && !passed(run))
         };
         let flaky_jobs = view.jobs.iter().filter(is_flaky).map(|job| job.job.clone()).collect();
         let missing = view.missing.iter().filter(|job| job.required).count();
@@ -202,7 +232,11 @@ impl Case {
     pub fn summary(&self) -> String {
         let named = self.scenarios.iter().take(NAMED).map(|scenario| {
             let platforms: Vec<&str> = scenario.platforms.iter().map(String::as_str).collect();
-            let known = if scenario.known.is_some() { ", known" } else { "" };
+            let known = match (&scenario.known, scenario.known_elsewhere) {
+                (None, _) => "",
+                (Some(_), false) => ", known",
+                (Some(_), true) => ", known in another release",
+            };
             let words = scenario.repeats.words();
             format!("{} ({}; {words}{known})", shortened(&scenario.name), platforms.join(", "))
         });
@@ -219,11 +253,15 @@ impl Case {
 }
 
 impl Scenario {
-    /// Whether it may be waived: it is known, it passed in another run, or it is neither critical nor on more than one platform.
+    /// Whether it may be waived: it is known, or it is not critical and passed in another run or on another platform.
     fn is_harmless(&self) -> bool {
         self.known.is_some()
-            || self.repeats == Repeats::Flaky
-            || (!self.critical && self.platforms.len() == 1 && self.repeats == Repeats::Consistent)
+            || (!self.critical
+                && match self.repeats {
+                    Repeats::Flaky => true,
+                    Repeats::Consistent => self.platforms.len() == 1 && self.passes_elsewhere,
+                    Repeats::Once => false,
+                })
     }
 
     /// Whether it must not be waived: it fails in each run and is critical or fails on several platforms.
@@ -234,12 +272,20 @@ impl Scenario {
     }
 }
 
+impl KnownIssue {
+    fn words(&self) -> String {
+        let text = shortened(self.text.trim());
+        self.release.as_ref().map_or_else(|| text.clone(), |release| format!("{release}: {text}"))
+    }
+}
+
 /// The issue that speaks of the scenario: it names it, or the number of its test case.
-fn known(name: &str, issues: &[String]) -> Option<String> {
+fn known<'a>(name: &str, issues: &'a [KnownIssue]) -> Option<&'a KnownIssue> {
     let cases: BTreeSet<&str> = numbers(name).collect();
-    let speaks =
-        |issue: &&String| issue.contains(name) || numbers(issue).any(|number| cases.contains(number));
-    issues.iter().find(speaks).map(|issue| shortened(issue.trim()))
+    let speaks = |issue: &&KnownIssue| {
+        issue.text.contains(name) || numbers(&issue.text).any(|number| cases.contains(number))
+    };
+    issues.iter().find(speaks)
 }
 
 fn recommend(
@@ -258,7 +304,7 @@ fn recommend(
     }
     let open = scenarios.iter().filter(|scenario| !scenario.is_harmless()).count();
     let doubts: Vec<String> = [
-        count(open, "scenario", "new, and not repeated often enough to say more"),
+        count(open, "scenario", "new, and what is recorded does not say that it may be accepted"),
         count(unexplained.len(), "required job", "without a failing scenario: infrastructure, or not run"),
         count(missing, "required job", "missing in the record"),
     ]
@@ -272,12 +318,18 @@ fn recommend(
         return (Recommendation::Investigate, vec!["no failing scenario is recorded".to_owned()]);
     }
     let of = |is_it: fn(&&Scenario) -> bool| scenarios.iter().filter(is_it).count();
-    let known = of(|scenario| scenario.known.is_some());
+    let known = of(|scenario| scenario.known.is_some() && !scenario.known_elsewhere);
+    let elsewhere = of(|scenario| scenario.known_elsewhere);
     let flaky = of(|scenario| scenario.known.is_none() && scenario.repeats == Repeats::Flaky);
     let reasons = [
         count(known, "scenario", "known by an issue of the release"),
+        count(elsewhere, "scenario", "known by an issue of another release"),
         count(flaky, "scenario", "passed in another run of the same job"),
-        count(scenarios.len() - known - flaky, "scenario", "not critical and on one platform only"),
+        count(
+            scenarios.len() - known - elsewhere - flaky,
+            "scenario",
+            "not critical, and another platform passed",
+        ),
     ];
     (Recommendation::Accept, reasons.into_iter().flatten().collect())
 }
@@ -327,7 +379,13 @@ mod tests {
         });
         let name = "ocp-test-result-4.19.1-amd64.json".parse().unwrap();
         let file = ResultFile::parse(&name, file.to_string().as_bytes()).unwrap();
-        let issues: Vec<String> = issues.iter().map(|issue| (*issue).to_owned()).collect();
+        let issues: Vec<KnownIssue> = issues
+            .iter()
+            .map(|issue| {
+                let (release, text) = issue.split_once(" in ").unwrap_or(("", issue));
+                KnownIssue { release: release.parse().ok(), text: text.to_owned() }
+            })
+            .collect();
         Case::of(&BuildView::of(&file, None), &issues)
     }
 
@@ -344,16 +402,47 @@ mod tests {
         assert!(found.summary().contains("(aws, gcp; in each run)"), "{}", found.summary());
         let found = case(both, &["OCPQE-1: case 64296 fails since the header moved"]);
         assert_eq!(found.recommendation, Recommendation::Accept, "{found:#?}");
+        // An issue of the release counts before one of another release.
+        let elsewhere = "4.18.9 in OCPQE-2: case 64296 fails";
+        let found = case(both, &[elsewhere]);
+        assert_eq!(found.recommendation, Recommendation::Accept, "{found:#?}");
+        assert!(found.advice().contains("known by an issue of another release"), "{}", found.advice());
+        assert!(found.summary().contains("known in another release"), "{}", found.summary());
+        assert_eq!(found.scenarios[0].known.as_deref(), Some("4.18.9: OCPQE-2: case 64296 fails"));
+        let found = case(both, &["OCPQE-1: case 64296", elsewhere]);
+        assert!(!found.scenarios[0].known_elsewhere, "{found:#?}");
+        assert_eq!(case(both, &["4.18.9 in case 64297"]).recommendation, Recommendation::Reject);
         // A critical one needs no second platform; another one may be waived there.
         let critical: &[Run] = &[("failure", Some(&[CRITICAL])), ("failure", Some(&[CRITICAL]))];
         assert_eq!(case(&[("aws", critical)], &[]).recommendation, Recommendation::Reject);
-        assert_eq!(case(&[("aws", runs)], &[]).recommendation, Recommendation::Accept);
+        let elsewhere: &[Run] = &[("success", Some(&[]))];
+        let found = case(&[("aws", runs), ("gcp", elsewhere)], &[]);
+        assert_eq!(found.recommendation, Recommendation::Accept, "{found:#?}");
+        let found = case(&[("aws", runs)], &[]);
+        assert_eq!(
+            found.recommendation,
+            Recommendation::Investigate,
+            "nothing shows that it passes elsewhere"
+        );
+    }
+
+    #[test]
+    fn a_job_that_passed_too_rarely_is_not_explained_by_that() {
+        let runs: &[Run] = &[("failure", None), ("success", None), ("failure", None)];
+        let flaky: &[Run] = &[("failure", Some(&[MEDIUM])), ("success", None), ("success", None)];
+        let found = case(&[("aws-upgrade", runs), ("gcp", flaky)], &[]);
+        assert_eq!(found.recommendation, Recommendation::Investigate, "{found:#?}");
+        assert_eq!(found.unexplained.len(), 1);
+        assert_eq!(found.flaky_jobs, ["periodic-ci-gcp-ipi"]);
+        assert_eq!(found.scenarios[0].repeats, Repeats::Flaky, "it passed, though without a summary");
     }
 
     #[test]
     fn what_passed_in_another_run_is_flaky_and_what_ran_once_is_open() {
-        let flaky: &[Run] =
-            &[("failure", Some(&[CRITICAL])), ("failure", Some(&[MEDIUM])), ("success", Some(&[]))];
+        let flaky: &[Run] = &[("failure", Some(&[MEDIUM])), ("success", Some(&[])), ("success", Some(&[]))];
+        let critical: &[Run] =
+            &[("failure", Some(&[CRITICAL])), ("success", Some(&[])), ("success", Some(&[]))];
+        assert_eq!(case(&[("aws", critical)], &[]).recommendation, Recommendation::Investigate);
         let found = case(&[("aws", flaky)], &[]);
         assert_eq!(found.recommendation, Recommendation::Accept, "{found:#?}");
         assert!(found.scenarios.iter().all(|scenario| scenario.repeats == Repeats::Flaky));

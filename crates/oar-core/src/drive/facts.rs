@@ -14,87 +14,87 @@ use crate::flow::nodes::Node;
 use crate::operators::shipment::ReleaseState;
 use crate::statebox::Metadata;
 
-/// A fact that can be looked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum FactKey {
-    /// ART's build data of the release.
-    BuildData,
-    /// The release in its stable stream.
-    Promotion,
-    /// The record of the candidate build's tests.
-    CandidateTests,
-    /// The record of the promoted build's tests.
-    Tests,
-    /// The stage release of the shipment.
-    StageRelease,
-    /// The Prow job of `image-consistency-check`.
-    ConsistencyJob,
-    /// The Jenkins build of `stage-testing`.
-    StageJob,
-    /// The pushes of the advisories to staging.
-    Pushes,
-    /// The security alerts of the RHCOS advisory.
-    Alerts,
-    /// The payload in the registry, and the address of its metadata.
-    Payload,
-    /// The approvals of the shipment merge request.
-    Approvals,
-    /// Whether the release has shipped.
-    Shipped,
+/// Declares the facts: the key of each, its name in JSON, which is that of its field, its type, and its words for people.
+macro_rules! facts {
+    ($($(#[doc = $doc:literal])+ $key:ident $field:ident: $view:ty, $words:literal;)+) => {
+        /// A fact that can be looked up.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum FactKey {
+            $($(#[doc = $doc])+ $key,)+
+        }
+
+        impl FactKey {
+            /// Every fact.
+            pub const ALL: [Self; [$(stringify!($field)),+].len()] = [$(Self::$key),+];
+
+            /// The name in JSON.
+            pub fn id(self) -> &'static str {
+                match self {
+                    $(Self::$key => stringify!($field),)+
+                }
+            }
+
+            /// The words for people.
+            pub fn words(self) -> &'static str {
+                match self {
+                    $(Self::$key => $words,)+
+                }
+            }
+        }
+
+        /// All facts of a release.
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        pub struct Facts {
+            $($(#[doc = $doc])+ pub $field: Fact<$view>,)+
+            /// Steps whose runs were refused in this pass, and why.
+            pub refused: BTreeMap<Node, String>,
+        }
+
+        impl Facts {
+            /// How far a fact is known.
+            pub fn standing(&self, key: FactKey) -> Standing {
+                match key {
+                    $(FactKey::$key => self.$field.standing(),)+
+                }
+            }
+
+            /// Makes `key` a fact that could not be read.
+            pub fn set_unknown(&mut self, key: FactKey, unknown: Unknown) {
+                match key {
+                    $(FactKey::$key => self.$field = Fact::Unknown(unknown),)+
+                }
+            }
+        }
+    };
 }
 
-impl FactKey {
-    /// Every fact.
-    pub const ALL: [Self; 12] = [
-        Self::BuildData,
-        Self::Promotion,
-        Self::CandidateTests,
-        Self::Tests,
-        Self::StageRelease,
-        Self::ConsistencyJob,
-        Self::StageJob,
-        Self::Pushes,
-        Self::Alerts,
-        Self::Payload,
-        Self::Approvals,
-        Self::Shipped,
-    ];
-
-    /// The name in JSON.
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::BuildData => "build_data",
-            Self::Promotion => "promotion",
-            Self::CandidateTests => "candidate_tests",
-            Self::Tests => "tests",
-            Self::StageRelease => "stage_release",
-            Self::ConsistencyJob => "consistency_job",
-            Self::StageJob => "stage_job",
-            Self::Pushes => "pushes",
-            Self::Alerts => "alerts",
-            Self::Payload => "payload",
-            Self::Approvals => "approvals",
-            Self::Shipped => "shipped",
-        }
-    }
-
-    /// The words for people.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::BuildData => "ART's build data",
-            Self::Promotion => "the release in its stable stream",
-            Self::CandidateTests => "the record of the candidate build's tests",
-            Self::Tests => "the record of the promoted build's tests",
-            Self::StageRelease => "the stage release of the shipment",
-            Self::ConsistencyJob => "the Prow job",
-            Self::StageJob => "the Jenkins build",
-            Self::Pushes => "the pushes to staging",
-            Self::Alerts => "the security alerts",
-            Self::Payload => "the payload in the registry",
-            Self::Approvals => "the approvals of the merge request",
-            Self::Shipped => "whether the release has shipped",
-        }
-    }
+facts! {
+    /// ART's build data of the release.
+    BuildData build_data: BuildData, "ART's build data";
+    /// The release in its stable stream.
+    Promotion promotion: Promotion, "the release in its stable stream";
+    /// The record of the candidate build's tests.
+    CandidateTests candidate_tests: Tests, "the record of the candidate build's tests";
+    /// The record of the promoted build's tests.
+    Tests tests: Tests, "the record of the promoted build's tests";
+    /// The stage release of the shipment.
+    StageRelease stage_release: StageView, "the stage release of the shipment";
+    /// The Prow job of `image-consistency-check`.
+    ConsistencyJob consistency_job: JobView, "the Prow job";
+    /// The Jenkins build of `stage-testing`.
+    StageJob stage_job: JobView, "the Jenkins build";
+    /// The pushes of the advisories to staging.
+    Pushes pushes: Pushes, "the pushes to staging";
+    /// The security alerts of the RHCOS advisory.
+    Alerts alerts: Alerts, "the security alerts";
+    /// The payload in the registry, and the address of its metadata.
+    Payload payload: PayloadView, "the payload in the registry";
+    /// What `change-advisory-status` requires before it approves.
+    ApprovalGates approval_gates: ApprovalGates, "what the approval requires";
+    /// The approvals of the shipment merge request.
+    Approvals approvals: ApprovalsView, "the approvals of the merge request";
+    /// Whether the release has shipped.
+    Shipped shipped: ShippedView, "whether the release has shipped";
 }
 
 impl Serialize for FactKey {
@@ -149,6 +149,14 @@ impl<T> Fact<T> {
             Self::NotLooked | Self::Unknown(_) => None,
         }
     }
+
+    fn standing(&self) -> Standing {
+        match self {
+            Self::NotLooked => Standing::NotLooked,
+            Self::Unknown(unknown) => Standing::Unknown(unknown.clone()),
+            Self::Known(seen) => Standing::Known(seen.address.clone(), seen.at),
+        }
+    }
 }
 
 /// What the build data says.
@@ -191,7 +199,7 @@ pub enum Tests {
         accepted: Option<bool>,
         /// Whether the build was promoted by hand.
         by_hand: bool,
-        /// When the first test was started.
+        /// When the newest run of a test was started: what is tried again later has its time, too.
         since: Option<Timestamp>,
         /// The case for the person who decides, when everything has ended and the build is not accepted.
         case: Option<Box<Case>>,
@@ -253,6 +261,8 @@ pub enum JobView {
     Absent,
     /// None is recorded, and one with the release's parameters is there; which.
     Found(String),
+    /// None is recorded, and several are there that may be the release's; which.
+    Several(String),
 }
 
 /// The pushes of all advisories to staging.
@@ -297,6 +307,20 @@ pub enum PayloadView {
     Bad(String),
 }
 
+/// What `change-advisory-status` requires before it approves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApprovalGates {
+    /// Nothing stands in the way.
+    Open,
+    /// Something does; in words, with the next steps.
+    Closed {
+        /// All that stands in the way.
+        why: String,
+        /// What clears it, where that is known.
+        next: Vec<String>,
+    },
+}
+
 /// The approvals of the shipment merge request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApprovalsView {
@@ -317,93 +341,6 @@ pub struct ShippedView {
     pub details: IndexMap<String, String>,
 }
 
-/// All facts of a release.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// [`FactKey::BuildData`].
-    pub build_data: Fact<BuildData>,
-    /// [`FactKey::Promotion`].
-    pub promotion: Fact<Promotion>,
-    /// [`FactKey::CandidateTests`].
-    pub candidate_tests: Fact<Tests>,
-    /// [`FactKey::Tests`].
-    pub tests: Fact<Tests>,
-    /// [`FactKey::StageRelease`].
-    pub stage_release: Fact<StageView>,
-    /// [`FactKey::ConsistencyJob`].
-    pub consistency_job: Fact<JobView>,
-    /// [`FactKey::StageJob`].
-    pub stage_job: Fact<JobView>,
-    /// [`FactKey::Pushes`].
-    pub pushes: Fact<Pushes>,
-    /// [`FactKey::Alerts`].
-    pub alerts: Fact<Alerts>,
-    /// [`FactKey::Payload`].
-    pub payload: Fact<PayloadView>,
-    /// [`FactKey::Approvals`].
-    pub approvals: Fact<ApprovalsView>,
-    /// [`FactKey::Shipped`].
-    pub shipped: Fact<ShippedView>,
-    /// Steps whose runs were refused in this pass, and why.
-    pub refused: BTreeMap<Node, String>,
-}
-
-/// Applies `$body` to the fact of a key.
-macro_rules! with_fact {
-    ($facts:expr, $key:expr, $fact:ident => $body:expr) => {
-        match $key {
-            FactKey::BuildData => {
-                let $fact = &$facts.build_data;
-                $body
-            }
-            FactKey::Promotion => {
-                let $fact = &$facts.promotion;
-                $body
-            }
-            FactKey::CandidateTests => {
-                let $fact = &$facts.candidate_tests;
-                $body
-            }
-            FactKey::Tests => {
-                let $fact = &$facts.tests;
-                $body
-            }
-            FactKey::StageRelease => {
-                let $fact = &$facts.stage_release;
-                $body
-            }
-            FactKey::ConsistencyJob => {
-                let $fact = &$facts.consistency_job;
-                $body
-            }
-            FactKey::StageJob => {
-                let $fact = &$facts.stage_job;
-                $body
-            }
-            FactKey::Pushes => {
-                let $fact = &$facts.pushes;
-                $body
-            }
-            FactKey::Alerts => {
-                let $fact = &$facts.alerts;
-                $body
-            }
-            FactKey::Payload => {
-                let $fact = &$facts.payload;
-                $body
-            }
-            FactKey::Approvals => {
-                let $fact = &$facts.approvals;
-                $body
-            }
-            FactKey::Shipped => {
-                let $fact = &$facts.shipped;
-                $body
-            }
-        }
-    };
-}
-
 /// A fact without its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
@@ -416,35 +353,8 @@ pub enum Standing {
 }
 
 impl Facts {
-    /// How far a fact is known.
-    pub fn standing(&self, key: FactKey) -> Standing {
-        with_fact!(self, key, fact => match fact {
-            Fact::NotLooked => Standing::NotLooked,
-            Fact::Unknown(unknown) => Standing::Unknown(unknown.clone()),
-            Fact::Known(seen) => Standing::Known(seen.address.clone(), seen.at),
-        })
-    }
-
     /// The facts among `keys` that nobody has looked at.
     pub fn missing(&self, keys: impl IntoIterator<Item = FactKey>) -> BTreeSet<FactKey> {
         keys.into_iter().filter(|key| self.standing(*key) == Standing::NotLooked).collect()
-    }
-
-    /// Makes `key` a fact that could not be read.
-    pub fn set_unknown(&mut self, key: FactKey, unknown: Unknown) {
-        match key {
-            FactKey::BuildData => self.build_data = Fact::Unknown(unknown),
-            FactKey::Promotion => self.promotion = Fact::Unknown(unknown),
-            FactKey::CandidateTests => self.candidate_tests = Fact::Unknown(unknown),
-            FactKey::Tests => self.tests = Fact::Unknown(unknown),
-            FactKey::StageRelease => self.stage_release = Fact::Unknown(unknown),
-            FactKey::ConsistencyJob => self.consistency_job = Fact::Unknown(unknown),
-            FactKey::StageJob => self.stage_job = Fact::Unknown(unknown),
-            FactKey::Pushes => self.pushes = Fact::Unknown(unknown),
-            FactKey::Alerts => self.alerts = Fact::Unknown(unknown),
-            FactKey::Payload => self.payload = Fact::Unknown(unknown),
-            FactKey::Approvals => self.approvals = Fact::Unknown(unknown),
-            FactKey::Shipped => self.shipped = Fact::Unknown(unknown),
-        }
     }
 }

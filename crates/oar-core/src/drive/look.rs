@@ -8,17 +8,17 @@ use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
-use super::case::Case;
+use super::case::{Case, KnownIssue};
 use super::facts::{
-    Alerts, ApprovalsView, BuildData, Fact, FactKey, Facts, JobView, PayloadView, Promotion, Pushes, Seen,
-    ShippedView, StageView, Tests, Unknown,
+    Alerts, ApprovalGates, ApprovalsView, BuildData, Fact, FactKey, Facts, JobView, PayloadView, Promotion,
+    Pushes, Seen, ShippedView, StageView, Tests, Unknown,
 };
 use crate::clients::Clients;
 use crate::clients::errata::AdvisoryKind;
 use crate::clients::gitlab::MergeRequestState;
 use crate::clients::jenkins::BuildResult;
 use crate::clients::prow::ProwState;
-use crate::config::{ConfigError, Impetus};
+use crate::config::{ConfigError, Impetus, WaitPolicy};
 use crate::error::{Classified, ErrorClass, ServiceErrorKind};
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::flow::task::Task as _;
@@ -30,8 +30,10 @@ use crate::prow::record::{Job as RecordJob, ResultFile};
 use crate::prow::view::BuildView;
 use crate::service::Service;
 use crate::statebox::{State, TaskName};
-use crate::tasks::external_job::{JobPlan, JobStep, describe};
+use crate::tasks::change_advisory_status::ChangeAdvisoryStatus;
+use crate::tasks::external_job::{JobPlan, JobStep, describe, describe_all};
 use crate::tasks::is_shipped::is_shipped;
+use crate::tasks::statebox_files::StateBoxFiles;
 use crate::tasks::{ReleaseContext, image_consistency_check, stage_testing};
 use crate::version::{Arch, ReleaseVersion};
 
@@ -51,6 +53,8 @@ pub struct Looker<'a> {
     state: Option<&'a State>,
     /// The release's build data, read once.
     context: OnceCell<Result<ReleaseContext, Opened>>,
+    /// The issues of this release and of others, read once.
+    issues: OnceCell<Vec<KnownIssue>>,
     /// The record files that were read.
     read: Mutex<BTreeSet<String>>,
 }
@@ -68,7 +72,14 @@ struct Opened {
 impl<'a> Looker<'a> {
     /// A looker for `release`, whose StateBox says `state`.
     pub fn new(clients: &'a Clients, release: &'a ReleaseVersion, state: Option<&'a State>) -> Self {
-        Self { clients, release, state, context: OnceCell::new(), read: Mutex::default() }
+        Self {
+            clients,
+            release,
+            state,
+            context: OnceCell::new(),
+            issues: OnceCell::new(),
+            read: Mutex::default(),
+        }
     }
 
     /// Looks `keys` up, all at the same time. One that cannot be read does not affect the others.
@@ -102,6 +113,7 @@ impl<'a> Looker<'a> {
             FactKey::Pushes => fact!(pushes, pushes),
             FactKey::Alerts => fact!(alerts, alerts),
             FactKey::Payload => fact!(payload, payload),
+            FactKey::ApprovalGates => fact!(approval_gates, approval_gates),
             FactKey::Approvals => fact!(approvals, approvals),
             FactKey::Shipped => fact!(shipped, shipped),
         }
@@ -208,7 +220,7 @@ impl<'a> Looker<'a> {
             Refusal::new(ErrorClass::Unavailable, format!("{file} cannot be read as a record: {problem}"))
         })?;
         let starts = record.jobs().flat_map(RecordJob::runs);
-        let since = starts.filter_map(|run| run.started()?.parse::<Timestamp>().ok()).min();
+        let since = starts.filter_map(|run| run.started()?.parse::<Timestamp>().ok()).max();
         let mut tests = Tests::Record {
             blob: found.sha,
             aggregated: record.is_aggregated(),
@@ -221,11 +233,36 @@ impl<'a> Looker<'a> {
             && !tests.are_good()
             && let Tests::Record { case, .. } = &mut tests
         {
-            let issues = self.state.map(State::issues).unwrap_or_default();
-            let issues: Vec<String> = issues.into_iter().map(|issue| issue.issue).collect();
-            *case = Some(Box::new(Case::of(&BuildView::of(&record, None), &issues)));
+            let issues = self.issues.get_or_init(|| self.known_issues()).await;
+            *case = Some(Box::new(Case::of(&BuildView::of(&record, None), issues)));
         }
         Ok((tests, address))
+    }
+
+    /// The issues of this release, then those of the newest releases of each y-stream, newer ones first. A StateBox that is damaged
+    /// has none.
+    async fn known_issues(&self) -> Vec<KnownIssue> {
+        // What blocks a release is no reason to accept a build.
+        let harmless = |state: &State, release: Option<&ReleaseVersion>| -> Vec<KnownIssue> {
+            let issues = state.issues().into_iter().filter(|issue| !issue.blocks());
+            issues.map(|issue| KnownIssue { release: release.cloned(), text: issue.issue }).collect()
+        };
+        let mut known = self.state.map(|state| harmless(state, None)).unwrap_or_default();
+        // Without them less is known, and less is recommended to be accepted.
+        let files = match StateBoxFiles::new(self.clients.clone()).newest_of_streams().await {
+            Ok(files) => files,
+            Err(error) => {
+                tracing::warn!("known issues of other releases cannot be read: {}", error.inner());
+                return known;
+            }
+        };
+        for (release, text) in files.into_iter().rev().filter(|(release, _)| release != self.release) {
+            let Ok(state) = text.and_then(|text| State::parse(&text).map_err(|_| String::new())) else {
+                continue;
+            };
+            known.extend(harmless(&state, Some(&release)));
+        }
+        known
     }
 
     async fn shipment(&self) -> Result<Shipment, TaskError> {
@@ -373,6 +410,24 @@ impl<'a> Looker<'a> {
         }
     }
 
+    /// Makes the plan of the approval, which refuses where its run would.
+    async fn approval_gates(&self) -> Looked<ApprovalGates> {
+        let context = self.context().await?;
+        let policy = WaitPolicy::of(self.clients.settings().environment())?;
+        let task = ChangeAdvisoryStatus::new(context.clone(), "drive", policy);
+        let address = "Errata Tool, Jira and GitLab".to_owned();
+        match task.plan(self.state).await {
+            Ok(_) => Ok((ApprovalGates::Open, address)),
+            Err(error) => match error.refusal() {
+                Some(refusal) if refusal.class() == ErrorClass::Blocked => {
+                    let next = refusal.checks().iter().filter_map(|check| check.next.clone()).collect();
+                    Ok((ApprovalGates::Closed { why: refusal.to_string(), next }, address))
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
     async fn shipped(&self) -> Looked<ShippedView> {
         let report = is_shipped(self.context().await?).await?;
         let view = ShippedView { shipped: report.shipped, details: report.details };
@@ -384,6 +439,7 @@ impl<'a> Looker<'a> {
 fn unrecorded(plan: &JobPlan) -> Result<JobView, Refusal> {
     match &plan.step {
         JobStep::Follow { observed } => Ok(JobView::Found(describe(&observed.job))),
+        JobStep::Several { jobs } => Ok(JobView::Several(describe_all(jobs))),
         JobStep::Start { .. } | JobStep::Passed => Ok(JobView::Absent),
         JobStep::Unseen { why, .. } => Err(Refusal::new(ErrorClass::Unavailable, why.clone())),
     }

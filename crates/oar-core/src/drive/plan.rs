@@ -1,13 +1,13 @@
 //! The plan of a release: facts looked up as far as they are needed, and what follows from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::evaluate::{Input, approval_opens, evaluate, is_konflux, lacking};
-use super::facts::{Fact, FactKey, Facts, Seen, Standing, Tests};
+use super::facts::{Fact, FactKey, Facts, Seen, Standing, Tests, Unknown};
 use super::look::Looker;
 use super::verdict::{Act, NodePlan, ToDo, Verdict};
 use crate::clients::Clients;
@@ -15,7 +15,7 @@ use crate::clock::stamp;
 use crate::config::{DrivePolicy, Flow};
 use crate::error::ErrorClass;
 use crate::flow::holder;
-use crate::flow::nodes::{Cost, Node, ROWS, Who};
+use crate::flow::nodes::{Cost, Node, Who, unknown_limits, unknown_steps};
 use crate::flow::outcome::Refusal;
 use crate::statebox::{State, TaskName};
 use crate::version::ReleaseVersion;
@@ -85,6 +85,9 @@ pub struct Request {
     pub commands: Vec<String>,
     /// When people are told once more: the deadline of the step, otherwise the day from which the release may be approved.
     pub deadline: Option<String>,
+    /// What is asked about, where the words of the question change while it stays the same.
+    #[serde(skip)]
+    pub topic: Option<&'static str>,
 }
 
 /// A fact that was read.
@@ -122,6 +125,8 @@ pub enum Care {
 
 /// How often an answer is read again that may be an old one, and after which pause.
 const STALE_LOOKS: usize = 2;
+/// How often it is read again at most, while the answers differ.
+const MOST_LOOKS: usize = 5;
 const STALE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The plan of `release` from its state and from the services, with the facts that it rests on: only what is needed now is
@@ -138,25 +143,42 @@ pub async fn plan(
     let looker = Looker::new(clients, release, state);
     let mut facts = Facts { refused: refused.clone(), ..Facts::default() };
     // Whatever is read of a release needs its build data, and each round needs at least one fact more.
-    let mut keys = vec![FactKey::BuildData];
-    let mut looks_again = match care {
-        Care::Shown => 0,
-        Care::ActedOn => STALE_LOOKS,
-    };
-    for _ in 0..=FactKey::ALL.len() + STALE_LOOKS {
-        if keys.is_empty() {
-            break;
+    let mut keys = BTreeSet::from([FactKey::BuildData]);
+    let mut looks_again = None;
+    let mut changed = BTreeSet::new();
+    for _ in 0..=FactKey::ALL.len() + MOST_LOOKS {
+        let before = revisions(&facts, &keys);
+        looker.look(keys, &mut facts).await;
+        if looks_again.is_some() {
+            let is_other = |key: &FactKey| {
+                let now = revision(&facts, *key);
+                before.get(key).is_some_and(|before| now.is_some_and(|now| now != *before))
+            };
+            changed = before.keys().copied().filter(is_other).collect();
         }
-        looker.look(keys.into_iter().collect(), &mut facts).await;
         let now = clients.clock().now();
         let nodes = evaluate(Input { release, state, location, facts: &facts, policy, now, ended });
-        keys = lacking(&nodes, &facts);
-        if keys.is_empty() && looks_again > 0 {
-            looks_again -= 1;
-            keys = doubtful(&nodes, &facts);
+        keys = lacking(&nodes, &facts).into_iter().collect();
+        if keys.is_empty() && care == Care::ActedOn {
+            let looks = looks_again.unwrap_or(0);
+            // What has just changed is believed when it is read the same twice.
+            keys.clone_from(&changed);
+            if looks < STALE_LOOKS {
+                keys.extend(doubtful(&nodes, &facts, state));
+            }
+            if looks == MOST_LOOKS {
+                keys.clear();
+                for key in std::mem::take(&mut changed) {
+                    facts.set_unknown(key, contradicted(now));
+                }
+            }
             if !keys.is_empty() {
+                looks_again = Some(looks + 1);
                 clients.clock().sleep(clients.clock().jittered(STALE_PAUSE)).await;
             }
+        }
+        if keys.is_empty() {
+            break;
         }
     }
     let now = clients.clock().now();
@@ -165,15 +187,20 @@ pub async fn plan(
 }
 
 /// The records of tests about which people would be asked, or an issue made, because one is absent or says something else
-/// than before: GitHub may have answered with an older state of its branch.
-fn doubtful(nodes: &[NodePlan], facts: &Facts) -> Vec<FactKey> {
-    let asks =
-        |plan: &NodePlan| matches!(plan.verdict, Verdict::Asks { .. }) || matches!(plan.act, Act::Issue(_));
+/// than before: GitHub may have answered with an older state of its branch. What people were told already was read again then.
+fn doubtful(nodes: &[NodePlan], facts: &Facts, state: Option<&State>) -> Vec<FactKey> {
+    let open = state.map(State::open_questions).unwrap_or_default();
+    let is_told = |plan: &NodePlan| {
+        open.iter().any(|asked| asked.told.is_some() && asked.node.as_deref() == Some(plan.node.id()))
+    };
+    let asks = |plan: &NodePlan| {
+        (matches!(plan.verdict, Verdict::Asks { .. }) && !is_told(plan)) || matches!(plan.act, Act::Issue(_))
+    };
     let rests_on = |plan: &NodePlan, seen: &Seen<Tests>| {
         plan.evidence.iter().any(|evidence| evidence.address == seen.address)
     };
     let build = Node::Task(TaskName::AnalyzePromotedBuild);
-    let is_stale = |plan: &&NodePlan| plan.node == build && plan.stale.is_some();
+    let is_stale = |plan: &&NodePlan| plan.node == build && plan.stale.is_some() && !is_told(plan);
     let records = [(FactKey::Tests, &facts.tests), (FactKey::CandidateTests, &facts.candidate_tests)];
     let is_doubtful = |(key, fact): &(FactKey, &Fact<Tests>)| {
         let Fact::Known(seen) = fact else { return false };
@@ -181,6 +208,29 @@ fn doubtful(nodes: &[NodePlan], facts: &Facts) -> Vec<FactKey> {
         asked || (*key == FactKey::Tests && nodes.iter().any(|plan| is_stale(&plan)))
     };
     records.into_iter().filter(is_doubtful).map(|(key, _)| key).collect()
+}
+
+/// The revision of a record of tests that was read.
+fn revision(facts: &Facts, key: FactKey) -> Option<String> {
+    let fact = match key {
+        FactKey::Tests => &facts.tests,
+        FactKey::CandidateTests => &facts.candidate_tests,
+        _ => return None,
+    };
+    match fact.value()? {
+        Tests::Absent => Some("absent".to_owned()),
+        Tests::Record { blob, .. } => Some(blob.clone()),
+    }
+}
+
+fn revisions(facts: &Facts, keys: &BTreeSet<FactKey>) -> BTreeMap<FactKey, String> {
+    keys.iter().filter_map(|key| Some((*key, revision(facts, *key)?))).collect()
+}
+
+/// What is said of a record of which GitHub shows different states in turn.
+fn contradicted(at: Timestamp) -> Unknown {
+    let why = "GitHub shows different states of it in turn".to_owned();
+    Unknown { why, hint: None, class: ErrorClass::Unavailable, at }
 }
 
 /// Whether a process that has claimed something is certain to have ended.
@@ -205,20 +255,20 @@ pub fn offline(release: &ReleaseVersion, state: &State, location: &str, now: Tim
     )
 }
 
-/// Refuses a policy with names that are no nodes.
+/// Refuses a policy with names that are no nodes, or with a limit of a node that has none.
 ///
 /// # Errors
 ///
-/// A name is no node's.
+/// A name is no node's, or the node has no limit that can be set.
 pub fn check_policy(policy: &DrivePolicy) -> Result<(), Refusal> {
-    let known = |name: &str| ROWS.iter().any(|row| row.node.id() == name);
-    match policy.0.keys().find(|name| !known(name)) {
+    let steps = unknown_steps(policy.steps.keys().map(String::as_str));
+    let limits = unknown_limits(policy.limits.keys().map(String::as_str));
+    match steps.into_iter().chain(limits).next() {
         None => Ok(()),
-        Some(name) => {
-            let names: Vec<&str> = ROWS.iter().map(|row| row.node.id()).collect();
-            let words = format!("the configuration document's `drive.{name}` is no step of a release");
+        Some((key, problem)) => {
+            let words = format!("the configuration document's `{key}` {problem}");
             Err(Refusal::new(ErrorClass::Configuration, words)
-                .with_hint(format!("The steps are {}.", names.join(", "))))
+                .with_hint("`oarctl doctor` checks the whole document."))
         }
     }
 }
@@ -282,7 +332,7 @@ fn requests(nodes: &[NodePlan], approval_opens: Option<Timestamp>) -> Vec<Reques
 }
 
 /// The question about paid jobs that can be started, which is one for all of them.
-const START_JOBS: &str = "the jobs on stage can be started now: start them?";
+pub const START_JOBS: &str = "the jobs on stage can be started now: start them?";
 
 impl Request {
     /// Whether it asks for the start of paid jobs.
@@ -322,7 +372,7 @@ fn request(plan: &NodePlan) -> Option<Request> {
         _ => return None,
     };
     let (commands, deadline) = (command.into_iter().collect(), plan.deadline.clone());
-    Some(Request { who, nodes: vec![plan.node], question, choices, commands, deadline })
+    Some(Request { who, nodes: vec![plan.node], question, choices, commands, deadline, topic: plan.topic })
 }
 
 fn yes_no() -> Vec<String> {

@@ -198,4 +198,7 @@ pub struct NodePlan {
     /// What the engine does when it runs it.
     #[serde(skip)]
     pub act: Act,
+    /// What people are asked about, where the words of the question change while it stays the same.
+    #[serde(skip)]
+    pub topic: Option<&'static str>,
 }

@@ -241,9 +241,15 @@ fn passed(state: &State, task: TaskName, now: Timestamp) -> Result<Passed, Probl
     let view = state.task(task);
     let status = view.as_ref().map_or(TaskStatus::NotStarted, |view| view.status);
     let release = state.release().unwrap_or_default();
-    if let Some(decision) = state.newer_verdict(task)
+    let waivers = state.waivers(task);
+    let waiver = waivers.iter().find(|waiver| waiver.counts_at(now) && status != TaskStatus::Pass);
+    let by_waiver =
+        waiver.map(|waiver| Passed::Waived { by: waiver.by.clone(), reason: waiver.reason.clone() });
+    // Beside another step a decision is a note, and the engine reads it so, too.
+    if task == TaskName::AnalyzePromotedBuild
+        && by_waiver.is_none()
+        && let Some(decision) = state.newer_verdict(task)
         && decision.verdict == Some(Decision::Reject)
-        && !informs
     {
         let text = format!("{task} was rejected by {}: {}", decision.by, decision.reason);
         return Err(Problem::blocked(text).then(format!(
@@ -255,9 +261,8 @@ fn passed(state: &State, task: TaskName, now: Timestamp) -> Result<Passed, Probl
         TaskStatus::Fail if informs => return Ok(Passed::Judged(status)),
         _ => {}
     }
-    let waivers = state.waivers(task);
-    if let Some(waiver) = waivers.iter().find(|waiver| waiver.counts_at(now)) {
-        return Ok(Passed::Waived { by: waiver.by.clone(), reason: waiver.reason.clone() });
+    if let Some(passed) = by_waiver {
+        return Ok(passed);
     }
     if informs && not_available(state, task).is_some() {
         return Ok(Passed::NotAvailable);
@@ -431,6 +436,37 @@ mod tests {
         let (_, problems) = before(TaskName::ChangeAdvisoryStatus, Some(&state), now());
         assert_eq!(problems.len(), 1);
         assert!(problems[0].text.starts_with("analyze-promoted-build is Not Started"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_rejected_build_blocks_until_it_is_waived_and_a_verdict_about_another_step_is_a_note() {
+        let reject = |state: &mut State, task: TaskName| {
+            let subject =
+                Subject::Verdict { node: NodeName::Task(task), verdict: Decision::Reject, evidence: None };
+            let (id, by) = (format!("reject {task}"), "lead".to_owned());
+            let at = now().checked_add(jiff::SignedDuration::from_mins(1)).unwrap();
+            assert!(
+                state.decide(&NewDecision { id, subject, by, at, reason: "broken".to_owned() }).is_changed()
+            );
+        };
+        let build = TaskName::AnalyzePromotedBuild;
+        let mut rejected = state(&all());
+        reject(&mut rejected, build);
+        let found = problems(&rejected, TaskName::ChangeAdvisoryStatus);
+        assert_eq!(found, ["analyze-promoted-build was rejected by lead: broken"]);
+        let rest: Vec<TaskName> = all().into_iter().filter(|task| *task != build).collect();
+        let mut waived = state(&rest);
+        reject(&mut waived, build);
+        assert_eq!(problems(&waived, TaskName::ChangeAdvisoryStatus).len(), 1);
+        let subject = Subject::Waiver { task: build, until: None };
+        let (id, by) = ("waive".to_owned(), "lead".to_owned());
+        let _ = waived.decide(&NewDecision { id, subject, by, at: now(), reason: "accepted".to_owned() });
+        assert_eq!(problems(&waived, TaskName::ChangeAdvisoryStatus), Vec::<String>::new());
+        for task in [TaskName::StageTesting, TaskName::AnalyzeCandidateBuild] {
+            let mut state = state(&all());
+            reject(&mut state, task);
+            assert_eq!(problems(&state, TaskName::ChangeAdvisoryStatus), Vec::<String>::new(), "{task}");
+        }
     }
 
     #[test]

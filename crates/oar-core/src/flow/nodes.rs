@@ -362,7 +362,7 @@ pub static ROWS: [Row; 20] = [
     Row {
         deadline: Some(deadline(
             12,
-            "the first test was started",
+            "the newest test was started",
             "the tests have not been aggregated: look at the job controller and the aggregator",
         )),
         ..checkpoint(
@@ -456,6 +456,34 @@ pub fn names() -> [&'static str; ROWS.len()] {
     ROWS.map(|row| row.node.id())
 }
 
+/// Which keys of the section `drive` of the configuration document name no node: each key, and what is wrong with it.
+pub fn unknown_steps<'n>(keys: impl IntoIterator<Item = &'n str>) -> Vec<(String, String)> {
+    unknown("drive", keys, &names(), "is no step of a release")
+}
+
+/// The same of the section `drive_limits`.
+pub fn unknown_limits<'n>(keys: impl IntoIterator<Item = &'n str>) -> Vec<(String, String)> {
+    unknown("drive_limits", keys, &limited(), "is no step with a limit that can be set")
+}
+
+fn unknown<'n>(
+    section: &str,
+    keys: impl IntoIterator<Item = &'n str>,
+    known: &[&str],
+    problem: &str,
+) -> Vec<(String, String)> {
+    let wrong = || format!("{problem}; the steps are {}", known.join(", "));
+    let unknown = keys.into_iter().filter(|key| !known.contains(key));
+    unknown.map(|key| (format!("{section}.{key}"), wrong())).collect()
+}
+
+/// The names of the nodes whose limit can be set: the wait of an approval has a setting of its own.
+pub fn limited() -> Vec<&'static str> {
+    let approval = Node::Task(TaskName::ChangeAdvisoryStatus);
+    let rows = ROWS.iter().filter(|row| row.deadline.is_some() && row.node != approval);
+    rows.map(|row| row.node.id()).collect()
+}
+
 /// The tasks that come before `task` for its command: those that it waits for, or that usually come first.
 pub fn prerequisites(task: TaskName) -> impl Iterator<Item = TaskName> {
     let edges = Node::Task(task).row().after.iter();
@@ -507,6 +535,15 @@ mod tests {
         for task in TaskName::ALL {
             assert_eq!(Node::Task(task).row().node, Node::Task(task));
         }
+    }
+
+    #[test]
+    fn a_key_that_names_no_node_is_named_with_those_that_are() {
+        assert_eq!(unknown_steps(names()), []);
+        let unknown = unknown_steps(["stage-testing", "stage_testing"]);
+        assert_eq!(unknown.len(), 1);
+        assert_eq!(unknown[0].0, "drive.stage_testing");
+        assert!(unknown[0].1.contains("stage-testing") && unknown[0].1.contains("shipped"), "{unknown:?}");
     }
 
     #[test]

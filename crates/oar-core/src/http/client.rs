@@ -17,10 +17,12 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use url::Url;
 
+use repetition::Unsent;
 pub use upgrade::Upgrade;
 
 use super::activity::Activity;
 use super::call::Call;
+use super::certificate::Certificates;
 use super::failure::{PROXY_HINT, page_hint, route, transport_error};
 use super::reply::Reply;
 use crate::clock::Clock;
@@ -90,6 +92,7 @@ struct Inner {
     /// Number of requests that have been waiting long for an answer.
     waiting: AtomicUsize,
     activity: Activity,
+    certificates: Certificates,
 }
 
 impl std::fmt::Debug for Http {
@@ -145,7 +148,8 @@ fn base_builder(settings: &HttpSettings) -> Result<reqwest::ClientBuilder, HttpS
         .connect_timeout(settings.connect_timeout)
         .redirect(reqwest::redirect::Policy::none())
         .pool_max_idle_per_host(settings.per_host)
-        .tcp_nodelay(true);
+        .tcp_nodelay(true)
+        .tls_info(true);
     if let Some(pem) = &settings.ca_bundle {
         let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(HttpSetupError::CaBundle)?;
         if certificates.is_empty() {
@@ -169,7 +173,7 @@ fn base_builder(settings: &HttpSettings) -> Result<reqwest::ClientBuilder, HttpS
 impl Http {
     /// A stack with these limits.
     pub fn new(settings: HttpSettings, clock: Clock, redactor: Redactor) -> Result<Self, HttpSetupError> {
-        Self::counted_in(settings, clock, redactor, Activity::default())
+        Self::counted_in(settings, clock, redactor, Activity::default(), Certificates::default())
     }
 
     fn counted_in(
@@ -177,6 +181,7 @@ impl Http {
         clock: Clock,
         redactor: Redactor,
         activity: Activity,
+        certificates: Certificates,
     ) -> Result<Self, HttpSetupError> {
         let client = base_builder(&settings)?.build().map_err(HttpSetupError::Tls)?;
         Ok(Self {
@@ -189,6 +194,7 @@ impl Http {
                 told: AtomicUsize::new(0),
                 waiting: AtomicUsize::new(0),
                 activity,
+                certificates,
             }),
         })
     }
@@ -229,13 +235,18 @@ impl Http {
     }
 
     fn with(&self, settings: HttpSettings) -> Result<Self, HttpSetupError> {
-        let Inner { clock, redactor, activity, .. } = &*self.inner;
-        Self::counted_in(settings, clock.clone(), redactor.clone(), activity.clone())
+        let Inner { clock, redactor, activity, certificates, .. } = &*self.inner;
+        Self::counted_in(settings, clock.clone(), redactor.clone(), activity.clone(), certificates.clone())
     }
 
     /// What the requests of this stack, and of those that were made from it, do.
     pub fn activity(&self) -> Activity {
         self.inner.activity.clone()
+    }
+
+    /// The certificates that servers have shown to this stack, and to those that were made from it.
+    pub fn certificates(&self) -> Certificates {
+        self.inner.certificates.clone()
     }
 
     /// Time limit of one attempt ([`HttpSettings::timeout`]).
@@ -296,8 +307,8 @@ impl Http {
         )
     }
 
-    /// One exchange. The outer error is final, because no request could be built.
-    async fn attempt(&self, call: &Call) -> Result<Result<Reply, ServiceError>, ServiceError> {
+    /// One exchange. The outer error is final: nothing was sent.
+    async fn attempt(&self, call: &Call) -> Result<Result<Reply, ServiceError>, Unsent> {
         let budget = self.budget(call);
         let _permit = budget
             .acquire()
@@ -318,10 +329,10 @@ impl Http {
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
-        Box::pin(call.may_begin()).await?;
+        Box::pin(call.may_begin()).await.map_err(Unsent::NotNow)?;
         if self.is_too_late(call, Duration::ZERO) {
             let words = "the time limit passed before it was its turn, and nothing was sent";
-            return Err(call.error(ServiceErrorKind::Unavailable, words));
+            return Err(Unsent::NotNow(call.error(ServiceErrorKind::Unavailable, words)));
         }
         let request = self
             .inner
@@ -358,6 +369,11 @@ impl Http {
         let Inner { settings, redactor, .. } = &*self.inner;
         let mut response =
             request.send().await.map_err(|error| transport_error(settings, redactor, call, error))?;
+        if let Some(certificate) =
+            response.extensions().get().and_then(reqwest::tls::TlsInfo::peer_certificate)
+        {
+            self.inner.certificates.saw(call.url.host_str().unwrap_or_default(), certificate);
+        }
         let limit = call.body_limit.unwrap_or(self.inner.settings.body_limit);
         let too_large =
             || call.error(ServiceErrorKind::Malformed, format!("the answer is larger than {limit} bytes"));

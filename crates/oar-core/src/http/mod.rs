@@ -8,6 +8,7 @@
 mod activity;
 mod address;
 mod call;
+mod certificate;
 mod client;
 mod failure;
 mod reply;
@@ -20,5 +21,6 @@ pub use activity::{Activity, UnderWay};
 pub(crate) use address::as_folder;
 pub use address::{join, join_segments};
 pub use call::{Authorize, Call, Repeat};
+pub use certificate::Certificates;
 pub use client::{Http, HttpSettings, HttpSetupError, Upgrade};
 pub use reply::Reply;

@@ -102,7 +102,8 @@ impl Operation for DriveOnce {
         Effect::Writes,
     )
     .hints(&[
-        "What is done without asking is set in the configuration document (`drive.*`).",
+        "What is done without asking, paid jobs included, is set in the configuration document (`drive.*`); \
+         `mcp.paid_jobs_ask` does not count.",
         "What needs a consent is done only when a person has recorded one.",
     ]);
     type Answer = Passed;

@@ -66,7 +66,7 @@ impl Conclusion for Answer {}
 impl Operation for Hold {
     const ABOUT: About = About::task(
         "hold",
-        "Hold the release, or every release: no command, agent or bot begins anything for a release until it is withdrawn",
+        "Hold the release, or every release: no command, agent or bot begins anything for what is held until it is withdrawn",
         Effect::Writes,
     )
     .for_people()

@@ -46,7 +46,6 @@ mod task_run;
 pub mod task_set;
 #[cfg(test)]
 mod tests;
-pub mod tick;
 pub mod timeline;
 pub mod update_bug_list;
 

@@ -140,7 +140,7 @@ pub struct About {
     /// Hints: what to know or to run before or after it, one sentence each.
     pub hints: &'static [&'static str],
     /// Whether only a person may run it, at a terminal or in a conversation: by it they decide something that no program
-    /// may decide for them. Callers that act for a model do not offer it.
+    /// may decide for them. Callers that act for a model offer it only with a person's word.
     pub for_people: bool,
 }
 

@@ -7,7 +7,7 @@ use super::{
     create_test_report, decide, doctor, drive, drop_bugs, history, hold, image_consistency_check,
     image_signed_check, is_shipped, issue, jira_notificator, job, jobctl, log, metadata, oarctl, overview,
     payload_consistency, push_to_cdn_staging, releases, stage_testing, statebox_validate, status,
-    take_ownership, task_set, tick, timeline, update_bug_list,
+    take_ownership, task_set, timeline, update_bug_list,
 };
 use crate::prow::jobs::RunJob;
 
@@ -45,7 +45,6 @@ pub const TABLE: &[Row] = &[
     Row::of::<issue::IssueResolve>(),
     Row::of::<issue::IssueList>(),
     Row::of::<oarctl::drive::DriveReleases>(),
-    Row::of::<tick::Tick>(),
     Row::of::<jira_notificator::JiraNotificator>(),
     Row::of::<oarctl::start_release_detector::StartReleaseDetector>(),
     Row::of::<oarctl::check_test_results::CheckTestResults>(),

@@ -14,6 +14,8 @@ use crate::store::Change;
 const DRIVE: &str = "drive";
 /// The key of the thread in the file, and of the claim of its first message.
 pub(super) const THREAD: &str = "thread";
+/// What the keys of the summaries of a morning begin with: they ask nothing new.
+pub const SUMMARY: &str = "summary-";
 const ASKED: &str = "asked";
 /// How many questions the file keeps; the oldest go first.
 const LIMIT: usize = 60;
@@ -32,8 +34,13 @@ pub struct Asked {
     pub at: Option<String>,
     /// Which process claimed it, where that can be seen.
     pub process: Option<String>,
+    /// Which pass claimed it.
+    pub claim: Option<String>,
     /// When it arrived; absent while that is not certain.
     pub told: Option<String>,
+    /// When it was found to be answered. It is kept for the history; the same question is a new one afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered: Option<String>,
 }
 
 /// The Slack thread of a release.
@@ -57,6 +64,8 @@ pub struct Telling {
 /// Who tells people.
 #[derive(Debug, Clone, Copy)]
 pub struct Teller<'a> {
+    /// This pass, which no other one has the name of.
+    pub claim: &'a str,
     /// This process, where that can be said.
     pub process: Option<&'a str>,
     /// Whether a process is certain to have ended: it tells nothing more.
@@ -72,6 +81,22 @@ pub struct Claimed {
     pub key: String,
     /// When somebody may have told it already.
     pub perhaps_since: Option<Timestamp>,
+}
+
+/// Whether nobody has answered what an entry of the file asks.
+fn is_open(entry: &Mapping) -> bool {
+    entry.text("answered").is_none()
+}
+
+/// Keeps the newest entries; of those that go, the answered ones go first.
+fn keep_newest(list: &mut Vec<Node>) {
+    let mut surplus = list.len().saturating_sub(LIMIT);
+    list.retain(|node| {
+        let goes = surplus > 0 && node.as_mapping().is_some_and(|entry| !is_open(entry));
+        surplus -= usize::from(goes);
+        !goes
+    });
+    list.drain(..surplus);
 }
 
 fn time(text: Option<&str>) -> Option<Timestamp> {
@@ -111,6 +136,11 @@ impl State {
         }
     }
 
+    /// What people were asked and nobody has answered, the oldest first.
+    pub fn open_questions(&self) -> Vec<Asked> {
+        self.asked().into_iter().filter(|asked| asked.answered.is_none()).collect()
+    }
+
     /// What people were asked, the oldest first.
     pub fn asked(&self) -> Vec<Asked> {
         let list = self.drive().and_then(|drive| drive.get(ASKED)).and_then(Node::as_sequence);
@@ -123,7 +153,9 @@ impl State {
                     since: entry.text("since").unwrap_or_default().to_owned(),
                     at: entry.text("at").map(str::to_owned),
                     process: entry.text("process").map(str::to_owned),
+                    claim: entry.text("claim").map(str::to_owned),
                     told: entry.text("told").map(str::to_owned),
+                    answered: entry.text("answered").map(str::to_owned),
                 })
             })
             .collect()
@@ -134,12 +166,14 @@ impl State {
         &self,
         tellings: &'t [Telling],
         now: Timestamp,
-        Teller { ended, lease, .. }: Teller<'_>,
+        Teller { claim, ended, lease, .. }: Teller<'_>,
     ) -> Vec<&'t Telling> {
-        let asked = self.asked();
+        let asked = self.open_questions();
         let is_free = |telling: &&Telling| match asked.iter().find(|known| known.key == telling.key) {
             None => true,
             Some(Asked { told: Some(_), .. }) => false,
+            // Our own claim, of whose write no answer came.
+            Some(known) if known.claim.as_deref() == Some(claim) => true,
             Some(known) => {
                 let until = time(known.at.as_deref()).and_then(|at| at.checked_add(lease).ok());
                 until.is_none_or(|until| until <= now) || known.process.as_deref().is_some_and(ended)
@@ -157,7 +191,7 @@ impl State {
         claimed: &mut Vec<Claimed>,
     ) -> Change {
         let free: Vec<Telling> = self.untold(tellings, now, teller).into_iter().cloned().collect();
-        let known = self.asked();
+        let known = self.open_questions();
         claimed.clear();
         let entries: Vec<Mapping> = free
             .iter()
@@ -172,7 +206,8 @@ impl State {
                     ("since", Node::text(since.unwrap_or_else(|| stamp(now)))),
                     ("at", Node::text(stamp(now))),
                 ]);
-                let more = [("node", node.as_deref()), ("process", teller.process)];
+                let more =
+                    [("node", node.as_deref()), ("process", teller.process), ("claim", Some(teller.claim))];
                 for (name, value) in more.into_iter().filter_map(|(name, value)| Some((name, value?))) {
                     entry.set(name, Node::text(value));
                 }
@@ -181,12 +216,12 @@ impl State {
             .collect();
         self.change_asked(|list| {
             list.retain(|node| {
-                let key = node.as_mapping().and_then(|entry| entry.text("key"));
+                let key =
+                    node.as_mapping().filter(|entry| is_open(entry)).and_then(|entry| entry.text("key"));
                 !free.iter().any(|free| key == Some(free.key.as_str()))
             });
             list.extend(entries.into_iter().map(Node::mapping));
-            let surplus = list.len().saturating_sub(LIMIT);
-            list.drain(..surplus);
+            keep_newest(list);
         })
     }
 
@@ -195,47 +230,61 @@ impl State {
         self.change_asked(|list| {
             for entry in list.iter_mut().filter_map(Node::as_mapping_mut) {
                 let is_ours = entry.text("key").is_some_and(|key| keys.iter().any(|ours| ours == key));
-                if is_ours && entry.text("told").is_none() {
+                if is_ours && is_open(entry) && entry.text("told").is_none() {
                     entry.remove("process");
+                    entry.remove("claim");
                 }
             }
         })
     }
 
-    /// Forgets the questions that `is_answered` says are answered: when the same is asked again, people are told again.
-    pub fn forget_answered(&mut self, is_answered: impl Fn(&Asked) -> bool) -> Change {
-        let gone: Vec<String> = self.asked().into_iter().filter(is_answered).map(|asked| asked.key).collect();
-        if gone.is_empty() {
+    /// Records that the questions of which `is_answered` says so are answered: when the same is asked again, people are told
+    /// again.
+    pub fn answer_questions(&mut self, now: Timestamp, is_answered: impl Fn(&Asked) -> bool) -> Change {
+        let open = self.open_questions().into_iter();
+        let answered: Vec<String> = open.filter(is_answered).map(|asked| asked.key).collect();
+        if answered.is_empty() {
             return Change::Unchanged;
         }
         self.change_asked(|list| {
-            list.retain(|node| {
-                let key = node.as_mapping().and_then(|entry| entry.text("key"));
-                !gone.iter().any(|gone| key == Some(gone.as_str()))
-            });
+            for entry in list.iter_mut().filter_map(Node::as_mapping_mut) {
+                let is_it =
+                    entry.text("key").is_some_and(|key| answered.iter().any(|answered| answered == key));
+                if is_it && is_open(entry) {
+                    entry.set("answered", Node::text(stamp(now)));
+                }
+            }
         })
     }
 
-    /// Takes the thread, and what people were told, back from `copy`: another program has written an older file over it. An
-    /// answered question that somebody else forgot meanwhile comes back too, until it is found to be answered again.
+    /// Takes the thread, and what people were told and have answered, back from `copy`: another program has written an older
+    /// file over it.
     pub(super) fn recover_asked(&mut self, copy: &Self) {
         if let Some(thread) = copy.drive_thread() {
             let _ = self.set_drive_thread(&thread);
         }
-        let known: Vec<String> = self.asked().into_iter().map(|asked| asked.key).collect();
         let theirs = copy.drive().and_then(|drive| drive.get(ASKED)).and_then(Node::as_sequence);
-        let missing = theirs.unwrap_or_default().iter().filter(|node| {
-            let key = node.as_mapping().and_then(|entry| entry.text("key"));
-            key.is_some_and(|key| !known.iter().any(|known| known == key))
-        });
-        let missing: Vec<Node> = missing.cloned().collect();
-        if missing.is_empty() {
-            return;
-        }
+        // The same telling, whatever is known of it since.
+        let telling =
+            |entry: &Mapping| Some((entry.text("key")?.to_owned(), entry.text("since")?.to_owned()));
         let _ = self.change_asked(|list| {
-            list.splice(0..0, missing);
-            let surplus = list.len().saturating_sub(LIMIT);
-            list.drain(..surplus);
+            for (place, entry) in theirs.unwrap_or_default().iter().filter_map(Node::as_mapping).enumerate() {
+                let Some(id) = telling(entry) else { continue };
+                let mut ours = list.iter_mut().filter_map(Node::as_mapping_mut);
+                match ours.find(|ours| telling(ours).as_ref() == Some(&id)) {
+                    Some(ours) => {
+                        for name in ["told", "answered"] {
+                            if let (None, Some(value)) = (ours.text(name), entry.text(name)) {
+                                ours.set(name, Node::text(value));
+                                ours.remove("process");
+                                ours.remove("claim");
+                            }
+                        }
+                    }
+                    None => list.insert(place.min(list.len()), Node::mapping(entry.clone())),
+                }
+            }
+            keep_newest(list);
         });
     }
 
@@ -244,9 +293,10 @@ impl State {
         self.change_asked(|list| {
             for entry in list.iter_mut().filter_map(Node::as_mapping_mut) {
                 let is_ours = entry.text("key").is_some_and(|key| keys.iter().any(|told| told == key));
-                if is_ours && entry.text("told").is_none() {
+                if is_ours && is_open(entry) && entry.text("told").is_none() {
                     entry.set("told", Node::text(stamp(now)));
                     entry.remove("process");
+                    entry.remove("claim");
                 }
             }
         })
@@ -283,7 +333,7 @@ mod tests {
 
     fn teller(process: &str) -> Teller<'_> {
         let lease = SignedDuration::from_mins(5);
-        Teller { process: Some(process), ended: |process| process == "ended", lease }
+        Teller { claim: process, process: Some(process), ended: |process| process == "ended", lease }
     }
 
     fn tellings(keys: &[String]) -> Vec<Telling> {
@@ -292,7 +342,9 @@ mod tests {
 
     fn claim(state: &mut State, keys: &[String], minute: i64) -> Vec<Claimed> {
         let mut claimed = Vec::new();
-        let _ = state.claim_questions(&tellings(keys), at(minute), teller("here"), &mut claimed);
+        let pass = format!("pass at {minute}");
+        let teller = Teller { claim: &pass, ..teller("here") };
+        let _ = state.claim_questions(&tellings(keys), at(minute), teller, &mut claimed);
         claimed
     }
 
@@ -351,11 +403,43 @@ mod tests {
         let _ = claim(&mut state, &keys, 0);
         let _ = state.told(&keys, at(0));
         let mut state = read(&state);
-        assert_eq!(state.forget_answered(|asked| asked.node.is_none()), Change::Unchanged);
+        assert_eq!(state.answer_questions(at(1), |asked| asked.node.is_none()), Change::Unchanged);
         let is_push = |asked: &Asked| asked.key == "push" && asked.node.as_deref() == Some("stage-testing");
-        assert_eq!(state.forget_answered(is_push), Change::Changed);
+        assert_eq!(state.answer_questions(at(1), is_push), Change::Changed);
+        assert_eq!(state.answer_questions(at(2), is_push), Change::Unchanged);
         let mut state = read(&state);
-        assert_eq!(claim(&mut state, &keys, 1), [Claimed { key: keys[0].clone(), perhaps_since: None }]);
+        assert_eq!(claim(&mut state, &keys, 3), [Claimed { key: keys[0].clone(), perhaps_since: None }]);
+        let _ = state.told(&keys, at(3));
+        let asked = read(&state).asked();
+        let told: Vec<_> = asked.iter().map(|asked| (asked.key.as_str(), asked.answered.is_some())).collect();
+        assert_eq!(told, [("push", true), ("approve", false), ("push", false)]);
+    }
+
+    #[test]
+    fn a_claim_whose_write_had_no_answer_is_recognised() {
+        let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), at(0));
+        let key = ["push".to_owned()];
+        let _ = claim(&mut state, &key, 0);
+        let mut state = read(&state);
+        assert_eq!(claim(&mut state, &key, 0).len(), 1, "the same attempt");
+        let mut claimed = Vec::new();
+        let _ = state.claim_questions(&tellings(&key), at(0), teller("here"), &mut claimed);
+        assert_eq!(claimed, [], "it is another pass of the same process, in the same second");
+    }
+
+    #[test]
+    fn what_was_told_and_answered_comes_back_from_a_copy() {
+        let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), at(0));
+        let keys = ["push".to_owned(), "approve".to_owned()];
+        let _ = claim(&mut state, &keys[..1], 0);
+        let mut older = read(&state);
+        let _ = state.told(&keys, at(1));
+        let _ = state.answer_questions(at(2), |asked| asked.key == "push");
+        let _ = claim(&mut state, &keys[1..], 3);
+        older.recover_asked(&state);
+        assert_eq!(read(&older).asked(), state.asked());
+        older.recover_asked(&state);
+        assert_eq!(older.asked(), state.asked());
     }
 
     #[test]

@@ -281,11 +281,11 @@ impl StateBox {
         state
     }
 
-    /// Takes over what somebody has just read of the file, unless this handle has read it.
-    pub async fn know(&self, stored: Stored) {
+    /// Takes over what somebody began to read of the file at `at`, unless this handle has read it.
+    pub async fn know(&self, stored: Stored, at: Timestamp) {
         let mut memory = self.memory.lock().await;
         if memory.known.is_none() {
-            memory.known = Some(Known { stored: Some(stored), at: self.clock.now() });
+            memory.known = Some(Known { stored: Some(stored), at });
         }
     }
 

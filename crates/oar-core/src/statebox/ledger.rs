@@ -223,9 +223,8 @@ impl State {
         if let Some(copy) = copy {
             self.recover_issues(copy, &mut losses);
             losses.extend(self.recover_decisions(copy).into_iter().map(|text| Loss::Decision { text }));
-            if !losses.is_empty() {
-                self.recover_asked(copy);
-            }
+            // It is written without any task's change, so it can be the only loss.
+            self.recover_asked(copy);
         }
         self.losses = losses;
     }

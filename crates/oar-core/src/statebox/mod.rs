@@ -35,7 +35,7 @@ mod waits;
 #[cfg(test)]
 mod tests;
 
-pub use asked::{Asked, Claimed, Teller, Telling, Thread};
+pub use asked::{Asked, Claimed, SUMMARY, Teller, Telling, Thread};
 pub use bugs::BugList;
 pub use claims::{ClaimView, TaskClaim};
 pub use consents::{CONSENT_LIFETIME, CONSENT_LIMIT, ConsentStanding, ConsentView, NewConsent, Withdrawal};

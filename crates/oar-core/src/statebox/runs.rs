@@ -1,6 +1,6 @@
 //! Recording what was done: runs of a task, their outbox, statuses set by hand and waivers.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::error::StateError;
 use super::names::{ReasonClass, RunOutcome, TaskName, TaskStatus};
@@ -13,6 +13,8 @@ use crate::store::Change;
 /// The command of a status set by hand in the history.
 pub const SET_BY_HAND: &str = "task set";
 
+/// For how long a status that is set to the same again for the same reason is the same act.
+const REPEATED_WITHIN: SignedDuration = SignedDuration::from_hours(2);
 /// The key of the task's state before an open run.
 const BEFORE: &str = "before";
 
@@ -179,7 +181,7 @@ impl State {
 
     /// Sets a task's status by hand, with a history entry that says who and why.
     ///
-    /// Repeating the last entry changes nothing. A passed task is set to another status only with `force`.
+    /// Repeating the last entry changes nothing, for a while; later it says the same of what has changed since. A passed task is set to another status only with `force`.
     pub fn set_task(&mut self, task: TaskName, manual: &ManualStatus) -> Result<Change, StateError> {
         let by = self.mask(&manual.by);
         let reason = self.mask(manual.reason.trim());
@@ -193,6 +195,11 @@ impl State {
                     && last.reason.as_deref().unwrap_or_default() == reason
                     && view.status == manual.status
                     && result.as_ref().is_none_or(|result| view.result.as_ref() == Some(result))
+                    && last
+                        .finished
+                        .as_ref()
+                        .and_then(|end| end.parse::<Timestamp>().ok())
+                        .is_none_or(|end| manual.at.duration_since(end) < REPEATED_WITHIN)
             });
             if repeated || view.history.iter().any(|run| run.id == manual.id) {
                 return Ok(Change::Unchanged);

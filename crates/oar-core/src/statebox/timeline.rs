@@ -519,10 +519,12 @@ mod tests {
              stage-testing\n    since: '2026-07-01T02:00:00Z'\n    told: '2026-07-01T02:00:00Z'\n  - key: b\n    node: \
              promotion\n    since: '2026-07-01T03:00:00Z'\n    told: '2026-07-01T03:00:00Z'\n  - key: c\n    node: \
              shipped\n    since: '2026-07-01T23:00:00Z'\n    told: '2026-07-01T23:00:00Z'\n  - key: d\n    since: \
-             '2026-07-01T04:00:00Z'\n    told: '2026-07-01T04:00:00Z'\n",
+             '2026-07-01T04:00:00Z'\n    told: '2026-07-01T04:00:00Z'\n  - key: summary-2026-07-01\n    since: \
+             '2026-07-01T15:00:00Z'\n    told: '2026-07-01T15:00:00Z'\n  - key: e\n    node: drop-bugs\n    since: \
+             '2026-07-01T15:00:00Z'\n    told: '2026-07-01T15:00:00Z'\n    answered: '2026-07-01T17:00:00Z'\n",
         );
         let found = timeline(&text, "2026-07-02T00:00:00Z");
-        assert_eq!(seconds(&found, Share::Person), (3 + 1 + 2 + 1) * 3600, "{:#?}", found.stretches);
+        assert_eq!(seconds(&found, Share::Person), (3 + 1 + 2 + 2 + 1) * 3600, "{:#?}", found.stretches);
         for words in ["when the question about promotion was answered", "does not say what they are about"] {
             assert!(found.not_known.iter().any(|what| what.contains(words)), "{:#?}", found.not_known);
         }

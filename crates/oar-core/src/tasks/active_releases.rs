@@ -26,6 +26,8 @@ pub enum Standing {
     NotStarted,
     /// It is approved.
     Complete,
+    /// It is approved, and it has shipped.
+    Shipped,
 }
 
 impl Standing {
@@ -37,6 +39,7 @@ impl Standing {
             Self::InProgress => "IN PROGRESS",
             Self::NotStarted => "NOT STARTED",
             Self::Complete => "COMPLETE",
+            Self::Shipped => "SHIPPED",
         }
     }
 }
@@ -45,7 +48,7 @@ impl Standing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Concern {
-    /// Its StateBox cannot be read.
+    /// Its StateBox cannot be read, or whether it has shipped cannot be determined.
     Unknown,
     /// It is held.
     Held,
@@ -154,6 +157,19 @@ impl ReleaseRow {
         }
     }
 
+    /// Takes note of whether the services say that the release, which is approved, has shipped; the error says why that cannot be
+    /// determined.
+    pub fn ask_shipped(&mut self, shipped: Result<bool, &str>) {
+        match shipped {
+            Ok(true) => self.status = Standing::Shipped,
+            Ok(false) => {}
+            Err(why) => {
+                let words = format!("whether it has shipped cannot be determined: {why}");
+                self.concerns.insert(0, ConcernRow::new(Concern::Unknown, &words));
+            }
+        }
+    }
+
     /// A release whose StateBox cannot be read.
     pub fn unknown(release: &ReleaseVersion, why: &str) -> Self {
         Self {
@@ -183,7 +199,7 @@ impl ReleaseRow {
 }
 
 /// The releases in the order of the overview: what cannot be read, what is blocked, what is late, then the rest; the
-/// newest version first.
+/// newest version first. What has shipped stands last.
 pub fn sort(rows: &mut [ReleaseRow]) {
     rows.sort_by(|one, other| {
         let place = |row: &ReleaseRow| match (row.status, row.overdue) {
@@ -193,6 +209,7 @@ pub fn sort(rows: &mut [ReleaseRow]) {
             (Standing::InProgress, _) => 3,
             (Standing::NotStarted, _) => 4,
             (Standing::Complete, _) => 5,
+            (Standing::Shipped, _) => 6,
         };
         place(one).cmp(&place(other)).then_with(|| other.release.cmp(&one.release))
     });
@@ -322,6 +339,21 @@ mod tests {
     }
 
     #[test]
+    fn an_approved_release_has_shipped_when_the_services_say_so_and_not_when_nobody_knows() {
+        let approved = state(None, &[(TaskName::ChangeAdvisoryStatus, TaskStatus::Pass)]);
+        for (answer, status, concerns) in [
+            (Ok(true), Standing::Shipped, 0),
+            (Ok(false), Standing::Complete, 0),
+            (Err("no connection"), Standing::Complete, 1),
+        ] {
+            let mut row = row("4.19.1", &approved);
+            row.ask_shipped(answer);
+            assert_eq!((row.status, row.concerns.len()), (status, concerns), "{answer:?}");
+            assert!(row.concerns.iter().all(|concern| concern.text.ends_with("no connection")));
+        }
+    }
+
+    #[test]
     fn what_needs_a_person_stands_first_and_newer_releases_before_older_ones() {
         use TaskName::{ChangeAdvisoryStatus, StageTesting, TakeOwnership};
         use TaskStatus::{Fail, Pass};
@@ -333,10 +365,12 @@ mod tests {
             row("4.17.3", &state(Some("2026-Jul-01"), &[])),
             row("4.16.3", &state(Some("2026-Jul-10"), &[(StageTesting, Fail)])),
             ReleaseRow::unknown(&"4.15.1".parse().unwrap(), "it is damaged"),
+            row("4.21.4", &state(None, &[(ChangeAdvisoryStatus, Pass)])),
         ];
+        rows.last_mut().unwrap().ask_shipped(Ok(true));
         sort(&mut rows);
         let order: Vec<String> = rows.iter().map(|row| row.release.to_string()).collect();
-        assert_eq!(order, ["4.15.1", "4.16.3", "4.17.3", "4.20.2", "4.9.10", "4.9.7", "4.18.9"]);
+        assert_eq!(order, ["4.15.1", "4.16.3", "4.17.3", "4.20.2", "4.9.10", "4.9.7", "4.18.9", "4.21.4"]);
     }
 
     #[test]

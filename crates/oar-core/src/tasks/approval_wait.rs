@@ -1,7 +1,7 @@
 //! Continues the wait of an approval: checks when a check is due, and approves when the awaited condition is
 //! met.
 //!
-//! Each process that runs this (a waiting command, a watcher process, a tick) claims the wait in the StateBox
+//! Each process that runs this (a waiting command, a watcher process, `oarctl drive`) claims the wait in the StateBox
 //! first, so that only one of several acts. A failure is recorded and the wait continues; only its deadline
 //! ends it, and then people are asked to decide.
 
@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::ReleaseContext;
 use super::change_advisory_status::{ChangeAdvisoryStatus, Done, TASK};
+use super::holds::LOOK_AGE;
 use crate::clients::jira::IssueKey;
 use crate::config::{SlackTeam, WaitPolicy};
 use crate::error::ErrorClass;
@@ -322,7 +323,10 @@ impl Watcher<'_> {
         let since = wait.since.parse().unwrap_or(now);
         let until = wait.deadline().unwrap_or(now);
         let awaited = Reference::new("https://access.redhat.com/errata/", wait.condition.clone());
-        if let Some((channel, leads)) = self.readers().await {
+        // Where the engine has its thread it asks there, in the same pass.
+        let asks_there = self.runner.statebox.recent(LOOK_AGE).await?;
+        let asks_there = asks_there.is_some_and(|state| state.drive_thread().is_some());
+        if !asks_there && let Some((channel, leads)) = self.readers().await {
             let message = ApprovalOverdue {
                 release,
                 awaited: &awaited,

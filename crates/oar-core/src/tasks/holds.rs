@@ -20,11 +20,15 @@ use crate::version::ReleaseVersion;
 /// How old a look may be: after a hold was recorded nothing begins for longer than this.
 pub const LOOK_AGE: Duration = Duration::from_secs(5);
 
+/// What the file with the holds of every release is about, in the words of its failures.
+const EVERY_RELEASE: &str = "every release";
+
 /// The holds of every release, read by whoever asks first and shared by all parts of a call.
 #[derive(Debug, Default)]
 pub struct FrozenAll {
     file: OnceLock<FreezeFile>,
-    seen: Mutex<Option<(Timestamp, Freezes)>>,
+    /// The last look and what came of it: when the file was asked for, or when it could not be read.
+    seen: Mutex<Option<(Timestamp, Result<Freezes, Closed>)>>,
 }
 
 /// The holds of one release. It shares the release's StateBox with the run, so that a state that was just read or written
@@ -64,7 +68,8 @@ impl Holds {
         Ok(Arc::clone(self.statebox.get_or_init(|| opened)))
     }
 
-    /// What is recorded of every release, at most [`LOOK_AGE`] old (one request, conditional when it is repeated).
+    /// What is recorded of every release, at most [`LOOK_AGE`] old (one request, conditional when it is repeated). That it
+    /// could not be read is known as long: others do not try the same again one after another.
     pub async fn freezes(&self) -> Result<Freezes, Closed> {
         let file = if let Some(file) = self.all.file.get() {
             file
@@ -74,15 +79,16 @@ impl Holds {
         };
         let clock = self.clients.clock();
         let mut seen = self.all.seen.lock().await;
-        if let Some((at, freezes)) = seen.as_ref()
+        if let Some((at, found)) = seen.as_ref()
             && is_fresh(*at, clock.now())
         {
-            return Ok(freezes.clone());
+            return found.clone();
         }
-        let at = clock.now();
-        let freezes = file.read().await.map_err(|error| self.unknown(&error))?;
-        *seen = Some((at, freezes.clone()));
-        Ok(freezes)
+        let asked = clock.now();
+        let found = file.read().await.map_err(|error| unknown(EVERY_RELEASE, &error));
+        let at = if found.is_ok() { asked } else { clock.now() };
+        *seen = Some((at, found.clone()));
+        found
     }
 
     /// Everything that keeps effects from beginning now, and what cannot be found out of that.
@@ -130,7 +136,7 @@ fn dated(clients: &Clients) -> Result<Vec<Closed>, ConfigError> {
 
 /// Why nothing begins for any release now, and what cannot be found out of that (one request).
 pub async fn reasons_for_all(clients: &Clients) -> Vec<Closed> {
-    let unknown = |error: &dyn Classified| vec![unknown("every release", error)];
+    let unknown = |error: &dyn Classified| vec![unknown(EVERY_RELEASE, error)];
     let recorded = match freeze_file(clients) {
         Ok(file) => match file.read().await {
             Ok(freezes) => freezes.closed(clients.clock().now()),
@@ -167,4 +173,43 @@ fn by_date(freeze: &DatedFreeze) -> Closed {
 
 fn is_fresh(at: Timestamp, now: Timestamp) -> bool {
     Duration::try_from(now.duration_since(at)).is_ok_and(|age| age < LOOK_AGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Settings};
+    use crate::http::{Http, HttpSettings};
+    use crate::redact::Redactor;
+    use crate::store::memory::SteppingClock;
+
+    #[tokio::test]
+    async fn that_the_file_of_every_release_could_not_be_read_is_known_for_as_long_as_what_it_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = format!("local:{}", folder.path().display());
+        let environment = Environment::from_pairs([("OAR_STATE", state.as_str())]);
+        let (clock, time) = SteppingClock::start();
+        let http = Http::new(HttpSettings::default(), clock, Redactor::default()).unwrap();
+        let clients = Clients::new(Settings::load(&environment).unwrap(), http);
+        let all = Arc::new(FrozenAll::default());
+        let holds = |release: &str| Holds::new(clients.clone(), release.parse().unwrap(), Arc::clone(&all));
+        let (one, other) = (holds("4.19.1"), holds("4.18.9"));
+        let file = folder.path().join("_releases/holds.yaml");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "holds: 3\n").unwrap();
+        let failure = one.freezes().await.unwrap_err();
+        assert!(failure.text.starts_with("whether every release is held cannot be found out"), "{failure}");
+        std::fs::write(&file, "holds: []\n").unwrap();
+        assert_eq!(
+            other.freezes().await.unwrap_err(),
+            failure,
+            "the file is not read again for another release"
+        );
+        time.advance(LOOK_AGE);
+        assert_eq!(other.freezes().await.unwrap().all().len(), 0);
+        std::fs::write(&file, "holds: 3\n").unwrap();
+        assert!(one.freezes().await.is_ok());
+        time.advance(LOOK_AGE);
+        assert!(one.freezes().await.is_err());
+    }
 }

@@ -111,7 +111,9 @@ impl ImageConsistencyCheck {
         let gate = gates::require(TASK, state, self.services.now()).err();
         let (released, running) = join(self.services.require_stage(), jobs.running_already(&intended)).await;
         let running = match (released, running, &gate) {
-            (Ok(_), Ok(None), _) => return Ok(JobPlan::gated(TASK, intended, seen, status, gate)),
+            (Ok(_), Ok(running), _) if running.is_empty() => {
+                return Ok(JobPlan::gated(TASK, intended, seen, status, gate));
+            }
             // A job may be running, even if a new one may not be started.
             (_, Err(unseen), _) => return Err(unseen.into()),
             (_, _, Some(gate)) => return Err(gate.clone().into()),
@@ -120,7 +122,10 @@ impl ImageConsistencyCheck {
                 running
             }
         };
-        let Some(running) = running else {
+        if running.len() > 1 {
+            return Ok(JobPlan::of_several(TASK, running, seen, status));
+        }
+        let Some(running) = running.into_iter().next() else {
             return Ok(JobPlan::gated(TASK, intended, seen, status, None));
         };
         let observed = jobs.look(&running).await?;

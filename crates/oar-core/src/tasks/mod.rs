@@ -30,10 +30,7 @@ mod worksheet;
 mod workspace;
 
 pub use context::ReleaseContext;
-pub use workspace::{
-    all_releases_with_state, freeze_file, open_statebox, open_statebox_to_create, releases_with_state,
-    shared_store,
-};
+pub use workspace::{freeze_file, open_statebox, open_statebox_to_create, releases_with_state, shared_store};
 
 use crate::statebox::{RunOutcome, State, TaskName};
 

@@ -128,6 +128,10 @@ mod tests {
             let mut command = std::process::Command::new("sh");
             command.args(["-c", "read _", argument]).stdin(std::process::Stdio::piped());
             let mut child = command.spawn().unwrap();
+            let words = format!("/proc/{}/cmdline", child.id());
+            while !std::fs::read_to_string(&words).unwrap().contains(argument) {
+                std::thread::yield_now();
+            }
             std::fs::write(folder.path().join("oar_scheduler_4.19.lock"), child.id().to_string()).unwrap();
             let refused = refuse_while_it_runs(&environment, &release()).is_err();
             child.kill().unwrap();

@@ -165,10 +165,13 @@ impl StageTesting {
             (_, _, Some(gate)) => return Err(gate.into()),
             (shipment, Ok(around), None) => (shipment?, around),
         };
-        if let (Some(gate), Some(_)) = (&gate, &around.running) {
+        if let (Some(gate), false) = (&gate, around.running.is_empty()) {
             return Err(gate.clone().into());
         }
-        if let Some(running) = around.running {
+        if around.running.len() > 1 {
+            return Ok(JobPlan::of_several(TASK, around.running, seen, status).into());
+        }
+        if let Some(running) = around.running.into_iter().next() {
             let observed = jobs.look(&running).await?;
             let mut plan = JobPlan::new(TASK, JobStep::Follow { observed: Box::new(observed) }, seen, status);
             plan.notes.push("a build with the same parameters is there already: none is started".to_owned());

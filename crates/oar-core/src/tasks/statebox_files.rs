@@ -189,6 +189,14 @@ impl StateBoxFiles {
         self.texts(&listing, newest).await
     }
 
+    /// The texts of the files of the newest releases of each y-stream. One that cannot be read does not affect the others.
+    pub async fn newest_of_streams(
+        &self,
+    ) -> Result<Vec<(ReleaseVersion, Result<String, String>)>, TaskError> {
+        let listing = self.list().await?;
+        self.texts(&listing, &candidates(&listing)).await
+    }
+
     /// The active releases and, however old its date is, the newest of each y-stream that is not approved: those that
     /// somebody still has to bring to their end, with their files; and those of which it is not known, with why. A file that was read before is in the cache of this machine.
     pub async fn unfinished_states(

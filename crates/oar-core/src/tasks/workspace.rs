@@ -12,22 +12,8 @@ use crate::store::github::GithubStore;
 use crate::store::local::LocalStore;
 use crate::version::{ReleaseVersion, YStream};
 
-/// The most releases of a y-stream that are listed: a release is open for some weeks, and the next one of its
-/// y-stream follows after one or two.
-const NEWEST: usize = 8;
-
-/// The newest releases of a y-stream that have a StateBox, oldest first, at most eight; a waiting release is
-/// among them.
-pub async fn releases_with_state(
-    clients: &Clients,
-    stream: YStream,
-) -> Result<Vec<ReleaseVersion>, TaskError> {
-    let mut releases = all_releases_with_state(clients, stream).await?;
-    Ok(releases.split_off(releases.len().saturating_sub(NEWEST)))
-}
-
 /// All releases of a y-stream that have a StateBox, oldest first.
-pub async fn all_releases_with_state(
+pub async fn releases_with_state(
     clients: &Clients,
     stream: YStream,
 ) -> Result<Vec<ReleaseVersion>, TaskError> {

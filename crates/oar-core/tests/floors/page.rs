@@ -1,5 +1,5 @@
-//! `AGENTS.md` says what the source says: every file is in a row, every name leads to a file, every "may use" is what is
-//! allowed.
+//! `AGENTS.md`, with the pages of the MCP server, the sandbox and the tests, says what the source says: every file is in a row, every
+//! name leads to a file, every "may use" is what is allowed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,9 +7,17 @@ use std::path::{Path, PathBuf};
 
 use super::{FLOORS, STRANGERS, floor_of, source, sources, uses_between_modules};
 
+/// The page of the product, and those of crates with many files.
+const PAGES: [&str; 4] =
+    ["AGENTS.md", "crates/mcp-server/AGENTS.md", "crates/sandbox/AGENTS.md", "tests/AGENTS.md"];
+/// What everybody reads first ends before this heading.
+const AFTER_THE_FIRST: &str = "## Where does this line belong?";
+/// Which heading of the first page has the floors.
+const OF_FLOORS: &str = "### The floors of `oar-core`";
+
 #[test]
 fn every_module_is_described() {
-    let rows = rows_below("### The floors of `oar-core`", 3);
+    let rows = rows_below(PAGES[0], OF_FLOORS, 3);
     let described: Vec<&str> = rows.iter().flat_map(|row| ticked(&row[0])).collect();
     assert_eq!(described.len(), rows.len(), "a row each");
     assert_eq!(described.into_iter().collect::<BTreeSet<_>>(), FLOORS.concat().into_iter().collect());
@@ -18,7 +26,7 @@ fn every_module_is_described() {
 #[test]
 fn what_a_module_may_use_is_what_it_is_allowed() {
     let uses = uses_between_modules();
-    for row in rows_below("### The floors of `oar-core`", 3) {
+    for row in rows_below(PAGES[0], OF_FLOORS, 3) {
         let module = ticked(&row[0])[0];
         let cell = row[2].split([';', ':']).next().unwrap();
         let floor = floor_of(module);
@@ -42,19 +50,17 @@ fn what_a_module_may_use_is_what_it_is_allowed() {
 fn every_file_of_the_library_is_in_a_row() {
     let files = source().files;
     for module in FLOORS.concat() {
-        let folder = sources().join(module);
-        let of_module: Vec<PathBuf> = files
+        let of_module: Vec<&PathBuf> = files
             .iter()
-            .filter_map(|file| file.strip_prefix(module).ok().map(Path::to_owned))
-            .filter(|file| file.file_name().is_some_and(|name| name != "mod.rs"))
+            .filter(|file| file.starts_with(module) && file.file_name().is_some_and(|name| name != "mod.rs"))
             .collect();
         if of_module.is_empty() {
             continue;
         }
-        let rows = rows_below(&format!("#### `{module}`\n"), 2);
+        let rows = rows_below(PAGES[0], &format!("#### `{module}`\n"), 2);
         let named: Vec<&str> = rows.iter().flat_map(|row| ticked(&row[0])).collect();
         for name in &named {
-            assert!(folder.join(name).exists(), "AGENTS.md names {name}, which {module} does not have");
+            assert!(sources().join(name).exists(), "AGENTS.md names {name}, which is nowhere");
         }
         let hidden: Vec<_> = of_module.iter().filter(|file| !is_covered(file, &named)).collect();
         assert!(hidden.is_empty(), "no row of `{module}` has {hidden:?}");
@@ -64,25 +70,33 @@ fn every_file_of_the_library_is_in_a_row() {
 #[test]
 fn every_crate_is_described() {
     let mut described = BTreeSet::new();
-    for row in rows_below("### The other crates, by file", 3) {
+    for row in rows_below(PAGES[0], "### The crates", 3) {
         let name = ticked(&row[0])[0].to_owned();
+        described.insert(name.clone());
+        if name == "oar-core" {
+            continue;
+        }
         let root = if name == "end-to-end" { top().join("tests") } else { top().join("crates").join(&name) };
-        let mut named = ticked(&row[1]);
-        // A crate with a table of its own is described there.
-        let own =
-            if name == "mcp-server" { rows_below("### The MCP server, by file", 2) } else { Vec::new() };
-        named.extend(own.iter().flat_map(|row| ticked(&row[0])));
+        let files = match name.as_str() {
+            "mcp-server" => rows_below(PAGES[1], "## Files", 2),
+            "sandbox" => rows_below(PAGES[2], "## Files", 2),
+            "end-to-end" => rows_below(PAGES[3], "## Files", 2),
+            _ => rows_below(PAGES[0], &format!("#### `{name}`\n"), 2),
+        };
+        let named: Vec<&str> = files.iter().flat_map(|row| ticked(&row[0])).collect();
         let hidden: Vec<PathBuf> = rust_files(&root.join("src"))
             .into_iter()
             .filter(|file| {
-                !["lib.rs", "main.rs", "mod.rs"].contains(&file.file_name().unwrap().to_str().unwrap())
+                let name = file.file_name().unwrap().to_str().unwrap();
+                let is_test = name == "tests.rs" || file.parent().unwrap().ends_with("tests");
+                !is_test && !["lib.rs", "main.rs", "mod.rs"].contains(&name)
             })
             .filter(|file| {
-                let below = |folder: &Path| is_covered(file.strip_prefix(folder).unwrap(), &named);
-                !below(&root.join("src")) && !below(&root)
+                let shown = file.strip_prefix(root.parent().unwrap()).unwrap();
+                !is_covered(shown, &named) && !is_covered(file.strip_prefix(&root).unwrap(), &named)
             })
             .collect();
-        assert!(hidden.is_empty(), "no cell has {hidden:?}");
+        assert!(hidden.is_empty(), "no row has {hidden:?}");
         let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
         let dependencies = manifest.split("[dependencies]").nth(1).unwrap();
         let ours =
@@ -95,20 +109,18 @@ fn every_crate_is_described() {
             .collect();
         let said = ticked(row[2].split(';').next().unwrap()).into_iter().collect();
         assert_eq!(used, said, "{name} uses");
-        described.insert(name);
     }
     let mut existing: BTreeSet<String> = fs::read_dir(top().join("crates"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    existing.remove("oar-core");
     existing.insert("end-to-end".to_owned());
     assert_eq!(described, existing);
 }
 
 #[test]
 fn every_test_is_in_a_row() {
-    let rows = rows_below("\n## Tests\n", 2);
+    let rows = rows_below(PAGES[3], "## Files", 2);
     let named: Vec<&str> = rows.iter().flat_map(|row| ticked(&row[0])).collect();
     let end_to_end =
         ["src", "tests"].into_iter().flat_map(|folder| rust_files(&top().join("tests").join(folder)));
@@ -124,7 +136,7 @@ fn every_test_is_in_a_row() {
 
 #[test]
 fn every_place_that_the_page_names_exists() {
-    let prose: String = page().split("```").step_by(2).collect();
+    let prose: String = PAGES.map(|path| page(path).split("```").step_by(2).collect::<String>()).join("\n");
     let places = places_below(&top());
     let mut count = 0;
     for name in ticked(&prose) {
@@ -133,14 +145,14 @@ fn every_place_that_the_page_names_exists() {
             continue;
         }
         count += 1;
-        assert!(places.iter().any(|place| place.ends_with(name)), "AGENTS.md names {name}, which is nowhere");
+        assert!(places.iter().any(|place| place.ends_with(name)), "a page names {name}, which is nowhere");
     }
     assert!(count > 300, "{count} places");
 }
 
 #[test]
 fn the_lines_of_the_example_are_in_its_files() {
-    let page = page();
+    let page = page(PAGES[0]);
     let example = page.split("```diff\n").nth(1).unwrap().split("```").next().unwrap();
     let mut text = String::new();
     for line in example.lines() {
@@ -155,9 +167,37 @@ fn the_lines_of_the_example_are_in_its_files() {
 
 #[test]
 fn no_cell_of_the_other_tables_is_blank() {
-    assert!(rows_below("### Words that mean one thing", 2).len() > 15);
-    assert!(rows_below("#### Leases and locks", 3).len() > 4);
-    assert!(rows_below("### Where does this line belong?", 3).len() > 15);
+    assert!(rows_below(PAGES[0], "### Words that mean one thing", 2).len() > 15);
+    assert!(rows_below(PAGES[0], "### Leases and locks", 3).len() > 4);
+    assert!(rows_below(PAGES[0], AFTER_THE_FIRST, 3).len() > 4);
+}
+
+/// A row begins with its subject, so that it is found by it, and says what belongs where in a few sentences.
+#[test]
+fn the_rows_by_subject_are_short_and_in_order() {
+    let page = page(PAGES[0]);
+    let by_subject = page.split(AFTER_THE_FIRST).nth(1).unwrap().split("\n## ").next().unwrap();
+    let mut count = 0;
+    for heading in by_subject.lines().filter(|line| line.starts_with("### ")) {
+        let rows = rows_below(PAGES[0], &format!("\n{heading}\n"), 3);
+        count += rows.len();
+        for row in &rows {
+            assert!(row[0].starts_with("**") && row[0].matches("**").count() == 2, "no subject: {}", row[0]);
+            let length: usize = row.iter().map(|cell| cell.chars().count()).sum();
+            assert!(length < 700, "{length} characters: {}", row[0]);
+        }
+        let subjects: Vec<String> = rows.iter().map(|row| row[0].to_lowercase()).collect();
+        assert!(subjects.is_sorted(), "{heading} is not in order: {subjects:?}");
+    }
+    assert!(count > 60, "{count} rows");
+}
+
+/// What everybody reads first is read in some minutes.
+#[test]
+fn the_first_part_is_short() {
+    let page = page(PAGES[0]);
+    let first = page.split(&format!("\n{AFTER_THE_FIRST}")).next().unwrap();
+    assert!(first.len() < 25 * 1024, "{} bytes", first.len());
 }
 
 /// The folder of the whole project.
@@ -165,14 +205,14 @@ fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-fn page() -> String {
-    fs::read_to_string(top().join("AGENTS.md")).unwrap()
+fn page(path: &str) -> String {
+    fs::read_to_string(top().join(path)).unwrap()
 }
 
-/// The cells of the first table below `heading`, which has `columns` of them in each row.
-fn rows_below(heading: &str, columns: usize) -> Vec<Vec<String>> {
-    let page = page();
-    let table = page.split(heading).nth(1).unwrap_or_else(|| panic!("AGENTS.md has no {heading}"));
+/// The cells of the first table below `heading` on the page at `path`, which has `columns` of them in each row.
+fn rows_below(path: &str, heading: &str, columns: usize) -> Vec<Vec<String>> {
+    let page = page(path);
+    let table = page.split(heading).nth(1).unwrap_or_else(|| panic!("{path} has no {heading}"));
     let rows: Vec<Vec<String>> = table
         .lines()
         .skip_while(|line| !line.starts_with("|---"))

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// Wait in the foreground instead of starting a watcher
     #[arg(long, conflicts_with = "no_watch")]
     wait: bool,
-    /// Start no watcher; the next run or `oarctl tick` continues the wait
+    /// Start no watcher; the next run or `oarctl drive` continues the wait
     #[arg(long)]
     no_watch: bool,
     /// Carry on a wait that another command began (what a watcher is started with)
@@ -107,7 +107,7 @@ fn see_to_watcher(args: &Args, release: &Release, state: &State) {
     let by_hand = format!("oar -r {} change-advisory-status --wait", release.version);
     // A process that is left behind belongs to nobody where somebody else's command runs in an agent.
     if args.no_watch || release.session.behalf.is_some() {
-        ui.note(format!("No watcher was started. Continue the wait with `{by_hand}` or `oarctl tick`."));
+        ui.note(format!("No watcher was started. Continue the wait with `{by_hand}` or `oarctl drive`."));
         return;
     }
     let mut arguments =

@@ -14,9 +14,10 @@ pub(crate) struct Args {}
 
 /// The same without a release.
 pub(crate) async fn run_for_all(Args {}: Args, session: &Session) -> Result<ExitCode, CliError> {
-    cli_support::doctor(ReleaseDoctor {}, session, &session.call(false)?).await
+    cli_support::doctor(ReleaseDoctor {}, session, &session.call_to_examine()?).await
 }
 
 pub(crate) async fn run(Args {}: Args, release: &Release) -> Result<ExitCode, CliError> {
-    cli_support::doctor(ReleaseDoctor {}, &release.session, &release.call(false)?).await
+    let call = release.session.call_to_examine()?.about(release.version.clone())?;
+    cli_support::doctor(ReleaseDoctor {}, &release.session, &call).await
 }

@@ -122,7 +122,7 @@ async fn watched(release: &Release) -> Result<ExitCode, CliError> {
     let mut shown = String::new();
     loop {
         let passed = release.perform(DriveOnce { dry_run: false }).await;
-        let next = match passed {
+        let pause = match passed {
             Ok(Passed::Advanced(advanced)) => {
                 let plan = &advanced.plan;
                 let text = render(plan);
@@ -135,21 +135,30 @@ async fn watched(release: &Release) -> Result<ExitCode, CliError> {
                     return Ok(ExitCode::Done);
                 }
                 ui.progress(&progress(plan, &usual, clock.now()));
-                plan.nodes.iter().filter_map(|node| node.look_at).min()
+                pause_after(plan, clock.now())
             }
-            Ok(Passed::Plan(_)) => None,
+            Ok(Passed::Plan(_)) => LONGEST,
             // Whether a service answers may change; a wrong setting stays so.
             Err(error) if matches!(error.code, ExitCode::Unavailable | ExitCode::Conflict) => {
                 ui.explain(&error);
-                None
+                LONGEST
             }
             Err(error) => return Err(error),
         };
-        let pause = next.map_or(LONGEST, |next| until(clock.now(), next)).clamp(SHORTEST, LONGEST);
         if let Next::Stop(signal) = Wait::new(clock).unless_stopped(&session.interrupt).pause(pause).await {
             return Ok(left(release, signal.into()));
         }
     }
+}
+
+/// How long to wait after a pass that left this plan. What was due then is what the pass could not do: it counts as no next
+/// look.
+fn pause_after(plan: &DrivePlan, now: Timestamp) -> Duration {
+    let made = plan.at.parse().unwrap_or(now);
+    // The plan names its time in whole seconds.
+    let is_later = |at: &Timestamp| at.as_second() > made.as_second();
+    let next = plan.nodes.iter().filter_map(|node| node.look_at).filter(is_later).min();
+    next.map_or(LONGEST, |next| until(now, next)).clamp(SHORTEST, LONGEST)
 }
 
 /// Says that the release is left to others.
@@ -188,4 +197,33 @@ fn progress(plan: &DrivePlan, usual: &BTreeMap<TaskName, SignedDuration>, now: T
         format!("{} runs{}{}", node.node, runs.unwrap_or_default(), usually.unwrap_or_default())
     }));
     parts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan as _;
+    use oar_core::drive::verdict::NodePlan;
+
+    use super::*;
+    use crate::plan_text::tests::{node, plan};
+
+    #[test]
+    fn what_a_pass_could_not_do_is_not_tried_again_at_once() {
+        let made: Timestamp = plan(Vec::new()).at.parse().unwrap();
+        for (looks, seconds) in [
+            (&[][..], 120),
+            (&[0], 120),
+            (&[-5, 0, 3600], 120),
+            (&[0, 40], 37),
+            (&[0, 1], 10),
+            (&[90, 40], 37),
+        ] {
+            let at = |look: &i64| NodePlan {
+                look_at: Some(made + look.seconds() + 300.milliseconds()),
+                ..node(TaskName::StageTesting, Verdict::Ready)
+            };
+            let plan = plan(looks.iter().map(at).collect());
+            assert_eq!(pause_after(&plan, made + 3.seconds()).as_secs(), seconds, "{looks:?}");
+        }
+    }
 }

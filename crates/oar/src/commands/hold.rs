@@ -6,7 +6,7 @@ use oar_core::statebox::DecisionView;
 use crate::release::Release;
 use crate::report::DryRunArgs;
 
-/// Hold the release, or every release: no command, agent or bot begins anything for a release until it is withdrawn
+/// Hold the release, or every release: no command, agent or bot begins anything for what is held until it is withdrawn
 ///
 /// What is asked for is still read, decisions and results of running jobs are recorded, and a running command can be
 /// stopped. Tests of builds, jira-notificator, check-test-results and the detector's reminders go on. A run under

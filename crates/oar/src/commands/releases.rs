@@ -13,8 +13,8 @@ const INDENT: usize = 4;
 ///
 /// The newest release of a y-stream stays active until a day after its date when it is approved; an older approved one is not
 /// listed. One that is not approved is active however old its date is, and until two weeks after its date when its y-stream has
-/// a newer release. The status is what the StateBox says; whether an approved release
-/// has shipped shows `oar -r RELEASE is-shipped`.
+/// a newer release. The status is what the StateBox says; whether an approved release has shipped is asked of Errata Tool and
+/// GitLab.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
@@ -63,7 +63,7 @@ fn line(row: &ReleaseRow, release: usize, date: usize) -> String {
     let tone = match row.status {
         Standing::Blocked | Standing::Unknown => TextStyle::Bad,
         Standing::InProgress => TextStyle::Attention,
-        Standing::Complete => TextStyle::Good,
+        Standing::Complete | Standing::Shipped => TextStyle::Good,
         Standing::NotStarted => TextStyle::Faint,
     };
     let status = tone.paint(format!("{:<11}", row.status.words()));

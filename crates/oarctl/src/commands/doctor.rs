@@ -10,5 +10,5 @@ use oar_core::operations::doctor::ReleasesDoctor;
 pub(crate) struct Args {}
 
 pub(super) async fn run(Args {}: Args, session: &Session) -> Result<ExitCode, CliError> {
-    cli_support::doctor(ReleasesDoctor {}, session, &session.call(false)?).await
+    cli_support::doctor(ReleasesDoctor {}, session, &session.call_to_examine()?).await
 }

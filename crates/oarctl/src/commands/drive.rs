@@ -3,17 +3,20 @@
 use agent::{Agent, Pass, Schedule};
 use cli_support::{CliError, ExitCode, Session, Ui, complete, counted};
 use oar_core::config::Credential;
+use oar_core::notify::short_hash;
 use oar_core::operations::oarctl::drive::{Answer, DriveReleases, ReleaseRow};
 use oar_core::operations::perform;
 use oar_core::version::ReleaseVersion;
 
-use super::tick;
+/// The longest list of releases in an agent's name, in characters.
+const LONGEST_SCOPE: usize = 60;
 
 /// Advance every active release as far as the policy allows; meant for a timer
 ///
 /// Each step that can be done now is run, when the section `drive` of the configuration document leaves it to the engine
 /// or a person has consented to its plan with `oar consent`. People are told in Slack what waits for them, each question
-/// once. Waits of approvals are continued as by `oarctl tick`. A problem with one release does not stop the others.
+/// once. Waits of approvals are continued, and messages sent that could not be sent before. A problem with one release does not
+/// stop the others. `oarctl tick`, which only did the latter, is the same command now.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Advance only this release; may be repeated
@@ -32,7 +35,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     if schedule.is_check_only() {
         clients.settings().credentials().require(Credential::GithubToken)?;
     }
-    let scope = tick::scope(&releases);
+    let scope = scope(&releases);
     let agent = Agent {
         program: "oarctl",
         role: "drive",
@@ -67,17 +70,32 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         .await
 }
 
+/// What distinguishes this agent from others: a Lease's name is limited, so many releases stand in it as a hash.
+fn scope(releases: &[ReleaseVersion]) -> String {
+    let mut names: Vec<String> = releases.iter().map(ToString::to_string).collect();
+    names.sort();
+    names.dedup();
+    let listed = names.join("-");
+    match names.len() {
+        0 => "all".to_owned(),
+        _ if listed.len() <= LONGEST_SCOPE => listed,
+        count => format!("{count}-releases-{}", short_hash(names.iter().map(String::as_str))),
+    }
+}
+
 fn show(ui: &Ui, answer: &Answer, dry_run: bool) {
     for row in &answer.rows {
         ui.text(line(row, dry_run));
         for run in &row.runs {
-            let detail = run.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+            // Why a step failed stands among the failures, with what comes next.
+            let detail = run.detail.as_ref().filter(|_| !(run.failed() && run.class.is_some()));
+            let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
             ui.text(format!("  {}: {}{detail}", run.node, run.result.text()));
             if let Some(allowed) = &run.allowed_by {
                 ui.text(format!("    allowed by {allowed}"));
             }
         }
-        row.problems.iter().for_each(|problem| ui.text(format!("  {problem}")));
+        row.notes.iter().for_each(|note| ui.text(format!("  {note}")));
         if dry_run {
             row.now.iter().for_each(|command| ui.text(format!("  would run {command}")));
         }
@@ -110,4 +128,23 @@ fn line(row: &ReleaseRow, dry_run: bool) -> String {
     }
     parts.extend(row.next_look.as_ref().map(|next| format!("next look {next}")));
     format!("{}: {}", row.release, parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_releases_have_a_short_name_that_their_order_does_not_change() {
+        let releases = |patches: &[u32]| -> Vec<ReleaseVersion> {
+            patches.iter().map(|patch| format!("4.19.{patch}").parse().unwrap()).collect()
+        };
+        assert_eq!(scope(&[]), "all");
+        assert_eq!(scope(&releases(&[2, 1, 2])), "4.19.1-4.19.2");
+        let many: Vec<u32> = (1..40).collect();
+        let name = scope(&releases(&many));
+        let reversed: Vec<u32> = many.into_iter().rev().collect();
+        assert!(name.starts_with("39-releases-") && name.len() < LONGEST_SCOPE, "{name}");
+        assert_eq!(name, scope(&releases(&reversed)));
+    }
 }

@@ -12,7 +12,6 @@ mod operations;
 mod slack_bot;
 mod start_release_detector;
 mod statebox;
-mod tick;
 
 use cli_support::{CliError, ExitCode, Session};
 
@@ -28,8 +27,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Statebox(statebox::Command),
     ImageConsistencyCheck(image_consistency_check::Args),
+    #[command(visible_alias = "tick")]
     Drive(drive::Args),
-    Tick(tick::Args),
     JiraNotificator(jira_notificator::Args),
     StartReleaseDetector(start_release_detector::Args),
     CheckTestResults(check_test_results::Args),
@@ -48,7 +47,6 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<ExitCode,
         Command::Statebox(command) => statebox::run(command, session).await,
         Command::ImageConsistencyCheck(args) => image_consistency_check::run(args, session).await,
         Command::Drive(args) => drive::run(args, session).await,
-        Command::Tick(args) => tick::run(args, session).await,
         Command::JiraNotificator(args) => jira_notificator::run(args, session).await,
         Command::SlackBot(args) => slack_bot::run(args, session).await,
         Command::LeadTime(args) => lead_time::run(args, session).await,

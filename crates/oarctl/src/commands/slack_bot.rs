@@ -16,7 +16,7 @@ use oar_core::permit::WritePermit;
 /// `slack_bot.permissions` of the configuration document; by default nobody may do anything. Critical commands show their
 /// plan and wait for Approve. Of several replicas one works, and the others stand by.
 ///
-/// With --once it answers the commands of the last ten minutes that have no answer yet, and what Slack delivers meanwhile, and
+/// With --once it answers what was written in the last 50 minutes and has no answer yet, and what Slack delivers meanwhile, and
 /// ends. An approval needs a bot that listens when somebody clicks.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -2,6 +2,7 @@
 //! real programs.
 
 use std::{
+    collections::{BTreeMap, HashSet},
     env,
     io::{self, Write},
     path::{Path, PathBuf},
@@ -12,16 +13,20 @@ use std::{
 use tempfile::TempDir;
 
 use super::{Demo, Failure, running::Running, unexpected_lines};
-use crate::scenario::PEOPLE;
+use crate::scenario::{ERRATA_RELEASE, KONFLUX_RELEASE, PEOPLE};
 use conversation::Bot;
 use script::{Step, scripts};
 
 mod agent;
 mod conversation;
+mod effects;
 mod script;
 
-/// The user in the history of the commands.
-const USER: &str = "demo";
+/// The user in the history of what cron runs.
+const USER: &str = "cron";
+/// The prompts of what cron runs and of what a person answers.
+const CRON: char = '$';
+const PERSON: char = '>';
 
 /// The MCP server, as the multi-call program knows it.
 const SERVER: &str = "mcp";
@@ -29,6 +34,11 @@ const SERVER: &str = "mcp";
 /// The programs of the demonstration, as the multi-call program knows them, and their own files.
 pub(super) const PROGRAMS: [(&str, &str); 4] =
     [("oar", "oar"), ("oarctl", "oarctl"), ("jobctl", "jobctl"), (SERVER, "release-tests-mcp")];
+
+/// What the engine's questions in Slack have in common.
+const QUESTION: &str = ": waits for people";
+/// The most questions that the people of a release are asked.
+const QUESTIONS: usize = 3;
 
 /// The longest excerpt of a command's reason, in characters; the whole reason is shown above.
 const LONGEST_REASON: usize = 400;
@@ -41,16 +51,21 @@ pub(super) fn demo(arguments: &Demo) -> Result<ExitCode, Failure> {
         programs: PROGRAMS.map(Program::find).into_iter().collect::<Result<_, _>>()?,
         running: &running,
         home: tempfile::Builder::new().prefix("oar-demo-").tempdir()?,
+        document: None,
         log: arguments.log,
         bot: None,
+        shown: HashSet::new(),
+        asked: BTreeMap::new(),
     };
+    let document = stage.configure()?;
+    stage.document = Some(document);
     let sandbox = &running.sandbox;
     let [lead, ..] = PEOPLE;
     print(&format!(
         "GitHub, Errata Tool, Jira, GitLab, Jenkins, Prow, Slack and the others are simulated on {}.\n\
-         Nothing leaves this machine. Two made-up releases are taken from announced to shipped by {}, and a nightly\n\
-         is tested and accepted by what runs from cron.\n\
-         `$` is a command, `*` is what others do and time that passes in the sandbox.\n",
+         Nothing leaves this machine. Cron takes two made-up releases from announced to shipped and tests a nightly; {}\n\
+         answers what only people can decide.\n\
+         `$` is a command of cron, `>` what a person answers, `*` what others do and time that passes in the sandbox.\n",
         sandbox.base_url(),
         lead.name,
     ))?;
@@ -58,8 +73,9 @@ pub(super) fn demo(arguments: &Demo) -> Result<ExitCode, Failure> {
     for story in scripts() {
         heading(&story.title)?;
         for step in &story.steps {
-            commands += u32::from(matches!(step, Step::Run(..) | Step::Tick(_) | Step::Ask(..)));
-            stage.play(story.subject, step)?;
+            commands +=
+                u32::from(matches!(step, Step::Run(..) | Step::Drive(_) | Step::Answer(..) | Step::Ask(..)));
+            stage.play(step)?;
         }
     }
     heading("What the teams read in Slack")?;
@@ -80,9 +96,14 @@ pub(super) fn demo(arguments: &Demo) -> Result<ExitCode, Failure> {
     if let Some(lines) = unexpected_lines(sandbox) {
         return Err(Failure::Unexpected(lines));
     }
+    let once = effects::all_once(sandbox.world()).map_err(Failure::Twice)?;
     heading("Done")?;
+    let [konflux, errata] = [KONFLUX_RELEASE, ERRATA_RELEASE]
+        .map(|release| stage.asked.get(release).copied().unwrap_or_default());
     print(&format!(
         "\nBoth releases are shipped, the nightly is accepted: {commands} commands, {} requests, {:.1} s.\n\
+         People were asked {konflux} questions about {KONFLUX_RELEASE} and {errata} about {ERRATA_RELEASE}. Everything was done \
+         once: {once}.\n\
          `oar-sandbox demo --log` shows the log of each command as well. To do it yourself, follow\n\
          docs/tutorial.md from its first line.\n",
         sandbox.requests().len(),
@@ -108,19 +129,30 @@ struct Stage<'a> {
     home: TempDir,
     log: bool,
     bot: Option<Bot>,
+    /// The configuration document of the demonstration.
+    document: Option<PathBuf>,
+    /// The time stamps of the questions that were shown.
+    shown: HashSet<String>,
+    /// How many questions were asked about each release.
+    asked: BTreeMap<String, usize>,
 }
 
 impl Stage<'_> {
-    fn play(&mut self, subject: &str, step: &Step) -> Result<(), Failure> {
+    fn play(&mut self, step: &Step) -> Result<(), Failure> {
         match step {
             Step::Say(text) => Ok(print(&format!("\n{text}\n"))?),
-            Step::Run(program, arguments, code, words) => self.run(program, arguments, *code, words),
-            Step::Tick(words) => {
+            Step::Run(program, arguments, code, words) => self.run(CRON, program, arguments, *code, &[words]),
+            Step::Drive(words) => {
                 // A wait is checked when it is due by the programs' own clock: a second later here.
                 std::thread::sleep(Duration::from_millis(1100));
-                self.run("oarctl", &["tick"], 0, words)
+                self.run(CRON, "oarctl", &["drive"], 0, words)?;
+                self.show_questions()
             }
-            Step::Do(action) => {
+            Step::Answer(release, arguments, code, words) => {
+                let arguments = [&["-r", *release], arguments.as_slice()].concat();
+                self.run(PERSON, "oar", &arguments, *code, &[words])
+            }
+            Step::Do(action, subject) => {
                 let world = self.running.sandbox.world();
                 let done = action
                     .carry_out(world, subject)
@@ -156,6 +188,7 @@ impl Stage<'_> {
         let mut command = Command::new(&program.path);
         command.args(&program.before).envs(self.running.environment());
         command.env("OAR_USER", USER).env("HOME", self.home.path()).env("OAR_WAIT_INTERVAL", "1");
+        command.envs(self.document.as_ref().map(|path| ("OAR_CONFIG", path)));
         command.env_remove("XDG_STATE_HOME").env_remove("XDG_CACHE_HOME");
         command
     }
@@ -165,8 +198,43 @@ impl Stage<'_> {
         found.ok_or_else(|| Failure::NoPrograms(name.into()))
     }
 
-    /// Starts the Slack bot, with a configuration document that lets people give it commands.
+    /// Shows what people were asked since it was shown last.
+    fn show_questions(&mut self) -> Result<(), Failure> {
+        let slack = self.running.sandbox.world().slack.lock();
+        let mut is_first = true;
+        for message in slack.messages.iter().filter(|message| message.text.contains(QUESTION)) {
+            if !self.shown.insert(message.ts.clone()) {
+                continue;
+            }
+            let text = slack.readable(&message.text);
+            if is_first {
+                print(&format!("\n* In Slack, #{}:\n", message.channel_name))?;
+            }
+            is_first = false;
+            for line in text.lines() {
+                print(&format!("    {line}\n"))?;
+            }
+            let release = text.split(':').next().unwrap_or_default();
+            let asked = self.asked.entry(release.to_owned()).or_default();
+            *asked += 1;
+            if *asked > QUESTIONS {
+                let why = format!("people were asked more than {QUESTIONS} questions about {release}");
+                return Err(Failure::Action { action: "a question", why });
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the Slack bot.
     fn listen(&self) -> Result<Bot, Failure> {
+        let mut command = self.command(self.program("oarctl")?);
+        command.arg("slack-bot");
+        Bot::start(self.running.sandbox.world(), command, self.home.path().join("slack-bot.log"))
+    }
+
+    /// Writes the configuration document of the demonstration, and returns its path: it lets people give commands in Slack, and
+    /// the engine start what is done in any case.
+    fn configure(&self) -> Result<PathBuf, Failure> {
         let oarctl = self.program("oarctl")?;
         let [plain, document] = ["plain.json", "config_store.json"].map(|name| self.home.path().join(name));
         let environment = self.running.environment();
@@ -192,28 +260,38 @@ impl Stage<'_> {
         convert(["config", "decrypt"], given, &plain)?;
         conversation::permit(&plain)?;
         convert(["config", "encrypt"], &plain, &document)?;
-        let mut command = self.command(oarctl);
-        command.arg("slack-bot").env("OAR_CONFIG", document);
-        Bot::start(self.running.sandbox.world(), command, self.home.path().join("slack-bot.log"))
+        Ok(document)
     }
 
     /// Shows a command as a user types it, runs it, and fails if its exit code or output is not as expected.
-    fn run(&self, name: &str, arguments: &[&str], code: i32, words: &str) -> Result<(), Failure> {
+    fn run(
+        &self,
+        prompt: char,
+        name: &str,
+        arguments: &[&str],
+        code: i32,
+        words: &[&str],
+    ) -> Result<(), Failure> {
         let program = self.program(name)?;
         let typed: Vec<String> = arguments
             .iter()
             .map(|word| if word.contains(' ') { format!("\"{word}\"") } else { (*word).to_owned() })
             .collect();
         let line = format!("{name} {}", typed.join(" "));
-        print(&format!("\n$ {line}\n"))?;
-        let output = self
-            .command(program)
+        print(&format!("\n{prompt} {line}\n"))?;
+        let mut command = self.command(program);
+        if prompt == PERSON {
+            let [lead, ..] = PEOPLE;
+            command.env("OAR_USER", lead.login);
+        }
+        let output = command
             .args(arguments)
             .output()
             .map_err(|source| Failure::Spawn { program: program.path.display().to_string(), source })?;
         let out = String::from_utf8_lossy(&output.stdout);
         let err = String::from_utf8_lossy(&output.stderr);
-        let as_expected = output.status.code() == Some(code) && out.contains(words);
+        let missing = words.iter().find(|words| !out.contains(**words));
+        let as_expected = output.status.code() == Some(code) && missing.is_none();
         for text in err.lines().filter(|text| self.log || !as_expected || !is_log(text)) {
             print(&format!("{text}\n"))?;
         }
@@ -221,9 +299,9 @@ impl Stage<'_> {
         if as_expected {
             return Ok(());
         }
-        let expected = match words {
-            "" => format!("exit code {code}"),
-            words => format!("exit code {code} with `{words}`"),
+        let expected = match missing {
+            None => format!("exit code {code}"),
+            Some(words) => format!("exit code {code} with `{words}`"),
         };
         let why = reason(&out, &err);
         Err(Failure::Step { line, status: output.status.to_string(), expected, why })

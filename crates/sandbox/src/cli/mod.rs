@@ -221,6 +221,8 @@ enum Failure {
     Gone(String, String),
     #[error("{0}")]
     Refused(String),
+    #[error("the demonstration stopped: this was done more than once: {0}")]
+    Twice(String),
     #[error("the commands asked for what the sandbox does not simulate:\n{0}")]
     Unexpected(String),
 }

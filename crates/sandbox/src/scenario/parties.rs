@@ -34,10 +34,14 @@ pub enum Action {
     ArtAnnounces,
     /// ART finishes the files of advisories.
     ArtMovesAdvisories,
+    /// The release controller accepts a release that was announced.
+    ArtPromotes,
     /// ART runs the check that an Errata release cannot start.
     ArtRunsConsistencyJob,
     /// The QA contacts verify CVE bugs.
     ContactsVerifyCves,
+    /// The QA contacts verify every bug.
+    ContactsVerifyBugs,
     /// ART ships.
     ArtShips,
     /// Two jobs of the new nightly will fail, and their retries pass.
@@ -46,11 +50,13 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::ArtAnnounces,
         Self::ArtMovesAdvisories,
+        Self::ArtPromotes,
         Self::ArtRunsConsistencyJob,
         Self::ContactsVerifyCves,
+        Self::ContactsVerifyBugs,
         Self::ArtShips,
         Self::NightlyJobsFail,
     ];
@@ -60,8 +66,10 @@ impl Action {
         match self {
             Self::ArtAnnounces => "art-announces",
             Self::ArtMovesAdvisories => "art-moves-advisories",
+            Self::ArtPromotes => "art-promotes",
             Self::ArtRunsConsistencyJob => "art-runs-consistency-job",
             Self::ContactsVerifyCves => "contacts-verify-cves",
+            Self::ContactsVerifyBugs => "contacts-verify-bugs",
             Self::ArtShips => "art-ships",
             Self::NightlyJobsFail => "nightly-jobs-fail",
         }
@@ -74,10 +82,12 @@ impl Action {
                 "ART announces the release, which the release controller has not accepted yet"
             }
             Self::ArtMovesAdvisories => "ART moves advisories in NEW_FILES to QE",
+            Self::ArtPromotes => "ART promotes the announced release: the release controller accepts it",
             Self::ArtRunsConsistencyJob => {
                 "ART starts the Prow job that compares payload and advisories (Errata)"
             }
             Self::ContactsVerifyCves => "the QA contacts verify the CVE bugs, and leave the others",
+            Self::ContactsVerifyBugs => "the QA contacts verify every bug",
             Self::ArtShips => "ART releases to production and ships what QE has approved",
             Self::NightlyJobsFail => {
                 "two jobs of the new nightly of 4.20 will fail, and pass when they are retried"
@@ -95,8 +105,10 @@ impl Action {
         match self {
             Self::ArtAnnounces => announce(world, known(release)?),
             Self::ArtMovesAdvisories => move_advisories(world, &advisories(release)?),
+            Self::ArtPromotes => promote(world, known(release)?),
             Self::ArtRunsConsistencyJob => run_consistency_job(world, known(release)?),
-            Self::ContactsVerifyCves => Ok(verify_cves(world, known(release)?)),
+            Self::ContactsVerifyCves => Ok(verify(world, known(release)?, true)),
+            Self::ContactsVerifyBugs => Ok(verify(world, known(release)?, false)),
             Self::ArtShips => ship(world, release, &advisories(release)?),
             Self::NightlyJobsFail => fail_nightly_jobs(world, release),
         }
@@ -125,14 +137,25 @@ fn advisories(release: &str) -> Result<Vec<(&'static str, u32)>, String> {
 }
 
 fn announce(world: &World, release: &str) -> Result<String, String> {
-    let mut controller = world.release_controller.lock();
-    let tags = controller.streams.values_mut().flatten();
-    let accepted = tags.filter(|tag| tag.name == release && tag.phase == Phase::Accepted);
-    let changed = accepted.map(|tag| tag.phase = Phase::Ready).count();
-    if changed == 0 {
+    if move_phase(world, release, Phase::Accepted, Phase::Ready) == 0 {
         return Err(format!("{release} is not accepted anywhere"));
     }
     Ok(format!("ART announced {release}; the release controller has not accepted it yet."))
+}
+
+fn promote(world: &World, release: &str) -> Result<String, String> {
+    if move_phase(world, release, Phase::Ready, Phase::Accepted) == 0 {
+        return Err(format!("{release} does not wait for its promotion"));
+    }
+    Ok(format!("ART promoted {release}: the release controller has accepted it."))
+}
+
+/// Moves the release from one phase to another wherever the release controller has it; in how many streams.
+fn move_phase(world: &World, release: &str, from: Phase, to: Phase) -> usize {
+    let mut controller = world.release_controller.lock();
+    let tags = controller.streams.values_mut().flatten();
+    let found = tags.filter(|tag| tag.name == release && tag.phase == from);
+    found.map(|tag| tag.phase = to).count()
 }
 
 fn move_advisories(world: &World, advisories: &[(&str, u32)]) -> Result<String, String> {
@@ -178,7 +201,7 @@ fn run_consistency_job(world: &World, release: &str) -> Result<String, String> {
     Ok(format!("ART started the Prow job {CONSISTENCY_JOB_ID} for {release}; it takes 26 minutes."))
 }
 
-fn verify_cves(world: &World, release: &str) -> String {
+fn verify(world: &World, release: &str, only_cves: bool) -> String {
     let stream = release.rsplit_once('.').map_or(release, |(stream, _)| stream);
     let target = format!("{stream}.z");
     let mut state = world.jira.lock();
@@ -187,17 +210,21 @@ fn verify_cves(world: &World, release: &str) -> String {
         let targets = issue.custom.get("customfield_10855").and_then(|value| value.as_array());
         let ours = targets.is_some_and(|all| all.iter().any(|one| one["name"] == target.as_str()));
         let cve = issue.labels.iter().any(|label| label.starts_with("CVE-"));
-        if ours && cve && issue.status == "ON_QA" {
+        if ours && (cve || !only_cves) && issue.status == "ON_QA" {
             "Verified".clone_into(&mut issue.status);
             verified.push(issue.key.clone());
         }
     }
     if verified.is_empty() {
-        return "No CVE bug is left to be verified.".to_owned();
+        return "No such bug is left to be verified.".to_owned();
     }
     let bugs = if verified.len() == 1 { "bug" } else { "bugs" };
     let verified = verified.join(", ");
-    format!("The QA contacts verified the CVE {bugs} {verified}; the others stay as they are.")
+    if only_cves {
+        format!("The QA contacts verified the CVE {bugs} {verified}; the others stay as they are.")
+    } else {
+        format!("The QA contacts verified the {bugs} {verified}.")
+    }
 }
 
 fn fail_nightly_jobs(world: &World, minor: &str) -> Result<String, String> {
@@ -275,6 +302,10 @@ mod tests {
         assert_eq!(phase(&world), Some(Phase::Ready));
         let refused = Action::ArtAnnounces.carry_out(&world, KONFLUX_RELEASE).unwrap_err();
         assert_eq!(refused, "4.19.1 is not accepted anywhere");
+        let told = Action::ArtPromotes.carry_out(&world, KONFLUX_RELEASE).unwrap();
+        assert!(told.starts_with("ART promoted 4.19.1"), "{told}");
+        assert_eq!(phase(&world), Some(Phase::Accepted));
+        assert!(Action::ArtPromotes.carry_out(&world, KONFLUX_RELEASE).is_err());
         assert!(Action::ArtAnnounces.carry_out(&world, "4.19.2").is_err());
     }
 
@@ -312,6 +343,8 @@ mod tests {
         assert!(Action::ArtRunsConsistencyJob.carry_out(&world, ERRATA_RELEASE).is_err());
         let verified = Action::ContactsVerifyCves.carry_out(&world, KONFLUX_RELEASE).unwrap();
         assert!(verified.contains("OCPBUGS-60011;"), "{verified}");
+        let verified = Action::ContactsVerifyBugs.carry_out(&world, KONFLUX_RELEASE).unwrap();
+        assert!(verified.contains("verified the bug"), "{verified}");
         assert_eq!(world.jira.lock().issue("OCPBUGS-61041").unwrap().status, "ON_QA", "another release's");
         assert!(Action::ArtShips.carry_out(&world, "4.18.1").unwrap_err().contains("no release 4.18.1"));
         assert!(Action::NightlyJobsFail.carry_out(&world, "4.19").is_err());

@@ -53,6 +53,8 @@ pub(super) async fn serve<H: ServerHandler>(handler: impl Fn() -> H + Send + Syn
         generic: false,
         time_limit: TIME_LIMIT,
         paid_jobs_ask: false,
+        user_header: None,
+        trusted_proxies: Vec::new(),
         limits,
     };
     let Ok(settings) = Settings::new(&options, &[], |_| true) else { return ExitCode::FAILURE };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::message::{IncomingMessage, MessageKey};
 
-/// How long a message is remembered. Slack delivers again for some minutes, and a bot that starts looks back for 10 minutes.
+/// How long a message is remembered. Slack delivers again for some minutes, and a bot that starts looks back for 50 minutes.
 pub const HANDLED_FOR: Duration = Duration::from_hours(1);
 /// The most messages that are remembered; the oldest go first. It is one a second, which is what Slack lets a bot
 /// answer, and less than a megabyte, beyond which GitHub gives a file only in two requests.

@@ -7,7 +7,7 @@ use super::checkpoints::stage_problem;
 use super::judgement::Judgement;
 use super::{Evaluation, Judged, later, midnight, time};
 use crate::config::ReleaseDate;
-use crate::drive::facts::{Alerts, BuildData, FactKey, PayloadView};
+use crate::drive::facts::{Alerts, ApprovalGates, BuildData, FactKey, PayloadView};
 use crate::drive::verdict::{Act, Verdict};
 use crate::flow::gates::{DAYS_AFTER, DAYS_BEFORE, is_hurried};
 use crate::flow::nodes::{Node, Row, Who};
@@ -89,6 +89,12 @@ impl Evaluation<'_> {
                 .on(self.read(seen, "metadata.url", "not usable")));
             }
         }
+        let seen = self.need(row, FactKey::ApprovalGates, &self.input.facts.approval_gates)?;
+        if let ApprovalGates::Closed { why, next } = &seen.value {
+            let closed = Judgement::blocked(why.clone(), row.who).due(later(seen.at, row.poll));
+            let closed = closed.about("what the approval requires").on(self.read(seen, "gates", "closed"));
+            return Ok(if next.is_empty() { closed } else { closed.noting(next.join("; ")) });
+        }
         Ok(Judgement::new(Verdict::Ready).on(day))
     }
 
@@ -137,7 +143,7 @@ impl Evaluation<'_> {
         let started =
             wait.and_then(|wait| wait.since.parse().ok()).or_else(|| time(view.started_at.as_ref()));
         let after_date = self.release_date().map(|date| midnight(day_after(date)));
-        let by_row = started.zip(row.deadline).map(|(since, deadline)| later(since, deadline.after));
+        let by_row = self.limit(row, started);
         let deadline = [by_row, after_date].into_iter().flatten().max();
         let Some(wait) = wait else {
             return self.approval_without_wait(view, row, started, deadline);
@@ -148,7 +154,7 @@ impl Evaluation<'_> {
         let mut judgement = match wait.held_at(self.now()) {
             Some(holder) => Judgement::running(format!("{} waits for {}", holder.who, wait.condition)),
             None => Judgement::running(format!("it waits for {}", wait.condition))
-                .by_command(format!("oarctl tick --release {}", self.input.release))
+                .by_command(format!("oarctl drive --release {}", self.input.release))
                 .acting(Act::CarryOn),
         };
         judgement.note = last;
@@ -177,8 +183,11 @@ impl Evaluation<'_> {
         deadline: Option<Timestamp>,
     ) -> Option<Judgement> {
         match view.last_run() {
-            // A checker of the Python tooling leaves no record, and lives for two days; nor does a person.
-            last if last.is_none_or(|run| run.command.as_deref() == Some(SET_BY_HAND)) => Some(
+            // A checker of the Python tooling leaves no record but its beginning, and lives for two days; nor does a person.
+            last if last.is_none_or(|run| run.command.as_deref() == Some(SET_BY_HAND))
+                || has_begun_since(view, last) =>
+            {
+                Some(
                 Judgement::running(
                     "it was started by a program that records no wait; it may still be looking",
                 )
@@ -187,7 +196,8 @@ impl Evaluation<'_> {
                 .until(deadline)
                 .noting("run change-advisory-status: it looks at the lock of that program first")
                 .on(self.status_of(view)),
-            ),
+            )
+            }
             // The wait reached its deadline.
             Some(RunView { outcome: Some(RunOutcome::InProgress), .. }) => Some(
                 Judgement::asks(
@@ -202,6 +212,12 @@ impl Evaluation<'_> {
             _ => None,
         }
     }
+}
+
+/// Whether another program has begun the task after its last recorded run had ended.
+fn has_begun_since(view: &TaskView, last: Option<&RunView>) -> bool {
+    let ended = last.and_then(|run| time(run.finished.as_ref()));
+    ended.zip(time(view.started_at.as_ref())).is_some_and(|(ended, started)| started > ended)
 }
 
 /// The second day after a release's date, at whose beginning its approval is late.

@@ -80,7 +80,7 @@ impl Evaluation<'_> {
         let words = phase.as_ref().map_or("absent", Phase::text);
         let evidence = self.read(seen, "phase", words);
         let due = later(seen.at, row.poll);
-        let until = self.announced().zip(row.deadline).map(|(since, deadline)| later(since, deadline.after));
+        let until = self.limit(row, self.announced());
         Ok(match phase {
             Some(Phase::Accepted) => Judgement::new(Verdict::Done).on(evidence),
             Some(Phase::Rejected | Phase::Failed) => Judgement::asks(
@@ -125,10 +125,10 @@ impl Evaluation<'_> {
     pub(super) fn tests(&self, node: Node, row: &Row) -> Judged {
         let seen = self.need(row, FactKey::Tests, &self.input.facts.tests)?;
         let due = later(seen.at, row.poll);
-        let Tests::Record { blob, aggregated, since, .. } = &seen.value else {
+        let Tests::Record { blob, aggregated, since, by_hand, .. } = &seen.value else {
             let made = self.input.facts.promotion.value().and_then(|promotion| promotion.created);
             let latest = made.map(|made| later(made, ACCEPTED_WITHIN));
-            let until = latest.zip(row.deadline).map(|(since, deadline)| later(since, deadline.after));
+            let until = self.limit(row, latest);
             return Ok(Judgement::waiting("the record of the tests")
                 .due(due)
                 .until(until)
@@ -139,15 +139,13 @@ impl Evaluation<'_> {
             Node::ResultFile => done.on(self.read(seen, "blob", blob.clone())),
             Node::Aggregated => {
                 let evidence = self.read(seen, "aggregated", aggregated.to_string());
-                let until = since.zip(row.deadline).map(|(since, deadline)| later(since, deadline.after));
+                // Who promotes a build by hand takes the mark away, and the aggregator sets it again.
+                let since = since.filter(|_| !by_hand);
+                let until = self.limit(row, since);
                 if *aggregated {
                     done.on(evidence)
                 } else {
-                    Judgement::waiting("the end of all tests")
-                        .due(due)
-                        .since(*since)
-                        .until(until)
-                        .on(evidence)
+                    Judgement::waiting("the end of all tests").due(due).since(since).until(until).on(evidence)
                 }
             }
             _ => {
@@ -161,12 +159,11 @@ impl Evaluation<'_> {
                 } else if let Some(looking) = self.looked_at_further(TaskName::AnalyzePromotedBuild) {
                     looking.due(due).on(evidence)
                 } else {
-                    Judgement::blocked(
-                        format!("the tests are {verdict}; analyze-promoted-build decides"),
-                        Who::Leads,
-                    )
-                    .due(due)
-                    .on(evidence)
+                    // Who decides is asked there.
+                    let task = TaskName::AnalyzePromotedBuild;
+                    Judgement::waiting(format!("a decision in {task}: the tests are {verdict}"))
+                        .due(due)
+                        .on(evidence)
                 }
             }
         })
@@ -217,6 +214,7 @@ impl Evaluation<'_> {
             &["approve again", "wait"],
         )
         .asked_of(Who::Leads)
+        .about("approve it again?")
         .by_command(format!("oar -r {} add-qe-approval", self.input.release))
         .due(later(seen.at, row.poll))
         .on(self.read(seen, "approvals", words)))

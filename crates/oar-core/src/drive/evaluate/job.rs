@@ -46,24 +46,41 @@ impl Evaluation<'_> {
                 .since(started)
                 .on(self.read(seen, "job", job.clone())));
         }
+        if let JobView::Several(jobs) = &seen.value {
+            return Ok(self.which_one(task, jobs).since(started).due(due).on(self.read(
+                seen,
+                "jobs",
+                jobs.clone(),
+            )));
+        }
         let question = format!(
             "{task} is In Progress, no job is recorded, and none is running with its parameters: which one was it? A second one \
              must not be started"
         );
-        let option = if task == TaskName::StageTesting { "-n BUILD" } else { "-i JOB_ID" };
         Ok(Judgement::asks(question, &["name the job", "start a new one"])
-            .by_command(format!("oar -r {} {task} {option}", self.input.release))
+            .by_command(self.naming_command(task))
             .since(started)
             .due(due)
             .on(self.status_of(view))
             .on(self.read(seen, "job", "absent")))
     }
 
+    /// Several jobs may be the one of a task: nobody but a person knows which.
+    fn which_one(&self, task: TaskName, jobs: &str) -> Judgement {
+        let question = format!("several jobs may be the one of {task}: which one is it? ({jobs})");
+        Judgement::asks(question, &["name the job"]).by_command(self.naming_command(task))
+    }
+
+    fn naming_command(&self, task: TaskName) -> String {
+        let option = if task == TaskName::StageTesting { "-n BUILD" } else { "-i JOB_ID" };
+        format!("oar -r {} {task} {option}", self.input.release)
+    }
+
     /// A task with a job under way.
     pub(super) fn job(&self, task: TaskName, view: &TaskView, row: &Row) -> Judged {
         let started = view.job.as_ref().and_then(|job| time(job.triggered_at.as_ref()));
         let started = started.or_else(|| time(view.started_at.as_ref()));
-        let until = started.zip(row.deadline).map(|(since, deadline)| later(since, deadline.after));
+        let until = self.limit(row, started);
         let blocked = |judgement: Judgement| match self.blocker(task) {
             Some(issue) => self.blocked_by(issue, row),
             None => judgement,
@@ -74,6 +91,11 @@ impl Evaluation<'_> {
                 let (key, fact) = self.job_fact(task);
                 let seen = self.need(row, key, fact)?;
                 let intent = self.stated(format!("tasks.{task}.job.intent"), at.clone(), Some(&at));
+                if let JobView::Several(jobs) = &seen.value {
+                    let asks = self.which_one(task, jobs).since(time(Some(&at)));
+                    let asks = asks.due(later(seen.at, row.poll)).on(intent);
+                    return Ok(blocked(asks.on(self.read(seen, "jobs", jobs.clone()))));
+                }
                 let ready = Judgement::new(Verdict::Ready).since(time(Some(&at))).on(intent);
                 Ok(blocked(match &seen.value {
                     JobView::Found(job) => ready
@@ -128,6 +150,11 @@ impl Evaluation<'_> {
                             .until(until)
                             .on(self.read(seen, "state", "absent"))
                     }
+                    JobView::Several(jobs) => self
+                        .which_one(task, jobs)
+                        .since(started)
+                        .due(later(seen.at, row.poll))
+                        .on(self.read(seen, "jobs", jobs.clone())),
                     JobView::Absent => Judgement::asks(
                         format!("{task} is In Progress, and the other system does not have its job any more"),
                         &["name the job", "start a new one"],

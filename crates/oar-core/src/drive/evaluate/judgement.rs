@@ -37,6 +37,8 @@ pub struct Judgement {
     pub(super) evidence: Vec<Evidence>,
     pub(super) lacks: Option<Lack>,
     pub(super) case: Option<Case>,
+    /// What is asked about, where the words of the question change while it stays the same.
+    pub(super) topic: Option<&'static str>,
 }
 
 impl Judgement {
@@ -56,6 +58,7 @@ impl Judgement {
             evidence: Vec::new(),
             lacks: None,
             case: None,
+            topic: None,
         }
     }
 
@@ -78,6 +81,11 @@ impl Judgement {
 
     pub(super) fn not_applicable(why: impl Into<String>) -> Self {
         Self::new(Verdict::NotApplicable { why: why.into() })
+    }
+
+    pub(super) fn about(mut self, topic: &'static str) -> Self {
+        self.topic = Some(topic);
+        self
     }
 
     pub(super) fn noting(mut self, note: impl Into<String>) -> Self {

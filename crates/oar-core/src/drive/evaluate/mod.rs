@@ -82,7 +82,7 @@ pub fn approval_opens(input: Input<'_>) -> Option<Timestamp> {
 
 /// What the policy says of a node: the document, otherwise what its cost suggests.
 pub fn policy_of(row: &Row, policy: &DrivePolicy) -> Leave {
-    policy.0.get(row.node.id()).copied().unwrap_or(match row.cost {
+    policy.steps.get(row.node.id()).copied().unwrap_or(match row.cost {
         Cost::Reads | Cost::Free => Leave::Auto,
         Cost::Paid | Cost::Critical => Leave::Ask,
     })
@@ -138,6 +138,7 @@ impl<'a> Evaluation<'a> {
         let again = later(self.input.now, row.poll);
         Judgement { act: judgement.act, ..Judgement::blocked(why.clone(), row.who).due(again) }
             .since(judgement.since)
+            .about("the run is refused")
     }
 
     /// A verdict whose time is over asks, and goes on looking.
@@ -153,6 +154,7 @@ impl<'a> Evaluation<'a> {
             question: format!("{what}: {}", deadline.then),
             choices: vec!["wait further".to_owned(), "intervene".to_owned()],
         };
+        judgement.topic = Some(deadline.then);
         judgement
     }
 
@@ -161,6 +163,10 @@ impl<'a> Evaluation<'a> {
         let command = judgement.command.clone().or_else(|| self.command(row));
         let to_do = match to_do(&judgement, policy, command) {
             ToDo::Consent { command } if self.has_consent(row) => ToDo::Run { command, only_looks: false },
+            ToDo::Consent { command } => {
+                let consent = judgement.command.is_none().then(|| self.consent_command(row)).flatten();
+                ToDo::Consent { command: consent.unwrap_or(command) }
+            }
             to_do => to_do,
         };
         let person = person(row, &judgement, &to_do);
@@ -181,7 +187,15 @@ impl<'a> Evaluation<'a> {
             case: judgement.case,
             look_at,
             act: judgement.act,
+            topic: judgement.topic,
         }
+    }
+
+    /// Until when a node may take that began at `since`: the document says how long, otherwise its row.
+    fn limit(&self, row: &Row, since: Option<Timestamp>) -> Option<Timestamp> {
+        let usual = row.deadline?.after;
+        let after = self.input.policy.limits.get(row.node.id()).copied().unwrap_or(usual);
+        Some(later(since?, after))
     }
 
     /// Whether a person has consented to a plan of the node, and no run has used that up. The run asks whether it is its plan.
@@ -191,6 +205,12 @@ impl<'a> Evaluation<'a> {
             let mut consents = consents.iter();
             consents.any(|consent| consent.command == task.id() && consent.is_valid_at(self.input.now))
         })
+    }
+
+    /// The command with which a person consents, so that the engine does it; a paid job is started by its own.
+    fn consent_command(&self, row: &Row) -> Option<String> {
+        let task = row.node.task().filter(|_| row.cost == Cost::Critical)?;
+        Some(format!("oar -r {} consent {task}", self.input.release))
     }
 
     /// The usual command of a node.

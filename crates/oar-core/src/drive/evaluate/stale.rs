@@ -7,18 +7,28 @@ use super::judgement::Judgement;
 use super::{Evaluation, later, time};
 use crate::drive::facts::{BuildData, Fact, Facts, Tests};
 use crate::drive::verdict::{Evidence, Verdict};
-use crate::flow::nodes::{Action, Row};
+use crate::flow::nodes::{Action, Node, Row};
 use crate::statebox::{TaskName, TaskView};
 
 /// What is said of a verdict when its subject has changed.
 const AGAIN: [&str; 2] = ["run it again", "keep the verdict"];
+
+/// What has changed since a task has passed.
+pub(super) struct Changed {
+    pub(super) words: String,
+    pub(super) evidence: Evidence,
+    /// Whether the release uses it already; otherwise a person has to accept the build data first.
+    pub(super) is_accepted: bool,
+}
 
 impl Evaluation<'_> {
     /// A passed task: done, unless what was judged has changed since.
     pub(super) fn passed(&self, task: TaskName, view: &TaskView, row: &Row) -> Judgement {
         let since = time(view.completed_at.as_ref());
         let done = Judgement::new(Verdict::Done).since(since).on(self.status_of(view));
-        let Some((changed, evidence)) = self.changed(task, view) else { return done };
+        let Some(Changed { words: changed, evidence, is_accepted }) = self.changed(task, view) else {
+            return done;
+        };
         if self.approved {
             return done.noting(format!("since then {changed}")).on(evidence);
         }
@@ -31,13 +41,23 @@ impl Evaluation<'_> {
             .on(self.status_of(view))
             .on(evidence);
         let release = self.input.release;
-        stale.command = Some(match row.action {
+        let keep = match row.action {
             Action::Verdict => self.decide_command(task),
             _ => format!("oar -r {release} task set {task} Pass --reason TEXT"),
-        });
-        stale.note = Some(format!(
-            "to run it again: oar -r {release} task set {task} \"Not Started\" --force --reason TEXT"
-        ));
+        };
+        let (command, note) = if is_accepted {
+            let note = format!(
+                "to run it again: oar -r {release} task set {task} \"Not Started\" --force --reason TEXT"
+            );
+            (keep, note)
+        } else {
+            // Until somebody accepts the data the verdict stays older than the change.
+            let runs = if row.action == Action::Verdict { TaskName::TakeOwnership } else { task };
+            let run = self.command(Node::Task(runs).row()).unwrap_or_default();
+            (format!("{run} --accept-metadata"), format!("to keep the verdict, after that: {keep}"))
+        };
+        stale.command = Some(command);
+        stale.note = Some(note);
         stale.stale = Some(changed);
         stale
     }
@@ -55,7 +75,7 @@ impl Evaluation<'_> {
     }
 
     /// What has changed of what a passed task has judged; `None` when nothing is known to have changed.
-    pub(super) fn changed(&self, task: TaskName, view: &TaskView) -> Option<(String, Evidence)> {
+    pub(super) fn changed(&self, task: TaskName, view: &TaskView) -> Option<Changed> {
         let subjects = subjects(task, self.input.facts);
         if let Some(judged) = view.judged.as_ref().filter(|judged| judged.is_about(view)) {
             for (subject, was) in &judged.of {
@@ -63,7 +83,7 @@ impl Evaluation<'_> {
                 let words = format!("{subject} changed from {was} to {is}");
                 let evidence =
                     self.stated(format!("tasks.{task}.judged.{subject}"), was.clone(), judged.at.as_ref());
-                return Some((words, evidence));
+                return Some(Changed { words, evidence, is_accepted: true });
             }
         }
         let concerns = |field: &str| {
@@ -81,7 +101,7 @@ impl Evaluation<'_> {
                     change.from.unwrap_or_else(|| "absent".to_owned()),
                     None,
                 );
-                return Some((words, evidence));
+                return Some(Changed { words, evidence, is_accepted: false });
             }
         }
         let completed = time(view.completed_at.as_ref())?;
@@ -99,7 +119,8 @@ impl Evaluation<'_> {
             });
             if let (true, Some(value)) = (later, changed) {
                 let evidence = self.stated("metadata.changes".to_owned(), value.clone(), record.at.as_ref());
-                return Some((format!("ART changed the build data: {value}"), evidence));
+                let words = format!("ART changed the build data: {value}");
+                return Some(Changed { words, evidence, is_accepted: true });
             }
         }
         None

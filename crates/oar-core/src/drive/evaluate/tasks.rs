@@ -33,9 +33,10 @@ fn reason(build: &str, seen: &Seen<Tests>) -> String {
 /// Asks whether a build is accepted, with its case.
 fn accept_it(build: &str, tests: &Tests) -> Judgement {
     let question = format!("the tests of {build} are {}: accept them?", tests.verdict());
-    let Some(case) = tests.case() else { return Judgement::asks(question, &JUDGE) };
+    let asks = |question: String| Judgement::asks(question, &JUDGE).about("accept the tests?");
+    let Some(case) = tests.case() else { return asks(question) };
     let question = format!("{question} {}", case.advice());
-    Judgement { case: Some(case.clone()), ..Judgement::asks(question, &JUDGE).noting(case.summary()) }
+    Judgement { case: Some(case.clone()), ..asks(question).noting(case.summary()) }
 }
 
 impl Evaluation<'_> {
@@ -162,8 +163,9 @@ impl Evaluation<'_> {
             TaskName::UpdateBugList => Ok(self.bug_list(view, row, ready())),
             TaskName::DropBugs if self.status(TaskName::UpdateBugList) == TaskStatus::Pass => {
                 let listed = self.tasks.get(&TaskName::UpdateBugList);
-                let done =
-                    Judgement::not_applicable("every bug of the release is verified, closed or dropped");
+                let done = Judgement::not_applicable(
+                    "every bug was verified, closed or dropped when the list was looked at",
+                );
                 Ok(match listed {
                     Some(listed) => done.on(self.status_of(listed)),
                     None => done,
@@ -269,11 +271,7 @@ impl Evaluation<'_> {
             Tests::Record { aggregated: false, .. } => {
                 Judgement::waiting(format!("the end of the tests of {build}"))
                     .due(later(seen.at, row.poll))
-                    .until(
-                        self.announced()
-                            .zip(row.deadline)
-                            .map(|(since, deadline)| later(since, deadline.after)),
-                    )
+                    .until(self.limit(row, self.announced()))
                     .on(evidence)
             }
             tests @ Tests::Record { .. } => accept_it(build, tests)
@@ -302,7 +300,7 @@ impl Evaluation<'_> {
         let seen = self.need(row, FactKey::Pushes, &self.input.facts.pushes)?;
         let pushes = &seen.value;
         let started = view.and_then(|view| time(view.started_at.as_ref()));
-        let until = started.zip(row.deadline).map(|(since, deadline)| later(since, deadline.after));
+        let until = self.limit(row, started);
         let count = format!("{} of {} advisories are on staging", pushes.complete, pushes.total);
         let evidence = self.read(seen, "push", count.clone());
         let due = later(seen.at, row.poll);

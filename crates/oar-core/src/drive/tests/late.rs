@@ -7,7 +7,9 @@ use super::{
     Case, World, approvable, at, first, fresh, hours, metadata, release, seen, staged, unknown, with,
 };
 use crate::clients::release_controller::Phase;
-use crate::drive::facts::{Alerts, ApprovalsView, BuildData, PayloadView, Promotion, ShippedView};
+use crate::drive::facts::{
+    Alerts, ApprovalGates, ApprovalsView, BuildData, PayloadView, Promotion, ShippedView,
+};
 use crate::flow::nodes::Node;
 use crate::statebox::{Metadata, NewWait, RunOutcome, State, TaskName as T, TaskStatus};
 
@@ -122,6 +124,24 @@ pub(super) fn late() -> Vec<Case> {
             "no metadata URL",
         ),
         (
+            "W is blocked by what its command requires",
+            node(T::ChangeAdvisoryStatus),
+            with(approvable(), |w| {
+                let why = "OCPBUGS-1 is in state ASSIGNED".to_owned();
+                let next = vec!["accept it with --accept-bug OCPBUGS-1".to_owned()];
+                w.facts.approval_gates = seen(ApprovalGates::Closed { why, next }, w.now);
+            }),
+            "blocked",
+            "OCPBUGS-1",
+        ),
+        (
+            "W does not begin while nobody knows whether it would be refused",
+            node(T::ChangeAdvisoryStatus),
+            with(approvable(), |w| w.facts.approval_gates = unknown(w)),
+            "waiting",
+            "cannot be determined",
+        ),
+        (
             "W looks at the tests again",
             node(T::ChangeAdvisoryStatus),
             with(approvable(), |w| w.facts.tests = unknown(w)),
@@ -133,7 +153,6 @@ pub(super) fn late() -> Vec<Case> {
             "W's time is over",
             node(T::ChangeAdvisoryStatus),
             with(approvable(), |w| {
-                w.set(T::ChangeAdvisoryStatus, TaskStatus::InProgress);
                 w.run(T::ChangeAdvisoryStatus, 1, RunOutcome::InProgress, None);
             }),
             "asks",

@@ -247,14 +247,14 @@ pub(super) fn middle() -> Vec<Case> {
             "R3 is rejected",
             Node::Accepted,
             tests(record(true, Some(false), false)),
-            "blocked",
+            "waiting",
             "analyze-promoted-build",
         ),
         (
             "R3 has no verdict",
             Node::Accepted,
             tests(record(true, None, false)),
-            "blocked",
+            "waiting",
             "without a verdict",
         ),
         (

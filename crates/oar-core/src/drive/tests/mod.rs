@@ -25,8 +25,8 @@ use crate::clients::release_controller::Phase;
 use crate::config::DrivePolicy;
 use crate::drive::evaluate::Input;
 use crate::drive::facts::{
-    Alerts, ApprovalsView, BuildData, Fact, Facts, JobView, PayloadView, Promotion, Pushes, Seen,
-    ShippedView, StageView, Tests, Unknown,
+    Alerts, ApprovalGates, ApprovalsView, BuildData, Fact, Facts, JobView, PayloadView, Promotion, Pushes,
+    Seen, ShippedView, StageView, Tests, Unknown,
 };
 use crate::drive::plan::assemble;
 use crate::drive::verdict::{NodePlan, Verdict};
@@ -119,6 +119,7 @@ impl World {
             ),
             alerts: seen(Alerts::Read { blocking: false, alerts: Vec::new() }, now),
             payload: seen(PayloadView::Good, now),
+            approval_gates: seen(ApprovalGates::Open, now),
             approvals: seen(ApprovalsView { open: true, given: 1, left: Some(0) }, now),
             shipped: seen(ShippedView { shipped: Some(true), details: IndexMap::new() }, now),
             refused: BTreeMap::new(),

@@ -12,11 +12,11 @@ fn the_policy_says_what_runs_by_itself() {
     let mut world = staged();
     assert!(matches!(world.of(T::StageTesting).to_do, ToDo::Consent { .. }));
     assert_eq!(world.of(T::StageTesting).person, Some(Who::Owner));
-    world.policy.0.insert("stage-testing".to_owned(), Leave::Auto);
+    world.policy.steps.insert("stage-testing".to_owned(), Leave::Auto);
     let plan = world.of(T::StageTesting);
     assert!(matches!(plan.to_do, ToDo::Run { only_looks: false, .. }), "{plan:?}");
     assert_eq!(plan.person, None);
-    world.policy.0.insert("stage-testing".to_owned(), Leave::Never);
+    world.policy.steps.insert("stage-testing".to_owned(), Leave::Never);
     assert!(matches!(world.of(T::StageTesting).to_do, ToDo::ByHand { .. }));
     for row in ROWS {
         let plan = World::new(true).plan(row.node);
@@ -31,7 +31,7 @@ fn the_policy_says_what_runs_by_itself() {
         assert_eq!(plan.policy, expected, "{}", row.node);
     }
     assert!(check_policy(&world.policy).is_ok());
-    world.policy.0.insert("stage-testin".to_owned(), Leave::Auto);
+    world.policy.steps.insert("stage-testin".to_owned(), Leave::Auto);
     assert!(check_policy(&world.policy).unwrap_err().to_string().contains("drive.stage-testin"));
 }
 
@@ -58,7 +58,7 @@ fn what_needs_a_consent_runs_only_with_one_that_is_valid() {
 #[test]
 fn a_refused_run_is_told_with_its_reason() {
     let mut world = staged();
-    world.policy.0.insert("stage-testing".to_owned(), Leave::Auto);
+    world.policy.steps.insert("stage-testing".to_owned(), Leave::Auto);
     let node = Node::Task(T::StageTesting);
     let _ = world.facts.refused.insert(node, "the kernel has a stop tag".to_owned());
     let plan = world.of(T::StageTesting);

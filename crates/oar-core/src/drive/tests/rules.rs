@@ -8,8 +8,8 @@ use crate::drive::verdict::{Act, Decided, ToDo, Verdict};
 use crate::flow::nodes::{Node, Who};
 use crate::operators::shipment::ReleaseState;
 use crate::statebox::{
-    DecisionKind, NewWait, NodeName, ReasonClass, RunEnd, RunOutcome, RunStart, Subject, TaskName as T,
-    TaskStatus, Verdict as Decision,
+    DecisionKind, NewWait, NodeName, ReasonClass, RunEnd, RunOutcome, RunStart, State, Subject,
+    TaskName as T, TaskStatus, Verdict as Decision,
 };
 
 #[test]
@@ -128,6 +128,13 @@ fn rule_11_a_job_without_a_handle_is_asked_about_and_never_started_again() {
         (world.facts.consistency_job, world.facts.stage_job) = (found.clone(), found);
         let plan = world.of(task);
         assert!(matches!(plan.to_do, ToDo::Run { only_looks: true, .. }), "{plan:?}");
+        // Of several a person names one.
+        let several = seen(JobView::Several("the job 7, the job 8".to_owned()), world.now);
+        (world.facts.consistency_job, world.facts.stage_job) = (several.clone(), several);
+        let plan = world.of(task);
+        assert_eq!(plan.verdict.name(), "asks", "{plan:?}");
+        let ToDo::Answer { command: Some(command) } = &plan.to_do else { panic!("{plan:?}") };
+        assert!(command.contains(" -n BUILD") || command.contains(" -i JOB_ID"), "{command}");
     }
 }
 
@@ -153,7 +160,7 @@ fn rule_12_the_approval_has_until_the_end_of_the_day_after_the_date_and_then_ask
     let plan = world.of(T::ChangeAdvisoryStatus);
     assert_eq!((plan.verdict.name(), &plan.act), ("running", &Act::CarryOn));
     assert!(matches!(plan.to_do, ToDo::Run { only_looks: true, .. }), "{plan:?}");
-    world.policy.0.insert("change-advisory-status".to_owned(), Leave::Never);
+    world.policy.steps.insert("change-advisory-status".to_owned(), Leave::Never);
     let plan = world.of(T::ChangeAdvisoryStatus);
     assert!(matches!(plan.to_do, ToDo::Run { only_looks: true, .. }), "nobody else goes on: {plan:?}");
     // What it rests on has changed: it is not approved, however long it waited.
@@ -170,11 +177,26 @@ fn an_approval_whose_run_was_killed_begins_anew_and_one_whose_wait_is_over_asks(
     world.killed(T::ChangeAdvisoryStatus);
     assert_eq!(world.of(T::ChangeAdvisoryStatus).verdict, Verdict::Ready);
     let mut world = approvable();
-    world.set(T::ChangeAdvisoryStatus, TaskStatus::InProgress);
     world.run(T::ChangeAdvisoryStatus, 1, RunOutcome::InProgress, None);
     let plan = world.of(T::ChangeAdvisoryStatus);
     assert_eq!(plan.verdict.name(), "asks");
     assert!(matches!(plan.to_do, ToDo::Answer { command: Some(command) } if command.ends_with("--wait")));
+}
+
+#[test]
+fn an_approval_that_the_python_tooling_has_begun_since_our_last_run_is_left_alone() {
+    for outcome in [RunOutcome::Fail, RunOutcome::InProgress] {
+        let mut world = approvable();
+        world.run(T::ChangeAdvisoryStatus, 1, outcome, None);
+        // As it writes: the status and when it began, and no run.
+        let text = world.state().to_yaml();
+        let text = text.replace("status: Fail", "status: In Progress");
+        let ours = "started_at: '2026-07-06T10:00:00Z'";
+        assert!(text.contains(ours), "{text}");
+        world.state = Some(State::parse(&text.replace(ours, "started_at: '2026-07-06T11:00:00Z'")).unwrap());
+        let plan = world.of(T::ChangeAdvisoryStatus);
+        assert_eq!((plan.verdict.name(), &plan.to_do), ("running", &ToDo::Nothing), "{outcome:?}: {plan:?}");
+    }
 }
 
 #[test]
@@ -268,7 +290,7 @@ fn a_build_that_a_person_accepts_or_rejects_is_recorded_so() {
             let bad = seen(record(true, Some(!accepted), false), world.now);
             (world.facts.tests, world.facts.candidate_tests) = (bad.clone(), bad);
             world.issue("everything stops", true, &[]);
-            world.policy.0.insert(task.id().to_owned(), Leave::Ask);
+            world.policy.steps.insert(task.id().to_owned(), Leave::Ask);
             world.verdict(task, verdict);
             let plan = world.of(task);
             assert_eq!(plan.verdict, Verdict::Ready);
@@ -289,7 +311,8 @@ fn a_rejection_stops_what_is_new_at_once_and_an_acceptance_lets_it_go_on() {
     world.set(T::AnalyzePromotedBuild, TaskStatus::Fail);
     world.now += hours(1);
     world.facts.tests = seen(record(true, Some(false), false), world.now);
-    assert_eq!(world.plan(Node::Accepted).verdict.name(), "blocked");
+    assert_eq!(world.plan(Node::Accepted).verdict.name(), "waiting");
+    assert_eq!(world.plan(Node::Accepted).person, None, "who decides is asked once, by the task");
     world.verdict(T::AnalyzePromotedBuild, Decision::Accept);
     assert_eq!(world.of(T::StageTesting).verdict, Verdict::Ready);
     assert_eq!(world.plan(Node::Accepted).verdict.name(), "not_applicable");

@@ -2,8 +2,16 @@
 
 use super::{approvable, hours, metadata, record, seen, staged};
 use crate::drive::facts::BuildData;
-use crate::drive::verdict::Verdict;
+use crate::drive::verdict::{NodePlan, ToDo, Verdict};
+use crate::flow::nodes::Node;
 use crate::statebox::{TaskName as T, TaskStatus};
+
+fn commands(plan: &NodePlan) -> Vec<&str> {
+    match &plan.to_do {
+        ToDo::Answer { command } => command.as_deref().into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
 
 #[test]
 fn changed_identifiers_are_asked_about_and_placeholders_are_not_taken_over() {
@@ -14,7 +22,9 @@ fn changed_identifiers_are_asked_about_and_placeholders_are_not_taken_over() {
         seen(BuildData::Present { metadata: Box::new(changed.clone()), has_owner: true }, world.now);
     let plan = world.of(T::PushToCdnStaging);
     assert_eq!(plan.verdict.name(), "asks", "{plan:?}");
-    assert!(plan.stale.unwrap().contains("advisory_ids.rpm: 1 -> 7"));
+    assert!(plan.stale.as_ref().unwrap().contains("advisory_ids.rpm: 1 -> 7"));
+    let accept = "oar -r 4.19.1 push-to-cdn-staging --accept-metadata";
+    assert_eq!(commands(&plan), [accept], "what is shown must answer it");
     // ART's placeholder is read as pending, and is no value.
     let mut absent = metadata(true);
     let _ = absent.advisory_ids.shift_remove("rpm");
@@ -26,10 +36,12 @@ fn changed_identifiers_are_asked_about_and_placeholders_are_not_taken_over() {
     let now = world.now;
     let _ = world.state().take_metadata(&changed, now, "tester");
     world.facts.build_data = seen(BuildData::Present { metadata: Box::new(changed), has_owner: true }, now);
-    assert_eq!(world.of(T::PushToCdnStaging).verdict.name(), "asks");
+    let plan = world.of(T::PushToCdnStaging);
+    assert_eq!(plan.verdict.name(), "asks");
+    let keep = "oar -r 4.19.1 task set push-to-cdn-staging Pass --reason TEXT";
+    assert_eq!(commands(&plan), [keep]);
     world.now = now + hours(2);
-    world.set(T::PushToCdnStaging, TaskStatus::NotStarted);
-    world.pass(T::PushToCdnStaging);
+    world.set(T::PushToCdnStaging, TaskStatus::Pass);
     assert_eq!(world.of(T::PushToCdnStaging).verdict, Verdict::Done);
 }
 
@@ -58,6 +70,16 @@ fn a_verdict_is_stale_when_what_it_judged_has_changed() {
         let plan = world.of(task);
         assert_eq!((plan.verdict.name(), plan.person), ("done", None));
         assert!(plan.note.unwrap().contains("since then"));
+    }
+}
+
+#[test]
+fn a_promotion_by_hand_asks_nobody_about_the_aggregation() {
+    for (by_hand, expected) in [(true, "waiting"), (false, "asks")] {
+        let mut world = approvable();
+        world.facts.tests = seen(record(false, None, by_hand), world.now);
+        let plan = world.plan(Node::Aggregated);
+        assert_eq!((plan.verdict.name(), plan.person.is_some()), (expected, !by_hand), "{plan:?}");
     }
 }
 

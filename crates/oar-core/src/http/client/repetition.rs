@@ -26,6 +26,21 @@ enum Pause {
     AtLeast(Duration),
 }
 
+/// Why nothing was sent.
+#[derive(Debug)]
+pub(super) enum Unsent {
+    /// No request could be made.
+    Unmade(ServiceError),
+    /// Nothing may be sent now, which does not say that the attempts before had no effect.
+    NotNow(ServiceError),
+}
+
+impl From<ServiceError> for Unsent {
+    fn from(error: ServiceError) -> Self {
+        Self::Unmade(error)
+    }
+}
+
 /// The most repetitions that one stack logs.
 const MOST_TOLD: usize = 50;
 
@@ -44,16 +59,17 @@ impl Http {
             .build();
         let mut least_waits = 0;
         let mut attempt = 1;
-        let mut unclear = None;
+        // The last outcome after which a write may have had its effect.
+        let mut unclear: Option<Box<Result<Reply, ServiceError>>> = None;
         loop {
             let words = || {
                 let place = route(&call.url, settings.proxy.as_ref());
                 waits_for(&call, &format!("{place}, attempt {attempt} of {}", settings.attempts))
             };
             let outcome = match report_when_slow(&self.inner.waiting, words, self.attempt(&call)).await {
-                // That nothing may be sent now does not say that the attempt before had no effect.
-                Err(error) => return unclear.map_or(Err(error), |outcome: Box<_>| *outcome),
                 Ok(outcome) => outcome,
+                Err(Unsent::NotNow(error)) => return unclear.map_or(Err(error), |outcome| *outcome),
+                Err(Unsent::Unmade(error)) => return Err(error),
             };
             let outcome = self.understood(&call, outcome);
             let Some(pause) = Self::pause_before_repeating(&call, &outcome) else { return outcome };
@@ -93,7 +109,9 @@ impl Http {
             };
             self.tell_of_repetition(&call, &outcome, attempt, delay);
             report_when_slow(&self.inner.waiting, words, self.inner.clock.sleep(delay)).await;
-            unclear = (call.barrier.is_some() && call.repeat == Repeat::Safe).then(|| Box::new(outcome));
+            if call.barrier.is_some() && call.repeat == Repeat::Safe && may_have_acted(&outcome) {
+                unclear = Some(Box::new(outcome));
+            }
         }
     }
 
@@ -143,9 +161,7 @@ impl Http {
                     // remaining.
                     403 => asked.map(Pause::Asked),
                     503 if asked.is_some() => asked.map(Pause::Asked),
-                    408 | 500 | 502 | 503 | 504 | 520..=530 if call.repeat == Repeat::Safe => {
-                        Some(Pause::Backoff)
-                    }
+                    status if is_unclear(status) && call.repeat == Repeat::Safe => Some(Pause::Backoff),
                     _ => None,
                 }
             }
@@ -155,5 +171,18 @@ impl Http {
                 _ => None,
             },
         }
+    }
+}
+
+/// Whether a status leaves open what the service, or one behind it, has done.
+fn is_unclear(status: u16) -> bool {
+    matches!(status, 408 | 500 | 502 | 503 | 504 | 520..=530)
+}
+
+/// Whether a write may have had its effect although its outcome is none.
+fn may_have_acted(outcome: &Result<Reply, ServiceError>) -> bool {
+    match outcome {
+        Ok(reply) => is_unclear(reply.status.as_u16()),
+        Err(error) => error.kind == ServiceErrorKind::Unclear,
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
@@ -97,7 +98,12 @@ async fn a_private_authority_is_trusted_when_named_and_only_then() {
     let call = Call::get(Service::Errata, "read", url.parse().unwrap());
 
     let (trusting, _) = stack(HttpSettings { ca_bundle: Some(authority), ..HttpSettings::default() });
+    assert_eq!(trusting.certificates().ends(), []);
     assert_eq!(trusting.send(call.clone()).await.unwrap().body, "fine");
+    let ends = trusting.hurried(Duration::from_secs(9)).unwrap().certificates().ends();
+    let [(host, end)] = &ends[..] else { panic!("{ends:?}") };
+    let left = end.as_second() - jiff::Timestamp::now().as_second();
+    assert!(host == "localhost" && (1..=2 * 86_400).contains(&left), "{ends:?}");
     trusting.upgrade(to_upgrade(&url)).await.unwrap();
 
     let (other_authority, _) = server_of_private_authority();

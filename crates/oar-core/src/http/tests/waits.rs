@@ -8,13 +8,14 @@ use async_trait::async_trait;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use jiff::Timestamp;
+use url::Url;
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::super::retry_after::asked_pause;
 use super::support::{NOW, stack};
-use crate::error::{ErrorClass, ServiceErrorKind};
-use crate::http::{Call, HttpSettings, Repeat, Reply};
+use crate::error::{ErrorClass, ServiceError, ServiceErrorKind};
+use crate::http::{Authorize, Call, HttpSettings, Repeat, Reply};
 use crate::permit::{Closed, Gate, WritePermit};
 use crate::service::Service;
 
@@ -33,6 +34,17 @@ async fn server_with(status: u16, headers: &[(&str, String)], times: u64) -> Moc
         template = template.insert_header(*name, value.as_str());
     }
     Mock::given(method("POST")).respond_with(template).up_to_n_times(times).mount(&server).await;
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(201)).mount(&server).await;
+    server
+}
+
+/// Answers with each of these once, and then well.
+async fn answering(statuses: &[u16]) -> MockServer {
+    let server = MockServer::start().await;
+    for status in statuses {
+        let answer = ResponseTemplate::new(*status);
+        Mock::given(method("POST")).respond_with(answer).up_to_n_times(1).mount(&server).await;
+    }
     Mock::given(method("POST")).respond_with(ResponseTemplate::new(201)).mount(&server).await;
     server
 }
@@ -84,23 +96,50 @@ impl Gate for Closing {
 
 #[tokio::test]
 async fn a_permit_is_asked_before_each_attempt_of_a_write() {
-    for (open, status, repeat, sent, expected) in [
-        (0, 429, Repeat::OnlyWhenRefused, 0, ServiceErrorKind::Held),
+    for (statuses, repeat, expected) in [
+        (&[][..], Repeat::OnlyWhenRefused, ServiceErrorKind::Held),
         // While the request waits, somebody holds the release.
-        (1, 429, Repeat::OnlyWhenRefused, 1, ServiceErrorKind::Held),
-        // The first attempt may have had its effect.
-        (1, 502, Repeat::Safe, 1, ServiceErrorKind::Unavailable),
+        (&[429], Repeat::OnlyWhenRefused, ServiceErrorKind::Held),
+        (&[429], Repeat::Safe, ServiceErrorKind::Held),
+        // An attempt before may have had its effect.
+        (&[502], Repeat::Safe, ServiceErrorKind::Unavailable),
+        (&[502, 429], Repeat::Safe, ServiceErrorKind::Unavailable),
+        (&[429, 502], Repeat::Safe, ServiceErrorKind::Unavailable),
     ] {
-        let server = server_with(status, &[("retry-after", "7".to_owned())], 9).await;
+        let server = answering(statuses).await;
         let (http, _) = stack(HttpSettings::default());
-        let permit =
-            WritePermit::granted_by_user_interface().behind(Arc::new(Closing(AtomicUsize::new(open))));
+        let open = Closing(AtomicUsize::new(statuses.len()));
+        let permit = WritePermit::granted_by_user_interface().behind(Arc::new(open));
         let outcome = http.send(post(&server).repeat(repeat).permitted(&permit)).await;
         let found = outcome.map_or_else(|error| Some(error.kind), |reply| reply.failure_kind());
-        assert_eq!(found, Some(expected), "{open} {status}");
-        assert_eq!(server.received_requests().await.unwrap().len(), sent, "{open} {status}");
+        assert_eq!(found, Some(expected), "{statuses:?} {repeat:?}");
+        assert_eq!(server.received_requests().await.unwrap().len(), statuses.len(), "{statuses:?}");
         assert!(permit.refused().is_some());
     }
+}
+
+/// Gives so many authorizations, and then no more.
+struct Expiring(AtomicUsize);
+
+#[async_trait]
+impl Authorize for Expiring {
+    async fn authorization(&self, _: &Url) -> Result<HeaderValue, ServiceError> {
+        let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        let expired =
+            |_| ServiceError::new(Service::Slack, "sign in", ServiceErrorKind::Unauthorized, "expired");
+        left.map(|_| HeaderValue::from_static("x")).map_err(expired)
+    }
+}
+
+#[tokio::test]
+async fn an_authorization_that_ends_is_said_whatever_came_before() {
+    let server = answering(&[503]).await;
+    let (http, _) = stack(HttpSettings::default());
+    let permit = WritePermit::granted_by_user_interface().behind(Arc::new(Closing(AtomicUsize::new(9))));
+    let ticket = Arc::new(Expiring(AtomicUsize::new(1)));
+    let call = post(&server).repeat(Repeat::Safe).permitted(&permit).authorize(ticket);
+    assert_eq!(http.send(call).await.unwrap_err().kind, ServiceErrorKind::Unauthorized);
+    assert_eq!(server.received_requests().await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -23,13 +23,13 @@ use crate::operations::drop_bugs::DropBugs;
 use crate::operations::image_consistency_check::ImageConsistencyCheck;
 use crate::operations::image_signed_check::ImageSignedCheck;
 use crate::operations::issue::IssueAdd;
+use crate::operations::perform;
 use crate::operations::push_to_cdn_staging::PushToCdnStaging;
 use crate::operations::row::{Conclusion as _, Operation, Outcome};
 use crate::operations::stage_testing::StageTesting;
 use crate::operations::take_ownership::TakeOwnership;
 use crate::operations::task_run::Change as HowToChange;
 use crate::operations::update_bug_list::UpdateBugList;
-use crate::operations::{perform, tick};
 use crate::statebox::{Change, ReasonClass, RunEnd, RunOutcome, RunStart, State, TaskName, TaskStatus};
 use crate::tasks::approval_wait::Look;
 
@@ -54,15 +54,15 @@ pub(super) async fn act(call: &Call, policy: &DrivePolicy, run: &PlannedRun, fac
     }
     match step(call, leave, run, facts, &mut ran).await {
         Ok(()) => {}
-        Err(error) => fail(&mut ran, &error),
+        Err(error) => fail(call, &mut ran, &error),
     }
     ran
 }
 
-fn fail(ran: &mut Ran, error: &TaskError) {
+fn fail(call: &Call, ran: &mut Ran, error: &TaskError) {
     let error = error.inner();
     ran.class = Some(error.class());
-    ran.detail = Some(error.to_string());
+    ran.detail = Some(call.redactor().redact(&error.to_string()).into_owned());
     ran.result = result_of(error.class());
 }
 
@@ -156,10 +156,13 @@ async fn judge(
         .update(call.permit()?, &message, |state| {
             let is_open = match decided {
                 // Whoever judged it meanwhile has judged it.
-                None => state.task(task).is_none_or(|view| {
-                    !matches!(view.status, TaskStatus::Pass | TaskStatus::Fail)
-                        || view.history.iter().any(|run| run.id == end.run.id)
-                }),
+                None => {
+                    state.newer_verdict(task).is_none()
+                        && state.task(task).is_none_or(|view| {
+                            !matches!(view.status, TaskStatus::Pass | TaskStatus::Fail)
+                                || view.history.iter().any(|run| run.id == end.run.id)
+                        })
+                }
                 Some(decided) => still_decided(state, task, decided),
             };
             if !is_open {
@@ -187,7 +190,7 @@ fn still_decided(state: &State, task: TaskName, decided: &Decided) -> bool {
 
 /// Looks at the wait of the approval.
 async fn carry_on(call: &Call, ran: &mut Ran) -> Result<(), TaskError> {
-    let look = tick::look(call.release()?, call).await?;
+    let look = super::look(call).await?;
     let (result, detail, class) = match look {
         Look::NoWait | Look::Messages { .. } => (RunResult::Nothing, None, None),
         Look::Finished(report) => {

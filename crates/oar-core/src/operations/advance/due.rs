@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::drive::facts::FactKey;
 use crate::drive::plan::{DrivePlan, Request};
-use crate::drive::verdict::Verdict;
+use crate::drive::verdict::{NodePlan, Verdict};
 use crate::notify::{Telling, short_hash};
 use crate::statebox::{self, Asked, State, TaskStatus};
 
@@ -55,35 +55,56 @@ pub(super) fn is_answered(asked: &Asked, plan: &DrivePlan, wanted: &[Due]) -> bo
         return false;
     }
     let Some(node) = asked.node.as_deref().filter(|_| asked.told.is_some()) else { return false };
+    // A claim says that somebody tries, not that it has got on.
+    let is_tried = |plan: &NodePlan| {
+        plan.evidence
+            .iter()
+            .any(|evidence| evidence.field.rsplit_once('.').is_some_and(|(_, last)| last == "claim"))
+    };
     let mut plans = plan.nodes.iter();
     let got_on = plans.any(|plan| {
         plan.node.id() == node
-            && (plan.verdict.is_settled() || matches!(plan.verdict, Verdict::Running { .. } | Verdict::Ready))
+            && match plan.verdict {
+                Verdict::Running { .. } => !is_tried(plan),
+                Verdict::Ready => true,
+                _ => plan.verdict.is_settled(),
+            }
     });
     got_on && wanted.iter().all(|due| due.key != asked.key && format!("{}-again", due.key) != asked.key)
 }
 
-/// Identifies a question: the same steps, asked the same.
-fn key(request: &Request) -> String {
-    // Of several jobs one may be started first.
-    let node = match request.nodes.first() {
-        Some(node) if !request.is_about_jobs() => node.id(),
-        _ => "",
-    };
-    short_hash([node, request.question.as_str()])
+/// What the key of a question about paid jobs begins with; the jobs follow.
+const JOBS: &str = "start-";
+
+/// Identifies a question: the same step, asked about the same. A question about paid jobs is one that was `asked` about them
+/// before, as long as that was about all of these: of several jobs one may be started first.
+fn key(request: &Request, asked: &[Asked]) -> String {
+    if request.is_about_jobs() {
+        let names: Vec<&str> = request.nodes.iter().map(|node| node.id()).collect();
+        let is_about_all = |known: &&Asked| {
+            let about = known.key.strip_prefix(JOBS);
+            about.is_some_and(|about| names.iter().all(|name| about.split('+').any(|job| job == *name)))
+        };
+        return match asked.iter().find(is_about_all) {
+            Some(known) => known.key.clone(),
+            None => format!("{JOBS}{}", names.join("+")),
+        };
+    }
+    let node = request.nodes.first().map_or("", |node| node.id());
+    short_hash([node, request.topic.unwrap_or(&request.question)])
 }
 
 /// What is to be told at `now`, told or not: each question; the same again when its time is over and it had been told before;
 /// and once on the morning of a working day what stays open.
 pub(super) fn due(plan: &DrivePlan, state: &State, now: Timestamp) -> Vec<Due> {
-    let asked = state.asked();
+    let asked = state.open_questions();
     let told = |key: &str| -> Option<Timestamp> {
         let known: &Asked = asked.iter().find(|known| known.key == key)?;
         known.told.as_ref()?.parse().ok()
     };
     let mut found = Vec::new();
     for request in &plan.people {
-        let key = key(request);
+        let key = key(request, &asked);
         let deadline: Option<Timestamp> = request.deadline.as_ref().and_then(|time| time.parse().ok());
         let is_over = deadline
             .is_some_and(|deadline| deadline <= now && told(&key).is_some_and(|told| told < deadline));
@@ -94,11 +115,14 @@ pub(super) fn due(plan: &DrivePlan, state: &State, now: Timestamp) -> Vec<Due> {
         found.push(Due { key, what: What::Question(Telling::New, request.clone()) });
     }
     if let Some((morning, before)) = mornings(now) {
-        let is_open = |request: &&Request| told(&key(request)).is_some_and(|told| told < morning);
+        let is_open = |request: &&Request| told(&key(request, &asked)).is_some_and(|told| told < morning);
+        let summaries = asked.iter().filter(|known| known.key.starts_with(statebox::SUMMARY));
+        let last = summaries.filter_map(|known| told(&known.key)).filter(|told| *told < morning).max();
         let open: Vec<Request> = plan.people.iter().filter(is_open).cloned().collect();
         if !open.is_empty() {
-            let key = format!("summary-{}", morning.to_zoned(TimeZone::UTC).date());
-            found.push(Due { key, what: What::Summary { open, passed: passed(state, before) } });
+            let key = format!("{}{}", statebox::SUMMARY, morning.to_zoned(TimeZone::UTC).date());
+            let passed = passed(state, last.unwrap_or(before));
+            found.push(Due { key, what: What::Summary { open, passed } });
         }
     }
     found
@@ -129,6 +153,7 @@ fn passed(state: &State, since: Timestamp) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drive::plan::START_JOBS;
     use crate::flow::nodes::{Node, Who};
     use crate::statebox::{ManualStatus, Metadata, TaskName};
 
@@ -145,6 +170,7 @@ mod tests {
             choices: Vec::new(),
             commands: Vec::new(),
             deadline: deadline.map(str::to_owned),
+            topic: None,
         };
         DrivePlan {
             release: "4.19.1".to_owned(),
@@ -171,10 +197,10 @@ mod tests {
 
     fn told(plan: &DrivePlan, time: &str) -> (State, String) {
         let mut state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), at(time));
-        let key = key(&plan.people[0]);
+        let key = key(&plan.people[0], &[]);
         let telling = statebox::Telling { key: key.clone(), node: None };
         let lease = SignedDuration::from_mins(5);
-        let teller = statebox::Teller { process: None, ended: |_| false, lease };
+        let teller = statebox::Teller { claim: "here", process: None, ended: |_| false, lease };
         let _ = state.claim_questions(&[telling], at(time), teller, &mut Vec::new());
         let _ = state.told(std::slice::from_ref(&key), at(time));
         (state, key)
@@ -209,6 +235,72 @@ mod tests {
         assert!(is_answered(&asked, &done, &[]));
         done.unknown.push(unread(FactKey::Tests));
         assert!(!is_answered(&asked, &done, &[]));
+    }
+
+    #[test]
+    fn a_question_is_known_by_what_it_is_about() {
+        let asked = |key: &str| Asked {
+            key: key.to_owned(),
+            node: None,
+            since: String::new(),
+            at: None,
+            process: None,
+            claim: None,
+            told: None,
+            answered: None,
+        };
+        let request = |question: &str, topic: Option<&'static str>, nodes: &[TaskName]| Request {
+            question: question.to_owned(),
+            topic,
+            nodes: nodes.iter().copied().map(Node::Task).collect(),
+            ..plan(None).people.remove(0)
+        };
+        let (stage, images) = (TaskName::StageTesting, TaskName::ImageConsistencyCheck);
+        let of = |question: &str, topic| key(&request(question, topic, &[stage]), &[]);
+        assert_ne!(of("3 bugs are open", None), of("2 bugs are open", None));
+        assert_eq!(of("3 bugs are open", Some("bugs")), of("2 bugs are open", Some("bugs")));
+        let jobs = |nodes: &[TaskName], known: &[&str]| {
+            let known: Vec<Asked> = known.iter().map(|key| asked(key)).collect();
+            key(&request(START_JOBS, None, nodes), &known)
+        };
+        let both = "start-image-consistency-check+stage-testing";
+        assert_eq!(jobs(&[images, stage], &[]), both);
+        assert_eq!(jobs(&[stage], &["other", both]), both, "the other one was started");
+        assert_eq!(
+            jobs(&[images, stage], &["start-stage-testing"]),
+            both,
+            "nobody was told of the other one"
+        );
+    }
+
+    #[test]
+    fn a_step_that_somebody_tries_is_no_answer() {
+        let asked = Asked {
+            key: "key".to_owned(),
+            node: Some("stage-testing".to_owned()),
+            since: String::new(),
+            at: None,
+            process: None,
+            claim: None,
+            told: Some("2026-07-02T08:00:00Z".to_owned()),
+            answered: None,
+        };
+        let state = State::new(&"4.19.1".parse().unwrap(), &Metadata::default(), at("2026-07-02T08:00:00Z"));
+        let release = "4.19.1".parse().unwrap();
+        let mut plan = crate::drive::plan::offline(&release, &state, "", at("2026-07-02T08:00:00Z"));
+        for (field, expected) in [("tasks.stage-testing.status", true), ("tasks.stage-testing.claim", false)]
+        {
+            let node = plan.nodes.iter_mut().find(|plan| plan.node.id() == "stage-testing").unwrap();
+            node.verdict = Verdict::Running { what: "a run".to_owned() };
+            node.evidence = vec![crate::drive::verdict::Evidence {
+                address: String::new(),
+                field: field.to_owned(),
+                value: String::new(),
+                at: None,
+                age: None,
+            }];
+            assert_eq!(is_answered(&asked, &plan, &[]), expected, "{field}");
+        }
     }
 
     #[test]

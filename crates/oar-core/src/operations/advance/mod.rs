@@ -10,6 +10,7 @@ mod consent;
 mod due;
 mod judged;
 mod tell;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,7 @@ use futures::future::{join, join_all};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tell::Told;
+pub use waits::look;
 
 use super::call::Call;
 use super::row::Conclusion;
@@ -28,7 +30,6 @@ use crate::failures::gravest;
 use crate::flow::interrupt::Signal;
 use crate::flow::nodes::{Cost, Node};
 use crate::flow::outcome::TaskError;
-use crate::operations::tick;
 use crate::statebox::{State, StateBoxError, TaskName};
 use crate::tasks::holds::LOOK_AGE;
 
@@ -222,7 +223,7 @@ pub(super) async fn advance(call: &Call, policy: &DrivePolicy) -> Result<Advance
         && let Some(state) = &now.state
     {
         if !state.kept_messages().is_empty() && state.wait(TaskName::ChangeAdvisoryStatus).is_none() {
-            let sent = tick::look(call.release()?, call).await;
+            let sent = look(call).await;
             advanced.warnings.extend(
                 sent.err().map(|error| {
                     format!("messages that could not be sent before are kept: {}", error.inner())

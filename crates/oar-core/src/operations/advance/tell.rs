@@ -14,7 +14,7 @@ use crate::flow::nodes::Who;
 use crate::flow::outcome::TaskError;
 use crate::notify::outbox::{Delivery, PreviousSend, deliver, group_mention};
 use crate::notify::{DriveThread, Message, MorningSummary, Open, Question};
-use crate::operations::call::Call;
+use crate::operations::call::{Call, new_id};
 use crate::permit::WritePermit;
 use crate::statebox::{Asked, Change, Claimed, State, Teller, Telling, Thread};
 
@@ -42,12 +42,14 @@ pub(super) async fn tell(
     policy: &DrivePolicy,
 ) -> Result<Told, TaskError> {
     let now = call.clock().now();
-    let process = holder::current();
+    let (process, claim) = (holder::current(), new_id());
     let lease = SignedDuration::try_from(call.settings().prow()?.intent_lease).unwrap_or(SignedDuration::MAX);
-    let teller = Teller { process: process.as_deref(), ended, lease };
+    let teller = Teller { claim: &claim, process: process.as_deref(), ended, lease };
     let wanted = due(&planned.plan, state, now);
     let is_answered_now = |asked: &Asked| is_answered(asked, &planned.plan, &wanted);
-    if unclaimed(&wanted, state, now, teller).is_empty() && !state.asked().iter().any(is_answered_now) {
+    if unclaimed(&wanted, state, now, teller).is_empty()
+        && !state.open_questions().iter().any(is_answered_now)
+    {
         return Ok(Told::default());
     }
     let document = call.settings().document();
@@ -71,7 +73,7 @@ pub(super) async fn tell(
             let input = Input { release, state: Some(state), location: &location, facts, policy, now, ended };
             let plan = assemble(input, false);
             wanted = due(&plan, state, now);
-            let answered = state.forget_answered(|asked| is_answered(asked, &plan, &wanted));
+            let answered = state.answer_questions(now, |asked| is_answered(asked, &plan, &wanted));
             let mut tellings = unclaimed(&wanted, state, now, teller);
             if !tellings.is_empty() && state.drive_thread().is_none() {
                 tellings.push(Telling { key: THREAD.to_owned(), node: None });
@@ -156,12 +158,12 @@ async fn send(
     let (release, key) = (call.release()?, due.key.as_str());
     let message = match &due.what {
         What::Question(telling, request) => {
-            let open = &open(request, who(call, request.who).await?);
+            let open = &open(call, request, who(call, request.who).await?);
             Question { release, key, telling: *telling, open }.message(&thread.channel)
         }
         What::Summary { open: requests, passed } => {
             // Everybody in it was mentioned when it was new.
-            let named = |request: &Request| open(request, request.who.words().to_owned());
+            let named = |request: &Request| open(call, request, request.who.words().to_owned());
             let open: Vec<Open> = requests.iter().map(named).collect();
             MorningSummary { release, key, open: &open, passed }.message(&thread.channel)
         }
@@ -169,11 +171,13 @@ async fn send(
     Ok(posted(call, message.in_thread(&thread.ts), claim.perhaps_since, permit).await?.is_some())
 }
 
-fn open(request: &Request, who: String) -> Open {
+fn open(call: &Call, request: &Request, who: String) -> Open {
+    // People and other programs write issues into the file as well.
+    let redacted = |text: &String| call.redactor().redact(text).into_owned();
     Open {
         who,
         steps: request.nodes.iter().map(|node| node.id().to_owned()).collect(),
-        question: request.question.clone(),
+        question: redacted(&request.question),
         choices: request.choices.clone(),
         commands: request.commands.clone(),
     }

@@ -68,7 +68,8 @@ impl<R: StartRow> Operation for StartOne<R> {
 
 impl StartRow for RunJob {
     const ABOUT: About = About::job_change(Program::Job, "run", "Start a job and show its run").hints(&[
-        "Every call without a key starts a new run; under the key that a failed call tells, none is started twice.",
+        "Every call starts a new run.",
+        "With `--key` and the key that a failed call tells, it looks for that run first and starts none twice.",
         "`job list` names the tests that jobs are made of.",
     ]);
 

@@ -1,5 +1,8 @@
 //! `jobctl show`.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -11,10 +14,11 @@ use crate::operations::call::Call;
 use crate::operations::files::{Content, File};
 use crate::operations::row::{About, Conclusion, Operation, Program};
 use crate::prow::manual;
-use crate::prow::names::{BuildName, ResultName};
+use crate::prow::names::{BuildKind, BuildName, ResultName};
 use crate::prow::record::ResultFile;
 use crate::prow::view::BuildView;
-use crate::version::Arch;
+use crate::prow::world::RecordEntry;
+use crate::version::{Arch, YStream};
 
 /// The operation, with its arguments: a build, or the record of one.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -75,6 +79,47 @@ async fn recorded(name: ResultName, call: &Call) -> Result<BuildView, TaskError>
         }
     };
     Ok(BuildView::of(&file, registry.as_deref()))
+}
+
+/// A build that has a record, and what that says, or why it cannot be used.
+pub type Recorded = (ResultName, Result<BuildView, String>);
+
+/// The newest records of each minor version, kind of builds and architecture, at most `most` of each: two requests, and one
+/// for each text that was not read before.
+pub async fn newest(call: &Call, most: usize) -> Result<Vec<Recorded>, TaskError> {
+    let live = live_world(call.clients())?;
+    let world = live.world();
+    let mut kinds: BTreeMap<(YStream, BuildKind, Arch), Vec<(ResultName, RecordEntry)>> = BTreeMap::new();
+    for entry in world.records.list().await? {
+        // The folder has other files too.
+        let Ok(name) = entry.name.parse::<ResultName>() else { continue };
+        let kind = (name.build.y_stream(), name.build.kind(), name.arch);
+        kinds.entry(kind).or_default().push((name, entry));
+    }
+    let newest = kinds.into_values().flat_map(|mut entries| {
+        entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+        entries.split_off(entries.len().saturating_sub(most))
+    });
+    let (names, entries): (Vec<_>, Vec<_>) = newest.unzip();
+    let texts = world.records.texts(&entries).await;
+    let mut registries = BTreeMap::new();
+    let mut builds = Vec::new();
+    for (name, text) in names.into_iter().zip(texts) {
+        let registry = name.registry();
+        if let Entry::Vacant(place) = registries.entry(registry) {
+            place.insert(world.registries.registry(registry).await.map_err(|error| error.to_string()));
+        }
+        let registry = registries.get(&registry).and_then(|found| found.as_ref().ok()?.as_deref());
+        let view = text.map_err(|error| error.to_string()).and_then(|text| {
+            let file = ResultFile::parse(&name, text.as_bytes()).map_err(|problems| {
+                let lines: Vec<String> = problems.iter().take(3).map(ToString::to_string).collect();
+                lines.join("; ")
+            })?;
+            Ok(BuildView::of(&file, registry))
+        });
+        builds.push((name, view));
+    }
+    Ok(builds)
 }
 
 /// The record in a file.

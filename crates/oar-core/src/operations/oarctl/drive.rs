@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use futures::StreamExt as _;
 use futures::stream;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +13,9 @@ use crate::drive::plan::{Care, DrivePlan};
 use crate::error::ErrorClass;
 use crate::failures::Failures;
 use crate::flow::interrupt::Signal;
+use crate::flow::nodes::Node;
 use crate::flow::outcome::TaskError;
-use crate::operations::advance::{self, Ran};
+use crate::operations::advance::{self, Advanced, Ran};
 use crate::operations::call::Call;
 use crate::operations::row::{About, Conclusion, Effect, Interruption, Operation, Program};
 use crate::store::Stored;
@@ -39,7 +41,7 @@ pub struct DriveReleases {
 pub struct Answer {
     /// A row per release.
     pub rows: Vec<ReleaseRow>,
-    /// The problems, which the rows show.
+    /// The failures of all rows, each with its release and its next step.
     #[serde(skip)]
     pub failures: Failures,
     /// The signal that ended it.
@@ -68,6 +70,9 @@ pub struct ReleaseRow {
     pub held: Vec<String>,
     /// What did not work.
     pub problems: Vec<String>,
+    /// Those of the problems that are no failures: why a release was not looked at, and what its hold kept from being done.
+    #[serde(skip)]
+    pub notes: Vec<String>,
 }
 
 impl ReleaseRow {
@@ -82,6 +87,7 @@ impl ReleaseRow {
             next_look: None,
             held: Vec::new(),
             problems: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -127,6 +133,7 @@ impl Operation for DriveReleases {
         let mut answer = Answer::default();
         let mut releases = self.release;
         let mut files = HashMap::new();
+        let read_at = call.clock().now();
         if releases.is_empty() {
             let found = StateBoxFiles::new(call.clients().clone()).unfinished_states().await?;
             for (release, read) in found {
@@ -137,7 +144,8 @@ impl Operation for DriveReleases {
                     }
                     Err(why) => {
                         let why = format!("it is not known whether it is active: {why}");
-                        answer.failures.add_words(&why, ErrorClass::Unavailable, None);
+                        let words = format!("{release}: {why}");
+                        answer.failures.add_words(words, ErrorClass::Unavailable, None);
                         let row = ReleaseRow::new(release.to_string());
                         answer.rows.push(ReleaseRow { problems: vec![why], ..row });
                     }
@@ -150,21 +158,19 @@ impl Operation for DriveReleases {
         {
             tracing::debug!("each release looks at its own record: {error}");
         }
-        let one = |release| pass(call, release, files.get(release).cloned(), &policy, self.dry_run);
+        let known = |release| Some((files.get(release)?.clone(), read_at));
+        let one = |release| pass(call, release, known(release), &policy, self.dry_run);
         let passes: Vec<_> = releases.iter().map(one).collect();
         let passes: Vec<_> = stream::iter(passes).buffered(AT_ONCE).collect().await;
         for (release, passed) in releases.iter().zip(passes) {
             match passed {
-                Ok((row, class)) => {
-                    if let Some(class) = class {
-                        let words = row.problems.first().map_or("a step failed", String::as_str);
-                        answer.failures.add_words(format!("{release}: {words}"), class, None);
-                    }
+                Ok((row, failures)) => {
+                    answer.failures.append(&failures);
                     answer.rows.push(row);
                 }
                 Err(error) => {
                     let error = error.inner();
-                    answer.failures.add(error);
+                    answer.failures.add_words(format!("{release}: {error}"), error.class(), error.hint());
                     let problems = vec![error.to_string()];
                     answer.rows.push(ReleaseRow { problems, ..ReleaseRow::new(release.to_string()) });
                 }
@@ -175,36 +181,76 @@ impl Operation for DriveReleases {
     }
 }
 
-/// One pass over a release, whose StateBox may have been read just now.
+/// One pass over a release, whose StateBox may have been read at a time.
 async fn pass(
     call: &Call,
     release: &ReleaseVersion,
-    read: Option<Stored>,
+    read: Option<(Stored, Timestamp)>,
     policy: &DrivePolicy,
     dry_run: bool,
-) -> Result<(ReleaseRow, Option<ErrorClass>), TaskError> {
+) -> Result<(ReleaseRow, Failures), TaskError> {
     if let Some(signal) = call.interrupt().signal() {
-        let problems = vec![format!("interrupted by {}; it was not looked at", signal.name())];
-        return Ok((ReleaseRow { problems, ..ReleaseRow::new(release.to_string()) }, None));
+        let why = format!("interrupted by {}; it was not looked at", signal.name());
+        let row = ReleaseRow::new(release.to_string());
+        return Ok((
+            ReleaseRow { problems: vec![why.clone()], notes: vec![why], ..row },
+            Failures::default(),
+        ));
     }
     let part = call.part_about(release)?;
-    if let Some(stored) = read {
-        part.statebox()?.know(stored).await;
+    if let Some((stored, at)) = read {
+        part.statebox()?.know(stored, at).await;
     }
     if dry_run {
         let plan = advance::planned(&part, policy, None, Care::Shown).await?.plan;
-        let class = (!plan.defects.is_empty()).then_some(ErrorClass::Failed);
-        return Ok((ReleaseRow::of_plan(&plan), class));
+        return Ok(summary(&plan, Vec::new(), Vec::new()));
     }
-    let advanced = advance::advance(&part, policy).await?;
-    let class = advanced.class();
-    let mut row = ReleaseRow::of_plan(&advanced.plan);
-    row.told = advanced.told;
-    let failed = advanced.runs.iter().filter(|run| run.failed());
-    let failed =
-        failed.map(|run| format!("{}: {}", run.node, run.detail.as_deref().unwrap_or(run.result.text())));
-    row.problems.extend(failed);
-    row.problems.extend(advanced.warnings);
-    row.runs = advanced.runs;
-    Ok((row, class))
+    let Advanced { runs, told, warnings, plan, .. } = advance::advance(&part, policy).await?;
+    let (row, failures) = summary(&plan, runs, warnings);
+    Ok((ReleaseRow { told, ..row }, failures))
+}
+
+/// The row of a release, and those of its problems that are failures of the pass ([`Advanced::class`]).
+fn summary(plan: &DrivePlan, runs: Vec<Ran>, warnings: Vec<String>) -> (ReleaseRow, Failures) {
+    let (mut row, mut failures) = (ReleaseRow::of_plan(plan), Failures::default());
+    let mut fails = |words: &str, class: ErrorClass, next: Option<String>| {
+        failures.add_words(format!("{}: {words}", plan.release), class, next);
+    };
+    for defect in &plan.defects {
+        fails(defect, ErrorClass::Failed, None);
+    }
+    for run in runs.iter().filter(|run| run.failed()) {
+        let words = format!("{}: {}", run.node, run.detail.as_deref().unwrap_or(run.result.text()));
+        if let Some(class) = run.class {
+            fails(&words, class, Some(next_step(plan, run.node)));
+        }
+        row.problems.push(words);
+    }
+    for warning in &warnings {
+        // What did not work because the release was held meanwhile is no failure.
+        if plan.held.is_empty() {
+            fails(warning, ErrorClass::Unavailable, None);
+        } else {
+            row.notes.push(warning.clone());
+        }
+    }
+    row.problems.extend(warnings);
+    row.runs = runs;
+    (row, failures)
+}
+
+/// What comes next of a step that failed: who is asked, otherwise when it is due again.
+fn next_step(plan: &DrivePlan, node: Node) -> String {
+    if let Some(request) = plan.people.iter().find(|request| request.nodes.contains(&node)) {
+        let who = request.who.words();
+        return match request.commands.as_slice() {
+            [] => format!("{who} must act; oar -r {} drive", plan.release),
+            commands => format!("{who}: {}", commands.join("; ")),
+        };
+    }
+    let due = plan.nodes.iter().find(|plan| plan.node == node).and_then(|plan| plan.next_look.as_ref());
+    match due {
+        Some(due) => format!("It is due again at {due}."),
+        None => format!("oar -r {} drive", plan.release),
+    }
 }

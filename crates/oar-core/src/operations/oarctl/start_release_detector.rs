@@ -23,7 +23,7 @@ use crate::operations::create_test_report::CreateTestReport;
 use crate::operations::row::{About, Conclusion, Effect, Interruption, Operation, Program};
 use crate::operations::task_run::Change;
 use crate::statebox::{Notification, NotificationState, RunOutcome, TaskName};
-use crate::tasks::{ReleaseContext, all_releases_with_state, open_statebox};
+use crate::tasks::{ReleaseContext, open_statebox, releases_with_state};
 use crate::version::{Arch, ReleaseVersion, YStream};
 
 /// The folder with the files of all y-streams.
@@ -248,7 +248,7 @@ impl Files {
         if let StateLocation::Local(_) = state.location {
             files.with_statebox.clear();
             for stream in streams {
-                files.with_statebox.extend(all_releases_with_state(clients, *stream).await?);
+                files.with_statebox.extend(releases_with_state(clients, *stream).await?);
             }
         }
         files.tracking.retain(|stream, _| streams.contains(stream));

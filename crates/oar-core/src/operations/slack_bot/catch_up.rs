@@ -14,9 +14,9 @@ use crate::agents::bot::{IncomingMessage, RunningCommand};
 use crate::clients::slack::{Coverage, Recent, UserId, escape};
 use crate::error::{Classified as _, ErrorClass};
 
-/// How far back it looks for messages that were acknowledged and never handled, which a kill leaves: as long as Slack delivers
-/// again.
-const LOOK_BACK: SignedDuration = SignedDuration::from_mins(10);
+/// How far back it looks for messages that were acknowledged and never handled, which a kill leaves: almost as long as it is
+/// remembered which ones were handled ([`HANDLED_FOR`](crate::agents::bot::HANDLED_FOR)).
+const LOOK_BACK: SignedDuration = SignedDuration::from_mins(50);
 /// How old a thread may be in which such messages are looked for.
 const THREADS_BACK: SignedDuration = SignedDuration::from_hours(24);
 /// How long it is tried to read the channels.

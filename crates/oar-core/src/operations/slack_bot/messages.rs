@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use jiff::SignedDuration;
+
 use super::desk::{Desk, Earlier, place_of};
 use super::line::Place as PlaceInLine;
 use super::order::{ReadCommand, Unusable};
@@ -19,6 +21,11 @@ const NOT_RECORDED: &str =
 /// What is said when it is not known whether a command ran before.
 const NOT_KNOWN: &str = "the bot could not find out whether it has run this before, so it did not run it now; `oar history` shows what was done \
      with a release: write the command again if it is missing there";
+/// What is said of a command that nobody ran in time: whoever wrote it may have gone on without it.
+const TOO_LATE: &str = "this was written more than 15 minutes before a bot came to it, so it was not run; write it again if it is still \
+     wanted";
+/// How old a command may be that is run when the bot comes back: longer than Slack delivers again.
+const RUN_WITHIN: SignedDuration = SignedDuration::from_mins(15);
 /// What is said when too many commands wait in one thread.
 const TOO_MANY: &str =
     "too many commands of this thread wait, so this one was not run; write it again when some have ended";
@@ -85,6 +92,11 @@ impl Desk {
                 return self.say_not_taken(&message, NOT_KNOWN).await;
             }
         }
+        let is_command = matches!(heard, Heard::Command(_));
+        if is_command && self.may_be_known(&message, again) && self.is_late(&message) {
+            drop(place);
+            return self.say_not_taken(&message, TOO_LATE).await;
+        }
         if let (Heard::Command(_), Err(())) = (&heard, &place) {
             return self.say_not_taken(&message, TOO_MANY).await;
         }
@@ -106,6 +118,11 @@ impl Desk {
                 self.tools.notebook.answered(&message);
             }
         }
+    }
+
+    /// Whether it is too late to run what a message says. One without a time is as old as its delivery.
+    fn is_late(&self, message: &IncomingMessage) -> bool {
+        message.written().is_some_and(|written| self.tools.now().duration_since(written) > RUN_WITHIN)
     }
 
     /// Whether the message was handled before. What was just written to this bot is new, unless it is a command: that one waits until

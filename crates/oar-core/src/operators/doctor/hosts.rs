@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Examination, Finding, FindingVerdict, Subject};
 use crate::clients::{ClientError, Reached};
+use crate::clock::stamp;
 use crate::error::{Classified as _, ServiceErrorKind};
 use crate::ids::PullSpec;
 use crate::service::Service;
@@ -14,6 +15,7 @@ use crate::service::Service;
 pub(super) const BUILD_DATA: &str = "build-data";
 pub(super) const HOSTS: &str = "hosts";
 pub(super) const CLOCK: &str = "clock";
+pub(super) const CERTIFICATES: &str = "certificates";
 pub(super) const REGISTRY: &str = "registry";
 pub(super) const DIRECTORY: &str = "directory";
 
@@ -21,6 +23,8 @@ pub(super) const DIRECTORY: &str = "directory";
 const TOO_FAR: SignedDuration = SignedDuration::from_mins(5);
 /// A difference that a machine with NTP does not have.
 const FAR: SignedDuration = SignedDuration::from_secs(30);
+/// Certificates are renewed earlier than this before their end.
+const RENEWED_BEFORE: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// How long the release's flow is waited for before a host that depends on it is asked.
 const FLOW_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -107,6 +111,29 @@ fn of_hosts(answers: &[Answered]) -> Finding {
     worst.unwrap_or_else(|| {
         Finding::ok(HOSTS, format!("all answer, and their certificates are trusted: {names}"))
     })
+}
+
+/// The certificates of the hosts that the other checks have asked over TLS; nothing without any.
+pub(super) fn certificates(ends: &[(String, Timestamp)], now: Timestamp) -> Option<Finding> {
+    let (host, first) = ends.iter().min_by_key(|(_, end)| *end)?;
+    let soon: Vec<String> = ends
+        .iter()
+        .filter(|(_, end)| end.duration_since(now) < RENEWED_BEFORE)
+        .map(|(host, end)| format!("{host} until {}", end.strftime("%Y-%m-%d")))
+        .collect();
+    let mut finding = if soon.is_empty() {
+        let day = first.strftime("%Y-%m-%d");
+        Finding::ok(
+            CERTIFICATES,
+            format!("of {} hosts; the first one that ends is that of {host}, on {day}", ends.len()),
+        )
+    } else {
+        let words =
+            format!("valid for less than {} days: {}", RENEWED_BEFORE.as_hours() / 24, soon.join(", "));
+        Finding::warning(CERTIFICATES, words, "Tell whoever runs the host: it is refused from that day on.")
+    };
+    finding.expires = Some(stamp(*first));
+    Some(finding)
 }
 
 /// The median of the differences, so that one host with a wrong clock changes nothing. Of the two in the middle the smaller
@@ -197,6 +224,26 @@ mod tests {
             assert_eq!(found.verdict, expected, "{seconds:?}");
             assert!(found.text.contains(words), "{}", found.text);
         }
+    }
+
+    #[test]
+    fn a_certificate_that_ends_within_two_weeks_is_a_warning_that_names_its_host() {
+        let now: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
+        let of = |hosts: &[(&str, &str)]| {
+            let ends: Vec<_> =
+                hosts.iter().map(|(host, end)| ((*host).to_owned(), end.parse().unwrap())).collect();
+            certificates(&ends, now)
+        };
+        assert_eq!(of(&[]), None);
+        let good = [("a.example.com", "2026-08-01T00:00:00Z"), ("b.example.com", "2026-07-15T00:00:00Z")];
+        let found = of(&good).unwrap();
+        assert_eq!(found.verdict, FindingVerdict::Ok, "{found:?}");
+        assert!(found.text.contains("that of b.example.com, on 2026-07-15"), "{found:?}");
+        let found = of(&[good[0], ("b.example.com", "2026-07-14T23:59:59Z")]).unwrap();
+        assert_eq!(found.verdict, FindingVerdict::Warning, "{found:?}");
+        assert!(found.text.ends_with("days: b.example.com until 2026-07-14"), "{found:?}");
+        assert_eq!((found.expires.as_deref(), found.class()), (Some("2026-07-14T23:59:59Z"), None));
+        assert!(found.next.is_some());
     }
 
     #[test]

@@ -9,10 +9,10 @@ use secrecy::ExposeSecret;
 use super::{Examination, Finding};
 use crate::clock::duration_words;
 use crate::config::{
-    Document, Problem, Severity, SupportedVersions, check_document, check_environment, check_expiry,
-    find_document, jwe, open_document,
+    ConfigError, Document, Problem, Severity, SupportedVersions, check_document, check_environment,
+    check_expiry, find_document, jwe, open_document,
 };
-use crate::flow::nodes;
+use crate::flow::nodes::{unknown_limits, unknown_steps};
 
 pub(super) const KEY: &str = "key";
 pub(super) const DOCUMENT: &str = "document";
@@ -37,13 +37,10 @@ pub fn document_problems(
     let mut problems = check_document(text, versions, directory);
     problems.extend(check_expiry(text, now));
     if let Ok(document) = Document::parse(text) {
-        let unknown =
-            document.names(&["drive"]).into_iter().filter(|name| nodes::Node::from_file(name).is_none());
-        problems.extend(unknown.map(|name| Problem {
-            path: format!("drive.{name}"),
-            message: format!("is no step of a release; the steps are {}", nodes::names().join(", ")),
-            severity: Severity::Error,
-        }));
+        let unknown = unknown_steps(document.names(&["drive"]));
+        let unknown = unknown.into_iter().chain(unknown_limits(document.names(&["drive_limits"])));
+        let problem = |(path, message)| Problem { path, message, severity: Severity::Error };
+        problems.extend(unknown.map(problem));
     }
     problems.sort_by_key(|problem| problem.severity);
     problems
@@ -62,6 +59,14 @@ pub(super) fn document(at: &Examination<'_>) -> Vec<Finding> {
         .and_then(|path| open_document(&path, &key).map(|plain| (path, plain)));
     let (path, plain) = match opened {
         Ok(opened) => opened,
+        Err(ConfigError::Encrypted { path, source: jwe::JweError::WrongKey }) => {
+            let words = format!(
+                "OAR_JWK is a key, and does not open {}: it is another one's, or the file was changed",
+                path.display()
+            );
+            let key = Finding::missing(KEY, words, jwe::JweError::WrongKey.hint());
+            return vec![key.needed_if(needed), closed()];
+        }
         Err(error) => {
             let key = Finding::untold(KEY, "OAR_JWK is a key; whether it is the document's is not known", "");
             return vec![key.needed_if(needed), Finding::of_error(DOCUMENT, &error).needed_if(needed)];

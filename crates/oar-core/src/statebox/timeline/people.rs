@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Reading, Share, parsed};
 use crate::clock::Moment;
-use crate::statebox::asked::{Asked, THREAD};
+use crate::statebox::asked::{Asked, SUMMARY, THREAD};
 use crate::statebox::decisions::{DecisionKind, DecisionView};
 use crate::statebox::names::NodeName;
 use crate::statebox::state::State;
@@ -16,13 +16,16 @@ impl Reading {
     /// Each question waits from its message to the first consent, decision or run that answers it.
     pub(super) fn take_questions(&mut self, state: &State, tasks: &[TaskView]) {
         let decisions = state.decisions();
-        for asked in state.asked().iter().filter(|asked| asked.key != THREAD) {
+        let questions = |asked: &&Asked| asked.key != THREAD && !asked.key.starts_with(SUMMARY);
+        for asked in state.asked().iter().filter(questions) {
             let Some(told) = self.time(asked.told.as_deref(), "when a question was asked") else { continue };
             let Some(node) = asked.node.as_deref() else {
                 self.unknown("when questions were answered: the file does not say what they are about");
                 continue;
             };
-            match answered(asked, node, told, (tasks, &decisions)) {
+            let seen = asked.answered.as_deref().and_then(|at| parsed(at).ok());
+            let answered = answered(asked, node, told, (tasks, &decisions));
+            match [answered, seen].into_iter().flatten().min() {
                 Some(until) => {
                     self.add(Share::Person, format!("a question about {node}"), told, until.min(self.now));
                 }

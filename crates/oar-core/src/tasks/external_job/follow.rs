@@ -68,7 +68,8 @@ pub(crate) async fn known(
         (None, Some(seen)) => seen.clone(),
     };
     if let Some(intent) = job.intent.as_ref().filter(|_| !job.is_identified()) {
-        return seek(&job, intent, system, now, plan, nothing).await;
+        let several = |jobs| JobPlan::of_several(task, jobs, seen.clone(), status);
+        return seek(&job, intent, system, now, plan, several, nothing).await;
     }
     if is_over(&job, status) {
         return Ok(nothing(Vec::new()));
@@ -105,6 +106,7 @@ async fn seek(
     system: &dyn JobSystemClient,
     now: Timestamp,
     plan: impl Fn(JobStep) -> JobPlan,
+    several: impl Fn(Vec<Job>) -> JobPlan,
     nothing: impl Fn(Vec<String>) -> Known,
 ) -> Result<Known, TaskError> {
     tracing::info!("a job was about to be started at {}: looking for it", intent.at);
@@ -113,7 +115,10 @@ async fn seek(
             Ok(found) => found,
             Err(error) => return Ok(Known::Plan(plan(cannot_look(job, &error)))),
         };
-        if let Some(found) = found {
+        if found.len() > 1 {
+            return Ok(Known::Plan(several(found)));
+        }
+        if let Some(found) = found.into_iter().next() {
             let observed = match system.look(&found).await {
                 Ok(observed) => observed,
                 Err(error) => return Ok(Known::Plan(plan(cannot_look(&found, &error)))),

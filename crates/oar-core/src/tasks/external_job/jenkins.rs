@@ -39,8 +39,8 @@ pub struct JenkinsJobs {
 /// The state of a job before a build is started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Preflight {
-    /// A build with the same parameters that has not ended.
-    pub running: Option<Job>,
+    /// The builds with the same parameters that have not ended.
+    pub running: Vec<Job>,
     /// Messages about parameters that Jenkins would drop or refuse.
     pub refused: Vec<String>,
     /// Whether it is known which parameters the job defines.
@@ -91,17 +91,31 @@ impl JenkinsJobs {
         let other = Job { intent: None, ..intended.clone() };
         // The queue first: an item that leaves it between the two requests is among the builds.
         let queued = self.jenkins.queued(&self.path).await?;
-        if let Some(item) = queued.iter().find(|item| fits(&item.parameters, &intent.parameters)) {
-            return Ok(Preflight { running: Some(self.of_item(&other, item)), ..Preflight::default() });
-        }
         let job = self.jenkins.job(&self.path).await?;
-        let build =
-            job.builds.iter().find(|build| build.running && fits(&build.parameters, &intent.parameters));
-        Ok(Preflight {
-            running: build.map(|build| self.of_build(&other, build).job),
-            refused: job.refuses(&intent.parameters),
-            checked: job.defined.is_some(),
-        })
+        let running = self.candidates(
+            &other,
+            queued.iter().filter(|item| fits(&item.parameters, &intent.parameters)),
+            job.builds.iter().filter(|build| build.running && fits(&build.parameters, &intent.parameters)),
+        );
+        Ok(Preflight { running, refused: job.refuses(&intent.parameters), checked: job.defined.is_some() })
+    }
+
+    /// Items of the queue, and builds that are none of them.
+    fn candidates<'a>(
+        &self,
+        job: &Job,
+        items: impl Iterator<Item = &'a QueueItem>,
+        builds: impl Iterator<Item = &'a Build>,
+    ) -> Vec<Job> {
+        let mut found: Vec<Job> = builds.map(|build| self.of_build(job, build).job).collect();
+        for item in items {
+            let item = self.of_item(job, item);
+            // It may have left the queue between two requests.
+            if found.iter().all(|build| build.queue_item != item.queue_item) {
+                found.push(item);
+            }
+        }
+        found
     }
 
     /// The payload's pull spec in the parameters of a build.
@@ -248,25 +262,24 @@ impl JobSystemClient for JenkinsJobs {
         }
     }
 
-    async fn find(&self, intended: &Job) -> Result<Option<Job>, ServiceError> {
-        let Some(intent) = &intended.intent else { return Ok(None) };
+    async fn find(&self, intended: &Job) -> Result<Vec<Job>, ServiceError> {
+        let Some(intent) = &intended.intent else { return Ok(Vec::new()) };
         let since = with_skew(intent.time().unwrap_or(Timestamp::UNIX_EPOCH));
         // The queue first: an item that leaves it between the two requests is among the builds.
         let queued = self.jenkins.queued(&self.path).await?;
-        if let Some(item) = queued.iter().find(|item| self.may_be(&item.parameters, &intent.parameters)) {
-            return Ok(Some(self.of_item(intended, item)));
-        }
         let builds = self.jenkins.job(&self.path).await?.builds;
-        let build = builds.iter().find(|build| {
+        let may_be = |build: &&Build| {
             self.may_be(&build.parameters, &intent.parameters)
                 && build.started.is_some_and(|started| started >= since)
                 && intent.replaces.as_deref() != Some(build.number.to_string().as_str())
-        });
-        if build.is_none() {
+        };
+        let items = queued.iter().filter(|item| self.may_be(&item.parameters, &intent.parameters));
+        let found = self.candidates(intended, items, builds.iter().filter(may_be));
+        if found.is_empty() {
             self.require_reach(&builds, Some(since))?;
         }
         // It is read next, with its state.
-        Ok(build.map(|build| Job { state: None, ..self.of_build(intended, build).job }))
+        Ok(found.into_iter().map(|job| Job { state: None, ..job }).collect())
     }
 
     async fn trigger(&self, intended: &Job, permit: &WritePermit) -> Result<ObservedJob, ServiceError> {

@@ -29,7 +29,9 @@ use crate::flow::holder;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::recorder::Recorder;
 use crate::permit::WritePermit;
-use crate::statebox::{Change, Job, JobIntent, ReasonClass, State, StateError, TaskName, TaskStatus};
+use crate::statebox::{
+    Change, Job, JobIntent, JobSystem, ReasonClass, State, StateError, TaskName, TaskStatus,
+};
 
 /// The recorded state of a job that runs with other parameters than requested.
 const OTHER_PARAMETERS: &str = "OTHER_PARAMETERS";
@@ -65,8 +67,8 @@ pub trait JobSystemClient: Send + Sync {
     /// Reads a job whose id or queue item is known.
     async fn look(&self, job: &Job) -> Result<ObservedJob, ServiceError>;
 
-    /// Looks for the job that the intent in `intended` has started.
-    async fn find(&self, intended: &Job) -> Result<Option<Job>, ServiceError>;
+    /// Looks for the job that the intent in `intended` has started: every one that may be it.
+    async fn find(&self, intended: &Job) -> Result<Vec<Job>, ServiceError>;
 
     /// Starts the job that `intended` describes and returns what is known of it immediately.
     async fn trigger(&self, intended: &Job, permit: &WritePermit) -> Result<ObservedJob, ServiceError>;
@@ -89,6 +91,11 @@ pub enum JobStep {
     Follow {
         /// Its present state.
         observed: Box<ObservedJob>,
+    },
+    /// Several jobs may be the one of the task: a person must name it, and until then none is followed or started.
+    Several {
+        /// The jobs.
+        jobs: Vec<Job>,
     },
     /// A job exists, or may exist, and cannot be read now.
     Unseen {
@@ -165,6 +172,20 @@ impl JobPlan {
         Self { task, step, seen, status, notes, evaluation, gate: None }
     }
 
+    /// The plan when several `jobs` may be the one of the task.
+    pub(super) fn of_several(task: TaskName, jobs: Vec<Job>, seen: Option<Job>, status: TaskStatus) -> Self {
+        let option = match jobs.first().map(|job| &job.system) {
+            Some(JobSystem::Jenkins) => "-n NUMBER",
+            _ => "-i JOB_ID",
+        };
+        let words = format!("several jobs may be the one that was started: {}", describe_all(&jobs));
+        let hint =
+            format!("Look which one it was, and name it: `oar {task} {option}`. No other one is started.");
+        let gate = Refusal::blocked(words).with_hint(hint);
+        let plan = Self::new(task, JobStep::Several { jobs }, seen, status);
+        Self { gate: Some(gate), ..plan }
+    }
+
     /// A plan to start `intended`, which is refused while there is a `gate`.
     pub(super) fn gated(
         task: TaskName,
@@ -229,6 +250,9 @@ impl JobPlan {
         }
         match &self.step {
             JobStep::Passed => Ok(TaskOutcome::pass(JobDone::default())),
+            JobStep::Several { jobs } => {
+                Err(Refusal::blocked(format!("one of these must be named: {}", describe_all(jobs))).into())
+            }
             JobStep::Unseen { job, why, hint } => Ok(unseen(self.status, job, why, hint.as_deref())),
             JobStep::Follow { observed } => {
                 let mut outcome = outcome_of(observed).recording(self.changes());
@@ -252,12 +276,15 @@ impl JobPlan {
             for _ in 0..3 {
                 system.settle().await;
                 match system.find(intended).await {
-                    Ok(Some(job)) => {
-                        tracing::info!("it did act: the job is there");
-                        let stage = Stage::Running("was started".to_owned());
-                        return Ok(Some(ObservedJob { job, stage }));
+                    Ok(found) => {
+                        let mut found = found.into_iter();
+                        let (job, another) = (found.next(), found.next());
+                        if let (Some(job), None) = (job, another) {
+                            tracing::info!("it did act: the job is there");
+                            let stage = Stage::Running("was started".to_owned());
+                            return Ok(Some(ObservedJob { job, stage }));
+                        }
                     }
-                    Ok(None) => {}
                     Err(look) => tracing::warn!("{look}"),
                 }
             }
@@ -302,7 +329,7 @@ impl JobPlan {
                 _ => None,
             },
             JobStep::Unseen { job, why, hint } => Some(unseen(self.status, job, why, hint.as_deref())),
-            JobStep::Passed | JobStep::Start { .. } => None,
+            JobStep::Passed | JobStep::Start { .. } | JobStep::Several { .. } => None,
         }
     }
 
@@ -354,6 +381,10 @@ impl Plan for JobPlan {
                 }
                 steps
             }
+            JobStep::Several { jobs } => {
+                notes.push(format!("one of these must be named: {}", describe_all(jobs)));
+                Vec::new()
+            }
             JobStep::Unseen { job, why, .. } => {
                 notes.push(format!("{} cannot be read: {why}", describe(job)));
                 Vec::new()
@@ -366,7 +397,7 @@ impl Plan for JobPlan {
         match &self.step {
             JobStep::Start { .. } => self.gate.is_none(),
             JobStep::Follow { observed } => observed.stage == Stage::Succeeded && !self.evaluation.is_empty(),
-            JobStep::Passed | JobStep::Unseen { .. } => false,
+            JobStep::Passed | JobStep::Several { .. } | JobStep::Unseen { .. } => false,
         }
     }
 }
@@ -394,6 +425,11 @@ pub fn describe(job: &Job) -> String {
         (None, Some(item)) => format!("the {system} job {} (queue item {item})", job.name),
         (None, None) => format!("the {system} job {}", job.name),
     }
+}
+
+/// The same of several jobs.
+pub fn describe_all(jobs: &[Job]) -> String {
+    jobs.iter().map(describe).collect::<Vec<_>>().join(", ")
 }
 
 fn started(observed: &ObservedJob, recorder: &Recorder) -> TaskOutcome<JobDone> {

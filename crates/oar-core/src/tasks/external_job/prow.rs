@@ -68,14 +68,14 @@ impl ProwJobs {
         })
     }
 
-    /// Looks for a job with the same parameters that somebody else started and that has not ended. After an
+    /// Looks for jobs with the same parameters that somebody else started and that have not ended. After an
     /// error nothing may be started.
     ///
     /// Executions that Gangway lists as not ended or without a state are read from Prow, because only Prow
     /// has the variables. One that cannot be read might be the job, so it is an error.
-    pub async fn running_already(&self, intended: &Job) -> Result<Option<Job>, ServiceError> {
+    pub async fn running_already(&self, intended: &Job) -> Result<Vec<Job>, ServiceError> {
         const OPERATION: &str = "look for a job that runs already";
-        let Some(intent) = &intended.intent else { return Ok(None) };
+        let Some(intent) = &intended.intent else { return Ok(Vec::new()) };
         let mut executions = self.gangway(OPERATION)?.executions(&self.name).await?;
         executions.retain(|execution| !execution.state.is_some_and(ProwState::is_final));
         let mut found = iter(executions.into_iter().map(|execution| async move {
@@ -83,7 +83,7 @@ impl ProwJobs {
             (execution.id, job)
         }))
         .buffered(LOOKS);
-        let mut unseen = None;
+        let (mut unseen, mut running) = (None, Vec::new());
         while let Some((id, job)) = found.next().await {
             match job {
                 Ok(Some(job)) => {
@@ -91,7 +91,7 @@ impl ProwJobs {
                         intent.parameters.iter().all(|(name, value)| job.envs.get(name) == Some(value));
                     if same && job.job == self.name && !job.state.is_final() {
                         let other = Job { id: Some(job.id.clone()), intent: None, ..intended.clone() };
-                        return Ok(Some(self.observed(other, &job).job));
+                        running.push(self.observed(other, &job).job);
                     }
                 }
                 Ok(None) => {
@@ -106,8 +106,9 @@ impl ProwJobs {
             }
         }
         match unseen {
-            Some(error) => Err(error),
-            None => Ok(None),
+            // One that is certain is followed; another one that nobody sees now shows later.
+            Some(error) if running.is_empty() => Err(error),
+            _ => Ok(running),
         }
     }
 
@@ -166,14 +167,17 @@ impl JobSystemClient for ProwJobs {
         })
     }
 
-    async fn find(&self, intended: &Job) -> Result<Option<Job>, ServiceError> {
-        let Some(intent) = Self::run_intent(intended) else { return Ok(None) };
+    async fn find(&self, intended: &Job) -> Result<Vec<Job>, ServiceError> {
+        let Some(intent) = Self::run_intent(intended) else { return Ok(Vec::new()) };
         let gangway = self.gangway("look for a job that may have been started")?;
-        Ok(Runs::new(gangway, &self.prow).find_run(&intent).await?.map(|found| Job {
+        // Its key stands at the run, so there is one at most.
+        let found = Runs::new(gangway, &self.prow).find_run(&intent).await?;
+        let job = found.map(|found| Job {
             id: Some(found.id),
             triggered_at: found.started.map(stamp),
             ..intended.clone()
-        }))
+        });
+        Ok(job.into_iter().collect())
     }
 
     async fn trigger(&self, intended: &Job, permit: &WritePermit) -> Result<ObservedJob, ServiceError> {

@@ -9,7 +9,7 @@ const TASK: TaskName = TaskName::StageTesting;
 /// A job system with scripted answers.
 #[derive(Default)]
 struct Script {
-    found: Option<Job>,
+    found: Vec<Job>,
     stage: Option<Stage>,
     down: bool,
     refusal: Option<ServiceErrorKind>,
@@ -31,7 +31,7 @@ impl JobSystemClient for Script {
         Ok(ObservedJob { job: job.clone(), stage })
     }
 
-    async fn find(&self, _: &Job) -> Result<Option<Job>, ServiceError> {
+    async fn find(&self, _: &Job) -> Result<Vec<Job>, ServiceError> {
         *self.looks.lock().unwrap() += 1;
         if self.down { Err(down()) } else { Ok(self.found.clone()) }
     }
@@ -86,6 +86,7 @@ fn step(known: Result<Known, TaskError>) -> String {
             JobStep::Passed => "passed".into(),
             JobStep::Start { .. } => "start".into(),
             JobStep::Follow { observed } => format!("follow {}", observed.job.id.unwrap_or_default()),
+            JobStep::Several { .. } => "several".into(),
             JobStep::Unseen { .. } => "unseen".into(),
         },
         Err(error) => format!("{:?}", error.inner().class()),
@@ -132,7 +133,7 @@ async fn what_is_recorded_decides_what_comes_next() {
 
 #[tokio::test]
 async fn an_intent_is_looked_for_and_an_outage_decides_nothing() {
-    let script = Script { found: Some(identified(None)), ..Script::default() };
+    let script = Script { found: vec![identified(None)], ..Script::default() };
     assert_eq!(step(follow(TaskStatus::InProgress, Some(&job()), None, &script).await), "follow 7");
     let script = Script { down: true, ..Script::default() };
     for recorded in [job(), identified(None)] {
@@ -141,20 +142,39 @@ async fn an_intent_is_looked_for_and_an_outage_decides_nothing() {
 }
 
 #[tokio::test]
+async fn of_several_jobs_a_person_names_one_and_nothing_is_started_or_followed() {
+    let permit = WritePermit::granted_by_user_interface();
+    let other = Job { id: Some("8".into()), ..identified(None) };
+    let script = Script { found: vec![identified(None), other], ..Script::default() };
+    let Ok(Known::Plan(plan)) = follow(TaskStatus::InProgress, Some(&job()), None, &script).await else {
+        panic!("it is a plan");
+    };
+    assert!(!plan.acts() && plan.standing().is_none());
+    let refused = plan.apply(&script, &permit, &Recorder::default()).await.unwrap_err();
+    let refused = refused.inner();
+    assert_eq!(refused.class(), ErrorClass::Blocked);
+    assert!(refused.to_string().contains("Stage 7, the Jenkins job demo/Stage 8"), "{refused}");
+    assert!(refused.hint().unwrap().contains("-n NUMBER"));
+    assert_eq!(*script.triggered.lock().unwrap(), 0);
+}
+
+#[tokio::test]
 async fn an_unclear_trigger_is_looked_for_and_never_repeated() {
     let permit = WritePermit::granted_by_user_interface();
-    for found in [Some(identified(None)), None] {
+    let other = Job { id: Some("8".into()), ..identified(None) };
+    for found in [vec![identified(None)], Vec::new(), vec![identified(None), other]] {
         let script = Script { found: found.clone(), ..Script::default() };
         let step = JobStep::Start { intended: Box::new(job()) };
         let plan = JobPlan::new(TASK, step, None, TaskStatus::NotStarted);
         let outcome = plan.apply(&script, &permit, &Recorder::default()).await.unwrap();
         assert_eq!(*script.triggered.lock().unwrap(), 1);
         assert_eq!(outcome.status, TaskStatus::InProgress);
-        assert_eq!(outcome.class.is_none(), found.is_some());
+        let one = if let [found] = found.as_slice() { found.id.clone() } else { None };
+        assert_eq!(outcome.class.is_none(), one.is_some(), "of several nobody knows which it is");
         let mut state = state(TaskStatus::InProgress, Some(&job()));
         let _ = plan.remember(&outcome.done, &mut state);
         let left = state.task(TASK).unwrap().job.unwrap();
-        assert_eq!(left.id, found.and_then(|found| found.id), "the intent stays until the job is known");
+        assert_eq!(left.id, one, "the intent stays until the job is known");
     }
 }
 

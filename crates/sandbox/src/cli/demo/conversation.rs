@@ -12,7 +12,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::{Failure, print};
-use crate::{scenario::Person, services::slack::state::Message, world::World};
+use crate::{
+    scenario::{PEOPLE, Person},
+    services::slack::state::Message,
+    world::World,
+};
 
 /// The channel in which people give commands.
 const CHANNEL: &str = "qe-demo";
@@ -20,8 +24,10 @@ const CHANNEL: &str = "qe-demo";
 const GROUP: &str = "demo-leads-4-19";
 /// The longest that an answer may take.
 const LIMIT: Duration = Duration::from_mins(1);
-/// How many lines of an answer are shown.
-const LINES: usize = 12;
+/// How many lines of an answer are shown at its beginning.
+const LINES: usize = 8;
+/// How many lines at its end are shown of a longer one.
+const END: usize = 2;
 
 /// The bot, which ends with it.
 pub(super) struct Bot {
@@ -33,13 +39,18 @@ pub(super) struct Bot {
     shown: HashSet<(String, String)>,
 }
 
-/// Adds to the configuration document at `path`, as text, who may give commands.
+/// Adds to the configuration document at `path`, as text, who may give commands, who owns releases, and what the engine starts by
+/// itself: what the documentation of `oar drive` recommends.
 pub(super) fn permit(path: &Path) -> Result<(), Failure> {
     let mut document: Value =
         serde_json::from_str(&fs::read_to_string(path)?).map_err(std::io::Error::from)?;
     if let Some(sections) = document.as_object_mut() {
         let rights = json!({"permissions": {(format!("#{CHANNEL}")): {"critical": GROUP}}});
         sections.insert("slack_bot".to_owned(), rights);
+        sections.insert("owners".to_owned(), json!({"default": PEOPLE[0].email}));
+        let started = ["push-to-cdn-staging", "image-consistency-check", "stage-testing"];
+        let policy: Value = started.into_iter().map(|step| (step.to_owned(), json!("auto"))).collect();
+        sections.insert("drive".to_owned(), policy);
     }
     Ok(fs::write(path, document.to_string())?)
 }
@@ -129,12 +140,17 @@ impl Bot {
         for message in self.answers(world) {
             let text = shown(world, &message);
             if self.shown.insert((message.ts.clone(), text.clone())) {
-                let count = text.lines().count();
-                for line in text.lines().take(LINES) {
+                let lines: Vec<&str> = text.lines().collect();
+                for line in lines.iter().take(LINES) {
                     print(&format!("    {line}\n"))?;
                 }
-                if count > LINES {
-                    print(&format!("    (and {} lines more)\n", count - LINES))?;
+                // The question and the buttons stand at the end.
+                let end = lines.len().saturating_sub(END).max(LINES);
+                if end > LINES {
+                    print(&format!("    (and {} lines more)\n", end - LINES))?;
+                }
+                for line in lines.iter().skip(end) {
+                    print(&format!("    {line}\n"))?;
                 }
             }
         }

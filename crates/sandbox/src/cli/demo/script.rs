@@ -14,10 +14,12 @@ pub(super) enum Step {
     Say(&'static str),
     /// A program with its arguments, its exit code, and words that it prints.
     Run(&'static str, Vec<&'static str>, i32, String),
-    /// `oarctl tick`, once the wait is due, and words that it prints.
-    Tick(&'static str),
-    /// Another party does something.
-    Do(Action),
+    /// `oarctl drive`, as a timer starts it, and words that it prints; then what people are asked in Slack.
+    Drive(&'static [&'static str]),
+    /// The owner answers a question about a release: a command of `oar`, its exit code, and words that it prints.
+    Answer(&'static str, Vec<&'static str>, i32, &'static str),
+    /// Another party does something about a release, or a minor.
+    Do(Action, &'static str),
     /// `oarctl slack-bot` begins to listen.
     Listen,
     /// Somebody mentions the bot with a command, and it answers with these words.
@@ -36,81 +38,30 @@ pub(super) enum Step {
 pub(super) struct Script {
     /// The heading.
     pub(super) title: String,
-    /// The release, or the minor, that the actions are for.
-    pub(super) subject: &'static str,
     /// The steps.
     pub(super) steps: Vec<Step>,
 }
 
 /// Everything, in order.
-pub(super) fn scripts() -> [Script; 5] {
+pub(super) fn scripts() -> [Script; 4] {
     [
         Script {
-            title: format!("Release {KONFLUX_RELEASE}, Konflux flow"),
-            subject: KONFLUX_RELEASE,
-            steps: konflux(),
+            title: format!("Releases {KONFLUX_RELEASE} (Konflux flow) and {ERRATA_RELEASE} (Errata flow)"),
+            steps: releases(),
         },
-        Script {
-            title: format!("Release {ERRATA_RELEASE}, Errata flow"),
-            subject: ERRATA_RELEASE,
-            steps: errata(),
-        },
-        Script { title: format!("Nightly {NEW_NIGHTLY}"), subject: TESTED_MINOR, steps: nightly() },
-        Script {
-            title: "Bugs that nobody verifies".to_owned(),
-            subject: KONFLUX_RELEASE,
-            steps: unverified_bugs(),
-        },
-        Script {
-            title: "An AI agent looks at both releases".to_owned(),
-            subject: KONFLUX_RELEASE,
-            steps: agent(),
-        },
+        Script { title: format!("Nightly {NEW_NIGHTLY}"), steps: nightly() },
+        Script { title: "Bugs that nobody verifies".to_owned(), steps: unverified_bugs() },
+        Script { title: "An AI agent looks at both releases".to_owned(), steps: agent() },
     ]
 }
 
-/// The commands of one release.
-#[derive(Clone, Copy)]
-struct Release(&'static str);
+fn oar(release: &'static str, line: &'static str, words: &str) -> Step {
+    Step::Run("oar", [vec!["-r", release], line.split(' ').collect()].concat(), 0, words.to_owned())
+}
 
-impl Release {
-    /// A command that succeeds and prints these words.
-    fn oar(self, line: &'static str, words: &str) -> Step {
-        self.ends(line.split(' ').collect(), 0, words)
-    }
-
-    /// A command that ends with this code.
-    fn ends(self, arguments: Vec<&'static str>, code: i32, words: &str) -> Step {
-        Step::Run("oar", [vec!["-r", self.0], arguments].concat(), code, words.to_owned())
-    }
-
-    /// A task that ends with Pass.
-    fn passes(self, line: &'static str) -> Step {
-        let task = line.split(' ').next().unwrap_or(line);
-        self.oar(line, &format!("{task} of {}: Pass", self.0))
-    }
-
-    fn refused(self, line: &'static str) -> Step {
-        self.ends(line.split(' ').collect(), 6, "")
-    }
-
-    /// Tests the payload on stage and handles its bugs.
-    fn stage_tests(self) -> [Step; 7] {
-        [
-            self.oar("stage-testing", "In Progress"),
-            minutes(150, "the stage pipeline has ended"),
-            self.passes("stage-testing"),
-            self.by_hand("analyze-candidate-build", "all failures are known"),
-            self.by_hand("analyze-promoted-build", "no failures"),
-            Step::Do(Action::ContactsVerifyCves),
-            self.passes("drop-bugs --yes"),
-        ]
-    }
-
-    /// A task that is done by hand.
-    fn by_hand(self, task: &'static str, reason: &'static str) -> Step {
-        self.ends(vec!["task", "set", task, "Pass", "--reason", reason], 0, "Not Started -> Pass")
-    }
+/// The owner answers by a command that succeeds.
+fn answer(release: &'static str, line: &'static str, words: &'static str) -> Step {
+    Step::Answer(release, line.split(' ').collect(), 0, words)
 }
 
 fn jobctl(line: &'static str, words: &'static str) -> Step {
@@ -125,23 +76,21 @@ fn minutes(count: i64, why: &'static str) -> Step {
     Step::Pass(SignedDuration::from_mins(count), why)
 }
 
-fn konflux() -> Vec<Step> {
-    let release = Release(KONFLUX_RELEASE);
+/// Both releases, from announced to shipped.
+fn releases() -> Vec<Step> {
+    let (konflux, errata) = (KONFLUX_RELEASE, ERRATA_RELEASE);
     let [lead, other_lead, _, contact, _] = PEOPLE;
-    let mut steps = vec![
-        Step::Do(Action::ArtAnnounces),
+    vec![
+        Step::Do(Action::ArtAnnounces, konflux),
+        Step::Do(Action::ArtAnnounces, errata),
         Step::Say("Cron looks for announced releases that nobody has begun, and begins them."),
         oarctl("start-release-detector -r 4.19", "4.19.1: created"),
-        Step::Say("Robin takes the release."),
-        release.passes("take-ownership -e demo-lead@example.com"),
-        Step::Say("What is in it, and is it complete?"),
-        release.oar("update-bug-list", "In Progress"),
-        release.passes("check-cve-tracker-bug"),
-        release.passes("image-signed-check"),
-        Step::Say("To staging. One advisory is not ready, so nothing is pushed."),
-        release.refused("push-to-cdn-staging --yes"),
-        Step::Do(Action::ArtMovesAdvisories),
-        release.ends(
+        oarctl("start-release-detector -r 4.14", "4.14.60: created"),
+        Step::Say("From now on cron takes both on, every few minutes: it does whatever can be done."),
+        Step::Drive(&["take-ownership: done", "push-to-cdn-staging: running"]),
+        Step::Do(Action::ArtMovesAdvisories, konflux),
+        Step::Answer(
+            konflux,
             vec![
                 "issue",
                 "resolve",
@@ -152,68 +101,59 @@ fn konflux() -> Vec<Step> {
             0,
             "issue resolved",
         ),
-        Step::Say("From here on the team works in Slack. Only the release leads may, by the configuration."),
-        Step::Listen,
-        Step::Ask(contact, "oar -r 4.19.1 push-to-cdn-staging", "only members of"),
-        Step::Ask(lead, "oar -r 4.19.1 push-to-cdn-staging", "Approve this plan?"),
-        Step::Click(other_lead, "Approve", "oar push-to-cdn-staging: done"),
-        Step::StopListening,
-        minutes(60, "the pushes have ended"),
-        release.passes("push-to-cdn-staging --yes"),
-        release.oar("image-consistency-check", "In Progress"),
-        minutes(30, "the Prow job has ended"),
-        release.passes("image-consistency-check"),
-    ];
-    steps.extend(release.stage_tests());
-    steps.extend([
-        release.passes("update-bug-list"),
-        Step::Say("The approval. It waits until the release's metadata URL is up; a timer looks for it."),
-        release.oar("change-advisory-status --yes --no-watch", "In Progress"),
-        release.oar("status", "waits for"),
-        minutes(6 * 60, "the portal has published the advisory"),
-        Step::Tick("4.19.1: done"),
-        release.ends(vec!["is-shipped"], 1, "not shipped"),
-        Step::Do(Action::ArtShips),
-        release.oar("is-shipped", "4.19.1 (konflux): shipped"),
-        release.oar("status", "9 of 9 tasks are done"),
-    ]);
-    steps
-}
-
-fn errata() -> Vec<Step> {
-    let release = Release(ERRATA_RELEASE);
-    let mut steps = vec![
-        release.passes("create-test-report"),
-        release.passes("take-ownership -e demo-lead@example.com"),
-        release.oar("update-bug-list", "In Progress"),
-        release.passes("check-greenwave-cvp-tests"),
-        release.passes("check-cve-tracker-bug"),
-        release.passes("image-signed-check"),
-        Step::Do(Action::ArtRunsConsistencyJob),
-        release.oar("push-to-cdn-staging --yes", "In Progress"),
-        minutes(60, "the job and the first pushes have ended"),
-        release.ends(vec!["image-consistency-check", "-i", CONSISTENCY_JOB_ID], 0, "Pass"),
-        Step::Say("The metadata advisory follows those that it lists."),
-        release.oar("push-to-cdn-staging --yes", "In Progress"),
+        Step::Drive(&["push-to-cdn-staging: running"]),
+        Step::Do(Action::ArtPromotes, konflux),
+        Step::Do(Action::ArtPromotes, errata),
+        Step::Do(Action::ArtRunsConsistencyJob, errata),
+        minutes(60, "the first pushes to staging and ART's job have ended"),
+        Step::Drive(&["stage-testing: running", "push-to-cdn-staging: running: 3 of 4"]),
         minutes(60, "the last push has ended"),
-        release.passes("push-to-cdn-staging --yes"),
-    ];
-    steps.extend(release.stage_tests());
-    steps.extend([
-        Step::Say("Two bugs are hidden from Robin's account, so nobody knows whether they are done."),
-        release.refused("change-advisory-status --yes"),
-        Step::Say("Product security looked at them. Robin answers for both."),
-        release.passes("change-advisory-status --yes --accept-bug OCPBUGS-61050 --accept-bug OCPBUGS-61051"),
-        Step::Do(Action::ArtShips),
-        release.oar("is-shipped", "4.14.60 (errata): shipped"),
-        release.oar("status", "9 of 9 tasks are done"),
-    ]);
-    steps
+        Step::Drive(&["push-to-cdn-staging: done: all 4 advisories", "stage-testing: running"]),
+        Step::Answer(errata, vec!["image-consistency-check", "-i", CONSISTENCY_JOB_ID], 0, "Pass"),
+        Step::Do(Action::ContactsVerifyBugs, konflux),
+        Step::Do(Action::ContactsVerifyCves, errata),
+        minutes(150, "the tests on stage have ended"),
+        Step::Drive(&["stage-testing: done", "image-signed-check: done"]),
+        Step::Say(
+            "The rest cannot be undone, so people decide. Every bug of 4.19.1 is verified, so Robin drops none there. In Slack only \
+             the release leads may answer, by the configuration.",
+        ),
+        Step::Listen,
+        Step::Ask(contact, "oar -r 4.19.1 consent change-advisory-status", "only members of"),
+        Step::Ask(lead, "oar -r 4.19.1 consent change-advisory-status", "Consent to this plan"),
+        Step::Click(other_lead, "Approve", "oar consent: done"),
+        Step::StopListening,
+        answer(errata, "consent drop-bugs --yes", "is recorded"),
+        Step::Drive(&["drop-bugs: done", "change-advisory-status: running"]),
+        Step::Say(
+            "Two bugs of 4.14.60 are hidden from the account, so nobody knows whether they are done. Robin asked product \
+             security, and approves with both.",
+        ),
+        Step::Answer(
+            errata,
+            vec![
+                "change-advisory-status",
+                "--yes",
+                "--accept-bug",
+                "OCPBUGS-61050",
+                "--accept-bug",
+                "OCPBUGS-61051",
+            ],
+            0,
+            "change-advisory-status of 4.14.60: Pass",
+        ),
+        minutes(6 * 60, "the portal has published the advisory of 4.19.1, for which the approval waits"),
+        Step::Drive(&["change-advisory-status: done"]),
+        Step::Do(Action::ArtShips, konflux),
+        Step::Do(Action::ArtShips, errata),
+        oar(konflux, "is-shipped", "4.19.1 (konflux): shipped"),
+        oar(errata, "is-shipped", "4.14.60 (errata): shipped"),
+    ]
 }
 
 fn nightly() -> Vec<Step> {
     vec![
-        Step::Do(Action::NightlyJobsFail),
+        Step::Do(Action::NightlyJobsFail, TESTED_MINOR),
         Step::Say("ART's controller has a new nightly. Cron starts the jobs of its registry."),
         jobctl("start-controller -r 4.20", "as the latest build"),
         minutes(60, "the jobs have ended"),

@@ -1,0 +1,273 @@
+//! Answers: a page or its JSON, packed, with an entity tag; refusals; and the headers that every answer has.
+
+use std::io::Write as _;
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+use axum::body::{Body, Bytes};
+use axum::http::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    HeaderName, IF_NONE_MATCH, REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::Response;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::address::Form;
+use super::assets;
+use super::login::Viewer;
+
+/// Nothing but our own files may be loaded, run, called or sent to.
+pub(super) const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src \
+    'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+/// What is smaller is not packed.
+const WORTH_PACKING: usize = 860;
+
+const JSON: &str = "application/json";
+const HTML: &str = "text/html; charset=utf-8";
+
+/// A text as it is sent.
+#[derive(Debug, Clone)]
+pub(super) struct Packed {
+    kind: &'static str,
+    etag: HeaderValue,
+    plain: Bytes,
+    gzip: Option<Bytes>,
+}
+
+impl Packed {
+    pub(super) fn new(kind: &'static str, text: String) -> Self {
+        let plain = Bytes::from(text);
+        let hash = Sha256::digest(&plain);
+        let tag = format!("\"{:x}\"", hash).get(..20).map(|tag| format!("{tag}\"")).unwrap_or_default();
+        let gzip = if plain.len() > WORTH_PACKING { gzip(&plain) } else { None };
+        let etag = HeaderValue::from_str(&tag).unwrap_or_else(|_| HeaderValue::from_static("\"\""));
+        Self { kind, etag, plain, gzip }
+    }
+
+    pub(super) fn of(form: Form, text: String) -> Self {
+        let kind = match form {
+            Form::Html => HTML,
+            Form::Json => JSON,
+        };
+        Self::new(kind, text)
+    }
+
+    /// How much memory it takes.
+    pub(super) fn size(&self) -> usize {
+        self.plain.len() + self.gzip.as_ref().map_or(0, Bytes::len)
+    }
+
+    pub(super) fn tag(&self) -> &str {
+        self.etag.to_str().unwrap_or_default().trim_matches('"')
+    }
+
+    /// The answer to a request with these headers, which may have it already.
+    pub(super) fn response(&self, headers: &HeaderMap, cache: &'static str) -> Response {
+        let has = headers.get_all(IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok());
+        let has = has
+            .flat_map(|tags| tags.split(','))
+            .any(|tag| tag.trim().trim_start_matches("W/").as_bytes() == self.etag.as_bytes());
+        let accepts = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|codings| codings.to_str().ok());
+        let accepts = accepts.flat_map(|codings| codings.split(',')).any(|coding| {
+            let mut parts = coding.split(';').map(str::trim);
+            parts.next() == Some("gzip") && !parts.any(|part| part == "q=0" || part == "q=0.0")
+        });
+        let packed = self.gzip.as_ref().filter(|_| accepts);
+        let body = match (has, packed) {
+            (true, _) => Body::empty(),
+            (false, Some(gzip)) => Body::from(gzip.clone()),
+            (false, None) => Body::from(self.plain.clone()),
+        };
+        let mut response = Response::new(body);
+        let sent = response.headers_mut();
+        sent.insert(ETAG, self.etag.clone());
+        sent.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
+        sent.insert(VARY, HeaderValue::from_static("Accept-Encoding, Cookie, Authorization"));
+        if has {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            return response;
+        }
+        sent.insert(CONTENT_TYPE, HeaderValue::from_static(self.kind));
+        if packed.is_some() {
+            sent.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Option<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(5));
+    encoder.write_all(bytes).ok()?;
+    encoder.finish().ok().map(Bytes::from)
+}
+
+/// Something that is marked up already.
+#[derive(Debug)]
+pub(super) struct Markup(pub(super) String);
+
+impl std::fmt::Display for Markup {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl HtmlSafe for Markup {}
+
+/// The places that the navigation names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Overview,
+    Release,
+    Builds,
+    Build,
+    LeadTime,
+    /// No page of the navigation.
+    Elsewhere,
+}
+
+/// A whole page around its main part.
+#[derive(Debug, Template)]
+#[template(path = "page.html")]
+pub(super) struct Frame<'a> {
+    pub(super) title: &'a str,
+    pub(super) place: Place,
+    pub(super) main: Markup,
+    pub(super) viewer: Option<&'a Viewer>,
+    /// The version of what is shown, and where to hear of changes; without it nothing changes.
+    pub(super) live: Option<Live>,
+    /// The same as JSON.
+    pub(super) json: Option<String>,
+    /// When a page without scripts is read anew, in seconds.
+    pub(super) refresh: Option<u32>,
+}
+
+/// Where a page hears of changes.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) version: u64,
+    pub(super) events: &'static str,
+    pub(super) path: String,
+}
+
+impl Frame<'_> {
+    fn css(&self) -> &'static str {
+        assets::css_address()
+    }
+
+    fn js(&self) -> &'static str {
+        assets::js_address()
+    }
+
+    fn icon(&self) -> &'static str {
+        assets::icon_address()
+    }
+
+    /// The page as text. A template that cannot be written is a defect, which the page says.
+    pub(super) fn html(&self) -> String {
+        self.render().unwrap_or_else(|error| {
+            tracing::error!("a page cannot be written: {error}");
+            "<!doctype html><title>Error</title><p>This page cannot be written; the log says why.</p>"
+                .to_owned()
+        })
+    }
+}
+
+/// A page that is not there, or not for whoever asks, or cannot be made now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) status: StatusCode,
+    pub(super) title: &'static str,
+    pub(super) what: String,
+    pub(super) next: Option<String>,
+    pub(super) retry: Option<u32>,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "failure.html")]
+struct FailurePage<'a> {
+    failure: &'a Failure,
+}
+
+impl Failure {
+    pub(super) fn new(status: StatusCode, title: &'static str, what: impl Into<String>) -> Self {
+        Self { status, title, what: what.into(), next: None, retry: None }
+    }
+
+    pub(super) fn next(mut self, next: impl Into<String>) -> Self {
+        self.next = Some(next.into());
+        self
+    }
+
+    pub(super) fn retry(mut self, seconds: u32) -> Self {
+        self.retry = Some(seconds);
+        self
+    }
+
+    pub(super) fn absent() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "No such page", "There is no page at this address.")
+            .next("The overview lists what there is.")
+    }
+
+    pub(super) fn response(&self, form: Form, viewer: Option<&Viewer>) -> Response {
+        let text = match form {
+            Form::Json => json!({"error": self.what, "next": self.next}).to_string(),
+            Form::Html => {
+                let main = FailurePage { failure: self }.render().unwrap_or_else(|_| self.title.to_owned());
+                let frame = Frame {
+                    title: self.title,
+                    place: Place::Elsewhere,
+                    main: Markup(main),
+                    viewer,
+                    live: None,
+                    json: None,
+                    refresh: self.retry,
+                };
+                frame.html()
+            }
+        };
+        let mut response = Packed::of(form, text).response(&HeaderMap::new(), "no-store");
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.remove(ETAG);
+        if let Some(seconds) = self.retry {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// The form that whoever sends these headers reads.
+pub(super) fn form_of(path: &str, headers: &HeaderMap) -> Form {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("*/*");
+    let wants_json = accept.contains(JSON) && !accept.contains("text/html");
+    if path.ends_with(".json") || wants_json { Form::Json } else { Form::Html }
+}
+
+/// The headers of every answer, refusals too.
+pub(super) async fn guarded(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        // Not `no-referrer`: with it the form of the login would be sent without its origin.
+        (REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}

@@ -1,0 +1,265 @@
+// A person with a browser at the pages of the dashboard: every page, in both themes and three widths, with the keyboard, without
+// scripts, with axe, while things change, and while the server is away. What it finds wrong is printed as JSON at its end; the
+// test that started it changes the world when a line asks for it.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+
+const require = createRequire(`${process.env.DASHBOARD_PACKAGES}/`);
+const { chromium } = require("playwright-core");
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+const base = process.env.DASHBOARD_URL;
+const token = process.env.DASHBOARD_TOKEN;
+const pictures = process.env.DASHBOARD_PICTURES;
+const pages = JSON.parse(process.env.DASHBOARD_PAGES);
+const WIDTHS = [360, 1024, 1600];
+
+const found = [];
+const wrong = (what, detail) => found.push({ what, detail: String(detail).slice(0, 2000) });
+
+const began = Date.now();
+const step = (what) => console.error(`${Math.round((Date.now() - began) / 1000)} s: ${what}`);
+
+const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+async function please(what) {
+  console.log(`please ${what}`);
+  await answers.next();
+}
+
+function watch(page, name, mayFail = () => false) {
+  page.on("console", (message) => {
+    if (message.type() === "error" && !mayFail()) wrong("console error", `${name}: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => wrong("script error", `${name}: ${error}`));
+  page.on("request", (request) => {
+    if (!request.url().startsWith(base) && !request.url().startsWith("data:")) {
+      wrong("foreign request", `${name}: ${request.url()}`);
+    }
+  });
+}
+
+async function login(context) {
+  const page = await context.newPage();
+  watch(page, "login");
+  await page.goto(`${base}/builds`);
+  // With the keyboard alone: the link that skips, the navigation, the field.
+  await page.keyboard.press("Tab");
+  const first = await page.evaluate(() => document.activeElement.textContent);
+  if (!first.includes("Skip")) wrong("keyboard", `the first stop is ${first}`);
+  await page.focus("#token");
+  await page.keyboard.type(token);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`${base}/builds`);
+  await page.close();
+}
+
+async function settled(page) {
+  await page.waitForFunction(() => !document.querySelector("h1")?.textContent.startsWith("Reading"), null, { timeout: 30000 });
+}
+
+const browser = await chromium.launch({
+  executablePath: process.env.DASHBOARD_BROWSER,
+  args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+});
+
+async function withContext(options, work) {
+  const context = await browser.newContext(options);
+  try {
+    await work(context);
+  } finally {
+    await context.close();
+  }
+}
+
+async function looked() {
+  // Every page in both themes and three widths: nothing complains, nothing is wider than the window.
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of WIDTHS) {
+      await withContext({ colorScheme, viewport: { width, height: 900 } }, async (context) => {
+        await login(context);
+        for (const [name, path] of Object.entries(pages)) {
+          const page = await context.newPage();
+          watch(page, `${name} ${colorScheme} ${width}`);
+          await page.goto(`${base}${path}`);
+          await settled(page);
+          await page.waitForFunction(() => document.getElementById("connection").dataset.state === "live");
+          const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+          if (over > 0) wrong("too wide", `${name} ${width}: ${over} pixels`);
+          if (pictures) await page.screenshot({ path: `${pictures}/${name}-${colorScheme}-${width}.png`, fullPage: name === "overview" || name === "release" });
+          await page.close();
+        }
+      });
+    }
+  }
+
+}
+
+async function axed() {
+  step("axe");
+  // axe, in contexts that bypass the policy, which is tested apart.
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of [360, 1600]) {
+      await withContext({ colorScheme, bypassCSP: true, viewport: { width, height: 900 } }, async (context) => {
+        const form = await context.newPage();
+        await form.goto(`${base}/login`);
+        const check = async (page, name) => {
+          await page.evaluate(axe);
+          const result = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+          for (const violation of result.violations) {
+            const nodes = violation.nodes.slice(0, 3).map((node) => `${node.html.slice(0, 200)} ${node.failureSummary}`);
+            wrong(`axe ${violation.id}`, `${name} ${colorScheme} ${width}: ${violation.help}: ${nodes.join(" | ")}`);
+          }
+        };
+        await check(form, "login");
+        await form.close();
+        await login(context);
+        for (const [name, path] of Object.entries(pages)) {
+          step(`axe ${name} ${colorScheme} ${width}`);
+          const page = await context.newPage();
+          await page.goto(`${base}${path}`);
+          await settled(page);
+          await page.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = true)));
+          await check(page, name);
+          await page.close();
+        }
+      });
+    }
+  }
+
+}
+
+async function withoutScripts() {
+  step("without scripts");
+  // Without scripts everything is there, and a form works.
+  await withContext({ javaScriptEnabled: false, viewport: { width: 1024, height: 900 } }, async (context) => {
+    const page = await context.newPage();
+    watch(page, "without scripts");
+    await page.goto(`${base}/`);
+    await page.fill("#token", token);
+    await page.click("form.login button");
+    for (const [name, path] of Object.entries(pages)) {
+      await page.goto(`${base}${path}`);
+      if ((await page.locator("h1").count()) !== 1) wrong("without scripts", `${name} has no heading`);
+      if (pictures && name === "overview") await page.screenshot({ path: `${pictures}/without-scripts.png` });
+    }
+    await page.goto(`${base}/`);
+    await page.selectOption("select[name=state]", "blocked");
+    await page.click("form.filter button");
+    if (!page.url().includes("state=blocked")) wrong("without scripts", `the filter leads to ${page.url()}`);
+  });
+
+}
+
+async function policy() {
+  step("policy");
+  // The policy blocks what slips through.
+  await withContext({}, async (context) => {
+    await login(context);
+    const page = await context.newPage();
+    await page.goto(`${base}/`);
+    await settled(page);
+    const blocked = await page.evaluate(() => new Promise((resolve) => {
+      const seen = new Set();
+      document.addEventListener("securitypolicyviolation", (event) => seen.add(event.effectiveDirective));
+      const place = document.createElement("div");
+      place.innerHTML = "<img src='https://evil.example.com/x.png'><p style='color:red' onclick='globalThis.hacked=1'>x</p>";
+      document.querySelector("main").append(place);
+      place.querySelector("p").click();
+      const script = document.createElement("script");
+      script.textContent = "globalThis.hacked = 1";
+      document.body.append(script);
+      fetch("https://evil.example.com/").catch(() => {});
+      setTimeout(() => resolve({ seen: [...seen], hacked: globalThis.hacked === 1 }), 500);
+    }));
+    if (blocked.hacked) wrong("policy", "a script ran");
+    for (const directive of ["img-src", "connect-src", "script-src-elem", "script-src-attr", "style-src-attr"]) {
+      if (!blocked.seen.includes(directive)) wrong("policy", `${directive} blocks nothing: ${blocked.seen}`);
+    }
+  });
+
+}
+
+async function live() {
+  step("live");
+  // A change arrives in an open page; what its reader does stays; a lost connection is said and heals.
+  await withContext({ viewport: { width: 1600, height: 900 } }, async (context) => {
+    await login(context);
+    const page = await context.newPage();
+    let away = false;
+    watch(page, "live", () => away);
+    await page.goto(`${base}/`);
+    await settled(page);
+    const path = pages.live;
+    const release = await context.newPage();
+    watch(release, "live release", () => away);
+    await release.goto(`${base}${path}`);
+    await settled(release);
+    await release.waitForFunction(() => document.getElementById("connection").dataset.state === "live");
+    await page.waitForFunction(() => document.getElementById("connection").dataset.state === "live");
+    const summary = release.locator("details summary").first();
+    await summary.focus();
+    await release.keyboard.press("Enter");
+    const asked = Date.now();
+    await please("change 0");
+    await page.waitForFunction(() => document.querySelector("main").textContent.includes("changed 0 times"), null, { timeout: 15000 })
+      .catch(() => wrong("live", "the overview does not show the change"));
+    await release.waitForFunction(() => document.querySelector("main").textContent.includes("changed 0 times"), null, { timeout: 15000 })
+      .catch(() => wrong("live", "the release does not show the change"));
+    const took = Date.now() - asked;
+    // One pause between two looks of the server, and two seconds.
+    if (took > 4000) wrong("live", `a change took ${took} ms`);
+    if (!(await release.evaluate(() => document.querySelector("details").open))) wrong("live", "an open part has closed");
+    const focus = await release.evaluate(() => document.activeElement.tagName);
+    if (focus !== "SUMMARY") wrong("live", `the focus went to ${focus}`);
+
+    const client = await context.newCDPSession(page);
+    await client.send("Performance.enable");
+    const size = async () => {
+      await client.send("HeapProfiler.collectGarbage");
+      const { metrics } = await client.send("Performance.getMetrics");
+      const value = (name) => metrics.find((metric) => metric.name === name).value;
+      return { nodes: value("Nodes"), listeners: value("JSEventListeners"), heap: value("JSHeapUsedSize") };
+    };
+    const changed = async (number) => {
+      await please(`change ${number}`);
+      await page.waitForFunction((words) => document.querySelector("main").textContent.includes(words), `changed ${number} times`, { timeout: 15000 })
+        .catch(() => wrong("live", `change ${number} does not arrive`));
+    };
+    for (let number = 1; number <= 5; number += 1) await changed(number);
+    const before = await size();
+    for (let number = 6; number <= 20; number += 1) await changed(number);
+    const after = await size();
+    if (after.nodes > before.nodes * 1.2 + 200) wrong("memory", `${before.nodes} nodes became ${after.nodes}`);
+    if (after.listeners > before.listeners + 5) wrong("memory", `${before.listeners} listeners became ${after.listeners}`);
+    if (after.heap > before.heap * 1.5 + 2e6) wrong("memory", `${before.heap} bytes became ${after.heap}`);
+
+    step("away");
+    away = true;
+    await please("stop");
+    await page.waitForFunction(() => document.getElementById("connection").dataset.state === "lost", null, { timeout: 20000 })
+      .catch(() => wrong("live", "a lost connection is not said"));
+    if (pictures) await page.screenshot({ path: `${pictures}/lost.png` });
+    await please("start");
+    // The logins were in the memory of the server.
+    await page.waitForFunction(() => document.querySelector("h1").textContent === "Log in", null, { timeout: 60000 })
+      .catch(() => wrong("live", "a page of an ended login does not ask for one"));
+    await page.fill("#token", token);
+    await page.click("form.login button");
+    await settled(page);
+    away = false;
+    await changed(21);
+  });
+}
+
+const parts = { looked, axed, withoutScripts, policy, live };
+const wanted = process.env.DASHBOARD_PARTS?.split(",") ?? Object.keys(parts);
+for (const name of wanted) {
+  try {
+    await parts[name]();
+  } catch (error) {
+    wrong(`${name} ended early`, error.stack ?? error);
+  }
+}
+await browser.close();
+console.log(JSON.stringify(found));

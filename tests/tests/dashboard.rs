@@ -1,0 +1,577 @@
+//! The dashboard as whoever opens its pages sees it: every page and its JSON, who may look, what no page does, and that a change
+//! arrives.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+
+use std::io::{BufRead as _, Write as _};
+use std::time::{Duration, Instant};
+
+use end_to_end::dashboard::{DAMAGED, HOSTILE, WITH_HOSTILE_TEXTS, WITH_LONG_TEXTS, fill};
+use end_to_end::mcp::{self, Connection, Events, Reply, Server, until};
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX};
+use serde_json::{Value, json};
+
+/// What every answer says to browsers.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
+    frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+fn filled() -> Harness {
+    let harness = Harness::new();
+    fill(&harness);
+    let harness = mcp::with_callers(
+        harness,
+        &json!({
+            "lead": mcp::caller("lead", &mcp::SCOPES, "reference"),
+            "reader": mcp::caller("reader", &["release:read"], "reference"),
+            "runner": mcp::caller("runner", &["jobs:run"], "reference"),
+        }),
+    );
+    harness.sandbox.clear_requests();
+    harness
+}
+
+fn ask(server: &Server, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+    Connection::open(server.address()).unwrap().ask(method, path, headers, body).unwrap()
+}
+
+fn read(server: &Server, path: &str) -> Reply {
+    let bearer = format!("Bearer {}", mcp::token("reader"));
+    ask(server, "GET", path, &[("Authorization", &bearer), ("Accept", "text/html")], "")
+}
+
+/// A page once everything that it shows was read.
+fn ready(server: &Server, path: &str) -> Reply {
+    until(&format!("{path} is read"), || {
+        let reply = read(server, path);
+        (reply.head.status == 200 && !reply.body.contains("<h1>Reading")).then_some(reply)
+    })
+}
+
+fn form(token: &str, next: &str) -> String {
+    url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("token", token)
+        .append_pair("next", next)
+        .finish()
+}
+
+const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
+#[test]
+fn every_page_answers_and_its_json_says_the_same() {
+    let harness = filled();
+    let server = Server::start(&harness, &[]);
+    let overview = ready(&server, "/");
+    let json = ready(&server, "/releases.json").json();
+    let releases = json["releases"].as_array().unwrap();
+    assert_eq!(releases.len(), 20, "{json:#}");
+    let own = harness.run("oar", ["releases", "--output", "json"]).json();
+    let names = |rows: &Value| -> Vec<String> {
+        rows.as_array().unwrap().iter().map(|row| row["release"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&json["releases"]), names(&own["releases"]), "the order of `oar releases`");
+    for row in releases {
+        let release = row["release"].as_str().unwrap();
+        assert!(overview.body.contains(&format!("href=\"/releases/{release}\"")), "{release}");
+        if release == DAMAGED {
+            continue;
+        }
+        let page = ready(&server, &format!("/releases/{release}"));
+        let page_json = ready(&server, &format!("/releases/{release}.json")).json();
+        assert_eq!(page_json["release"], release);
+        for step in page_json["steps"].as_array().unwrap() {
+            assert!(page.body.contains(step["step"].as_str().unwrap()), "{release}: {step}");
+        }
+        assert_eq!(page_json["standing"], row["standing"], "{release}");
+        let by_hand = harness.oar(release, &["timeline", "--output", "json"]).expect(0).json();
+        let seconds = |value: &Value, list: &str| -> Vec<i64> {
+            value[list].as_array().unwrap().iter().map(|one| one["seconds"].as_i64().unwrap() / 600).collect()
+        };
+        assert_eq!(
+            seconds(&page_json["timeline"], "shares").len(),
+            seconds(&by_hand, "totals").len(),
+            "{release}"
+        );
+    }
+    let damaged = read(&server, &format!("/releases/{DAMAGED}"));
+    assert_eq!(damaged.head.status, 502, "an error looks like one: {damaged:?}");
+    // With the services: the plan that `oar drive` makes.
+    let nodes = |rows: &Value, of: fn(&Value) -> String| -> Vec<String> {
+        rows.as_array().unwrap().iter().map(of).collect()
+    };
+    let page = until("the services were asked", || {
+        let page = read(&server, &format!("/releases/{KONFLUX}.json")).json();
+        (!page["asked"].is_null()).then_some(page)
+    });
+    let plan = harness.oar(KONFLUX, &["drive", "--output", "json"]).expect(0).json();
+    assert_eq!(
+        nodes(&page["steps"], |step| step["step"].as_str().unwrap().to_owned()),
+        nodes(&plan["nodes"], |node| node["node"].as_str().unwrap().to_owned())
+    );
+    assert_eq!((&page["done"], &page["total"]), (&plan["done"], &plan["total"]));
+    assert_eq!(
+        page["waits_for_people"].as_array().unwrap().len(),
+        plan["people"].as_array().unwrap().len(),
+        "{plan:#}"
+    );
+    let builds = ready(&server, "/builds");
+    let builds_json = ready(&server, "/builds.json").json();
+    for build in builds_json["builds"].as_array().unwrap() {
+        let (name, arch) = (build["build"].as_str().unwrap(), build["arch"].as_str().unwrap());
+        assert!(builds.body.contains(name), "{name}");
+        let page = ready(&server, &format!("/builds/{name}.json?arch={arch}")).json();
+        let shown = harness.run("jobctl", ["show", name, "--arch", arch, "--output", "json"]).json();
+        assert_eq!(page["jobs"].as_array().unwrap().len(), shown["jobs"].as_array().unwrap().len(), "{name}");
+        assert_eq!(page["verdict"]["word"].as_str(), build["verdict"]["word"].as_str(), "{name}");
+    }
+    let lead_time = ready(&server, "/lead-time.json").json();
+    let own = harness.run("oarctl", ["lead-time", "--output", "json"]).json();
+    assert_eq!((&lead_time["median"], &lead_time["unfinished"]), (&own["median"], &own["unfinished"]));
+    assert!(ready(&server, "/lead-time?since=2020-01-01").body.contains("Lead time"));
+    // Filters.
+    let blocked = ready(&server, "/releases.json?state=blocked&y=4.21").json();
+    assert_eq!(names(&blocked["releases"]), [WITH_LONG_TEXTS]);
+    for (path, status) in [
+        ("/?state=red", 400),
+        ("/releases/4.19.99", 404),
+        ("/releases/99.1.1", 404),
+        ("/releases/../../etc/passwd", 404),
+        ("/builds/4.19.99", 404),
+        ("/nowhere", 404),
+        ("/lead-time?since=June", 400),
+    ] {
+        let reply = read(&server, path);
+        assert_eq!(reply.head.status, status, "{path}: {reply:?}");
+        assert!(reply.body.contains("role=\"alert\""), "{path}: {}", reply.body);
+        let path = match path.split_once('?') {
+            Some((path, query)) => format!("{}.json?{query}", path.replace("/?", "/releases?")),
+            None => format!("{path}.json"),
+        };
+        let reply = read(&server, &path.replace("/.json", "/releases.json"));
+        assert_eq!(reply.head.status, status, "{path}: {reply:?}");
+        assert!(reply.json()["error"].is_string(), "{path}: {reply:?}");
+    }
+    let others = ["brewhub", "google-oauth"];
+    let writes = harness.sandbox.writes();
+    let writes: Vec<String> = writes
+        .iter()
+        .filter(|write| !others.contains(&write.service.as_str()) && !write.line().contains("graphql"))
+        .map(end_to_end::RecordedRequest::line)
+        .collect();
+    assert_eq!(writes, Vec::<String>::new(), "looking changes nothing");
+    let log = server.stopped().stderr;
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn a_page_that_is_known_is_not_sent_again_and_a_large_one_is_packed() {
+    let harness = filled();
+    let server = Server::start(&harness, &[]);
+    ready(&server, "/");
+    let bearer = format!("Bearer {}", mcp::token("reader"));
+    until("the same page is not sent again", || {
+        let first = read(&server, "/");
+        let tag = first.head.header("etag").unwrap().to_owned();
+        let headers =
+            [("Authorization", bearer.as_str()), ("Accept", "text/html"), ("If-None-Match", tag.as_str())];
+        let second = ask(&server, "GET", "/", &headers, "");
+        (second.head.status == 304 && second.body.is_empty()).then_some(())
+    });
+    let headers =
+        [("Authorization", bearer.as_str()), ("Accept", "text/html"), ("Accept-Encoding", "gzip, br")];
+    let mut connection = Connection::open(server.address()).unwrap();
+    connection.send("GET", "/", &headers, "").unwrap();
+    let head = connection.head().unwrap();
+    assert_eq!(head.header("content-encoding"), Some("gzip"));
+    let mut size = 0;
+    while let Some(part) = connection.part().unwrap() {
+        size += part.len();
+    }
+    assert!(size < 60 * 1024, "{size} bytes");
+    server.stopped();
+}
+
+#[test]
+fn nobody_looks_without_a_token_that_may_read() {
+    let harness = filled();
+    let server = Server::start(&harness, &[]);
+    let own = format!("http://{}", server.address());
+    let html = ("Accept", "text/html");
+    let reply = ask(&server, "GET", "/releases/4.19.1", &[html], "");
+    assert_eq!(reply.head.status, 303, "{reply:?}");
+    assert_eq!(reply.head.header("location"), Some("/login?next=%2Freleases%2F4.19.1"));
+    for path in ["/releases.json", "/events", "/releases/4.19.1.json", "/builds.json"] {
+        let reply = ask(&server, "GET", path, &[], "");
+        assert_eq!(reply.head.status, 401, "{path}: {reply:?}");
+        assert!(!reply.body.contains("4.19.1"), "{reply:?}");
+    }
+    let page = ask(&server, "GET", "/login?next=%2Freleases%2F4.19.1", &[html], "");
+    assert!(page.head.status == 200 && page.body.contains("value=\"/releases/4.19.1\""), "{page:?}");
+    let enter = |token: &str, headers: &[(&str, &str)]| {
+        let mut all = vec![FORM];
+        all.extend(headers);
+        ask(&server, "POST", "/login", &all, &form(token, "/releases/4.19.1"))
+    };
+    for (token, origin, status) in [
+        ("wrong", own.as_str(), 401),
+        ("", own.as_str(), 401),
+        (&mcp::token("runner"), own.as_str(), 403),
+        (&mcp::token("reader"), "http://evil.example.com", 403),
+        (&mcp::token("reader"), "null", 403),
+    ] {
+        let reply = enter(token, &[("Origin", origin)]);
+        assert_eq!(reply.head.status, status, "{origin}: {reply:?}");
+        assert!(
+            reply.head.header("set-cookie").is_none() && reply.body.contains("role=\"alert\""),
+            "{reply:?}"
+        );
+        assert!(token.is_empty() || !reply.body.contains(token), "{reply:?}");
+    }
+    let reply = enter(&mcp::token("reader"), &[("Origin", own.as_str())]);
+    assert_eq!(
+        (reply.head.status, reply.head.header("location")),
+        (303, Some("/releases/4.19.1")),
+        "{reply:?}"
+    );
+    let cookie = reply.head.header("set-cookie").unwrap().to_owned();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    let pair = cookie.split(';').next().unwrap();
+    let with = |path: &str| ask(&server, "GET", path, &[html, ("Cookie", pair)], "");
+    let page = with("/lead-time");
+    assert!(
+        page.head.status == 200 && page.body.contains("reader") && page.body.contains("Log out"),
+        "{page:?}"
+    );
+    // The cookie is for looking alone.
+    let call = ask(&server, "POST", "/mcp", &[("Cookie", pair), ("Content-Type", "application/json")], "{}");
+    assert_eq!(call.head.status, 401);
+    let bearer = format!("Bearer {}", mcp::token("runner"));
+    let reply = ask(&server, "GET", "/", &[html, ("Authorization", &bearer)], "");
+    assert!(reply.head.status == 403 && reply.body.contains("release:read"), "{reply:?}");
+    let reply =
+        ask(&server, "POST", "/logout", &[("Cookie", pair), ("Origin", "http://evil.example.com")], "");
+    assert_eq!(reply.head.status, 403);
+    assert_eq!(with("/lead-time").head.status, 200);
+    let reply = ask(&server, "POST", "/logout", &[("Cookie", pair), ("Origin", &own)], "");
+    assert_eq!(reply.head.status, 303);
+    assert_eq!(with("/lead-time").head.status, 303, "the login has ended");
+    let large = form(&"x".repeat(100_000), "/");
+    let status = Connection::open(server.address())
+        .and_then(|mut at| at.ask("POST", "/login", &[FORM], &large))
+        .map_or(0, |reply| reply.head.status);
+    assert!(matches!(status, 413 | 0), "{status}");
+    let log = server.stopped().stderr;
+    assert!(!log.contains(&mcp::token("reader")), "{log}");
+    assert!(log.contains("reader has logged in"), "{log}");
+}
+
+#[test]
+fn a_trusted_proxy_signs_people_in() {
+    let harness = filled();
+    let options = ["--user-header", "X-Forwarded-User", "--trusted-proxy", "127.0.0.1"];
+    let server = Server::start(&harness, &options);
+    let html = ("Accept", "text/html");
+    let page = ask(&server, "GET", "/lead-time", &[html, ("X-Forwarded-User", "ann <b>")], "");
+    assert!(page.head.status == 200 && page.body.contains("ann &#60;b&#62;"), "{page:?}");
+    assert_eq!(ask(&server, "GET", "/lead-time", &[html], "").head.status, 303);
+    // For the pages alone.
+    let headers = [("X-Forwarded-User", "ann"), ("Content-Type", "application/json")];
+    assert_eq!(ask(&server, "POST", "/mcp", &headers, "{}").head.status, 401);
+    server.stopped();
+    let other = ["--user-header", "X-Forwarded-User", "--trusted-proxy", "10.9.8.7"];
+    let server = Server::start(&harness, &other);
+    let reply = ask(&server, "GET", "/lead-time", &[html, ("X-Forwarded-User", "ann")], "");
+    assert_eq!(reply.head.status, 303, "{reply:?}");
+    server.stopped();
+}
+
+#[test]
+fn every_answer_has_the_policy() {
+    let harness = filled();
+    let server = Server::start(&harness, &[]);
+    ready(&server, "/");
+    let bearer = format!("Bearer {}", mcp::token("reader"));
+    let static_files = read(&server, "/").body;
+    let files: Vec<&str> = static_files.split('"').filter(|part| part.starts_with("/static/")).collect();
+    assert_eq!(files.len(), 3, "{files:?}");
+    let mut paths = vec![
+        "/",
+        "/releases",
+        "/releases.json",
+        "/builds",
+        "/lead-time",
+        "/login",
+        "/nowhere",
+        "/static/none",
+        "/?state=red",
+        "/releases/4.19.99",
+        "/builds/x",
+    ];
+    paths.extend(&files);
+    for path in paths {
+        for (method, headers) in [
+            ("GET", vec![("Authorization", bearer.as_str())]),
+            ("GET", vec![]),
+            ("POST", vec![]),
+            ("DELETE", vec![]),
+            ("GET", vec![("Host", "evil.example.com")]),
+        ] {
+            let reply = ask(&server, method, path, &headers, "");
+            let header = |name: &str| reply.head.header(name).unwrap_or_default().to_owned();
+            assert_eq!(header("content-security-policy"), POLICY, "{method} {path}: {reply:?}");
+            assert_eq!(header("x-content-type-options"), "nosniff", "{method} {path}");
+            assert!(!header("cache-control").is_empty(), "{method} {path}");
+            assert!(!reply.body.contains(" style=") && !reply.body.contains(" onclick="), "{method} {path}");
+            if headers.iter().any(|(name, _)| *name == "Host") {
+                assert_eq!(reply.head.status, 403, "{method} {path}");
+            }
+        }
+    }
+    // Nothing inline: a policy without exceptions must do.
+    let page = read(&server, &format!("/releases/{KONFLUX}")).body;
+    for (at, _) in page.match_indices("<script") {
+        assert!(page[at..].starts_with("<script src=\"/static/"), "{}", &page[at..at + 80]);
+    }
+    assert!(!page.contains("<style"), "{page}");
+    server.stopped();
+}
+
+#[test]
+fn hostile_texts_are_shown_and_secrets_are_not() {
+    let harness = filled();
+    let mut texts = String::new();
+    let secrets = mcp::secrets(&harness);
+    // Somebody wrote credentials into an issue. Of callers' tokens the server knows the hash alone.
+    for secret in secrets.iter().filter(|secret| !secret.starts_with("mcp-")) {
+        texts.push_str(secret);
+        texts.push(' ');
+    }
+    let file = harness.statebox(KONFLUX).unwrap();
+    let issue = format!(
+        "issues:\n- issue: {}\n  reported_at: '2026-11-01T00:00:00Z'\n  resolved: false\n  resolution: null\n  blocker: true\n  \
+         related_tasks: []\n",
+        serde_json::to_string(&format!("{HOSTILE} {texts}")).unwrap()
+    );
+    harness.put_statebox(KONFLUX, &file.replace("issues: []\n", &issue));
+    let server = Server::start(&harness, &[]);
+    ready(&server, "/");
+    until("the services were asked", || {
+        let page = read(&server, &format!("/releases/{KONFLUX}.json")).json();
+        (!page["asked"].is_null()).then_some(())
+    });
+    let hostile = format!("/releases/{WITH_HOSTILE_TEXTS}");
+    let own = format!("/releases/{KONFLUX}");
+    let long = format!("/releases/{WITH_LONG_TEXTS}");
+    let errata = format!("/releases/{ERRATA}");
+    for path in ["/", "/builds", "/lead-time", &hostile, &own, &long, &errata] {
+        for path in [path.to_owned(), format!("{}.json", if path == "/" { "/releases" } else { path })] {
+            let reply = ready(&server, &path);
+            for secret in &secrets {
+                assert!(!reply.body.contains(secret.as_str()), "{path}: {secret}");
+            }
+            assert!(!reply.body.contains('\u{202e}'), "{path}");
+            if !path.ends_with(".json") {
+                assert!(!reply.body.contains("<script>") && !reply.body.contains("<img"), "{path}");
+            }
+        }
+    }
+    assert!(ready(&server, &hostile).body.contains("&#60;script&#62;"), "it is shown");
+    let long = ready(&server, &long).body;
+    assert!(long.contains("<details>") && long.contains("Stage-Pipeline"), "{long:.500}");
+    server.stopped();
+}
+
+/// The events of a viewer.
+struct Viewer {
+    connection: Connection,
+    events: Events,
+}
+
+impl Viewer {
+    fn open(server: &Server) -> Self {
+        let bearer = format!("Bearer {}", mcp::token("reader"));
+        let mut connection = Connection::open(server.address()).unwrap();
+        connection.send("GET", "/events", &[("Authorization", &bearer)], "").unwrap();
+        let head = connection.head().unwrap();
+        assert!(head.status == 200 && head.is_stream(), "{head:?}");
+        let mut viewer = Self { connection, events: Events::default() };
+        let hello = viewer.next();
+        assert!(hello["version"].is_number(), "{hello}");
+        viewer
+    }
+
+    fn next(&mut self) -> Value {
+        loop {
+            let part = self.connection.part().unwrap().expect("the stream goes on");
+            if let Some(event) = self.events.add(&part).into_iter().next() {
+                return serde_json::from_str(&event).unwrap();
+            }
+        }
+    }
+
+    /// Waits until `page` has changed.
+    fn hears(&mut self, page: &str) {
+        let started = Instant::now();
+        loop {
+            let event = self.next();
+            let pages = event["pages"].as_array().cloned().unwrap_or_default();
+            if pages.iter().any(|name| name == page || name == "*") {
+                return;
+            }
+            assert!(started.elapsed() < Duration::from_secs(60), "{page} did not change");
+        }
+    }
+}
+
+#[test]
+fn a_change_arrives_and_a_hundred_viewers_cost_what_one_does() {
+    let harness = filled();
+    let server = Server::start(&harness, &["--poll", "1"]);
+    ready(&server, "/");
+    // Until every plan was made, so that what is counted below is the looking alone.
+    until("the services were asked", || {
+        let page = read(&server, "/releases.json").json();
+        let rows = page["releases"].as_array().unwrap();
+        let all = rows.iter().filter(|row| row["release"] != DAMAGED).all(|row| !row["asked"].is_null());
+        all.then_some(())
+    });
+    let looks = || {
+        let requests = harness.sandbox.requests();
+        let trees = requests.iter().filter(|request| request.line().contains("git/trees/z-stream:_releases"));
+        trees.count()
+    };
+    let count_for = |seconds: u64| {
+        let before = looks();
+        std::thread::sleep(Duration::from_secs(seconds));
+        looks() - before
+    };
+    let mut one = Viewer::open(&server);
+    let of_one = count_for(6);
+    let mut viewers: Vec<Viewer> = (0..100).map(|_| Viewer::open(&server)).collect();
+    assert_eq!(server.metric("release_tests_mcp_viewers "), Some(101.0));
+    let of_many = count_for(6);
+    assert!(of_many <= of_one + 3, "{of_one} looks for one viewer, {of_many} for a hundred");
+    // A change is heard: at most one pause between two looks, and what the server needs.
+    let file = harness.statebox(KONFLUX).unwrap();
+    let issue = "issues:\n- issue: the stage is down\n  reported_at: '2026-11-01T00:00:00Z'\n  resolved: false\n  resolution: \
+                 null\n  blocker: true\n  related_tasks: []\n";
+    let started = Instant::now();
+    harness.put_statebox(KONFLUX, &file.replace("issues: []\n", issue));
+    one.hears(&format!("/releases/{KONFLUX}"));
+    assert!(started.elapsed() < Duration::from_secs(1 + 2), "{:?}", started.elapsed());
+    assert!(read(&server, "/").body.contains("the stage is down"));
+    for viewer in &mut viewers {
+        viewer.hears("/");
+    }
+    drop(viewers);
+    drop(one);
+    until("the viewers are gone", || {
+        (server.metric("release_tests_mcp_viewers ") == Some(0.0)).then_some(())
+    });
+    let run = server.stopped();
+    assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
+}
+
+#[test]
+fn a_source_that_cannot_be_read_is_an_error_and_not_an_empty_page() {
+    let harness = filled();
+    let refused = FaultKind::Status { code: 401, body: None, headers: Vec::new() };
+    harness.sandbox.faults().add(Fault::on("github", refused).forever());
+    let server = Server::start(&harness, &[]);
+    let page = until("the look has failed", || {
+        let page = read(&server, "/");
+        (page.head.status != 200).then_some(page)
+    });
+    assert_eq!(page.head.status, 502, "{page:?}");
+    assert!(page.body.contains("role=\"alert\"") && !page.body.contains("not started"), "{page:?}");
+    server.stopped_anyhow();
+}
+
+/// The pages of the browser by name.
+fn pages(build: &str) -> Value {
+    json!({
+        "overview": "/",
+        "filtered": "/?state=blocked",
+        "release": format!("/releases/{KONFLUX}"),
+        "failed": format!("/releases/{WITH_LONG_TEXTS}"),
+        "hostile": format!("/releases/{WITH_HOSTILE_TEXTS}"),
+        "live": "/releases/4.18.50",
+        "builds": "/builds",
+        "build": format!("/builds/{build}"),
+        "lead-time": "/lead-time",
+    })
+}
+
+/// Answers what the browser asks for: changes of a release, and the end and the return of the server.
+fn serve(
+    harness: &Harness,
+    options: &[&str],
+    mut server: Option<Server>,
+    child: &mut std::process::Child,
+) -> Vec<Value> {
+    let stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut stdin = child.stdin.take().unwrap();
+    let (release, before) = ("4.18.50", harness.statebox("4.18.50").unwrap());
+    let address = server.as_ref().unwrap().address().to_string();
+    let mut found = Vec::new();
+    for line in stdout.lines().map_while(Result::ok) {
+        let Some(wish) = line.strip_prefix("please ") else {
+            found = serde_json::from_str(&line).unwrap_or_else(|_| vec![json!(line)]);
+            continue;
+        };
+        match wish.split_once(' ') {
+            Some(("change", number)) => {
+                let text =
+                    before.replace("The worksheet was made late", &format!("It was changed {number} times"));
+                harness.put_statebox(release, &text);
+            }
+            _ if wish == "stop" => drop(server.take().map(Server::stopped_anyhow)),
+            _ => {
+                let options: Vec<&str> =
+                    ["--listen", address.as_str()].iter().chain(options).copied().collect();
+                server = Some(Server::start_program(harness.command("mcp", options)));
+            }
+        }
+        let _ = writeln!(stdin, "done");
+    }
+    found
+}
+
+#[test]
+fn a_person_with_a_browser_finds_nothing_wrong() {
+    let harness = filled();
+    let options = ["--poll", "1"];
+    let server = Server::start(&harness, &options);
+    ready(&server, "/");
+    until("the services were asked", || {
+        let page = read(&server, &format!("/releases/{KONFLUX}.json")).json();
+        (!page["asked"].is_null()).then_some(())
+    });
+    let builds = ready(&server, "/builds.json").json();
+    let build = builds["builds"][0]["build"].as_str().unwrap();
+    let browser = ["/usr/bin/chromium", "/usr/bin/chromium-browser"]
+        .into_iter()
+        .find(|path| std::path::Path::new(path).exists());
+    let browser = browser.expect("a browser: run `make deps`");
+    let packages = end_to_end::root().join(".venv/dashboard");
+    assert!(packages.join("node_modules").exists(), "{} is missing: run `make deps`", packages.display());
+    let mut command = mcp::outside("node/bin/node");
+    command.arg(end_to_end::root().join("tests/dashboard/pages.mjs"));
+    command
+        .env("DASHBOARD_URL", format!("http://{}", server.address()))
+        .env("DASHBOARD_TOKEN", mcp::token("reader"))
+        .env("DASHBOARD_PAGES", pages(build).to_string())
+        .env("DASHBOARD_BROWSER", browser)
+        .env("DASHBOARD_PACKAGES", &packages)
+        .env("HOME", harness.home())
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::inherit());
+    // For whoever looks at them, or repairs one part.
+    for name in ["DASHBOARD_PICTURES", "DASHBOARD_PARTS"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    let mut child = command.spawn().unwrap();
+    let found = serve(&harness, &options, Some(server), &mut child);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(found, Vec::<Value>::new());
+}
