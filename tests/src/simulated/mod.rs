@@ -228,6 +228,15 @@ impl Simulation {
         questions.filter(|message| is_it(&message.text)).filter_map(|message| at(&message.ts)).collect()
     }
 
+    /// The messages of this key, each with its time stamp.
+    pub fn messages(&self, key: &str) -> Vec<String> {
+        let slack = self.harness.sandbox.world().slack.lock();
+        let of_key = slack.messages.iter().filter(|message| {
+            message.metadata.as_ref().is_some_and(|metadata| metadata["event_payload"]["key"] == key)
+        });
+        of_key.map(|message| format!("{}: {}", message.ts, message.text)).collect()
+    }
+
     /// What people said to the questions, and what came of it.
     pub fn said(&self) -> &[String] {
         &self.people.said

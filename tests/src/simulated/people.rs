@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use oar_core::drive::plan::{DrivePlan, Request};
 use oar_core::drive::verdict::Verdict;
 use oar_core::flow::nodes::Node;
+use oar_core::statebox::TaskName;
 use oar_core::version::ReleaseVersion;
 use sandbox::scenario::parties::CONSISTENCY_JOB_ID;
 use sandbox::services::errata::AdvisoryState;
@@ -226,6 +227,14 @@ fn is(asked: &Asked, request: &Request) -> bool {
 fn answer_of(world: &World, request: &Request, line: &str) -> Option<(&'static str, Value)> {
     let words: Vec<&str> = line.split(' ').skip(3).collect();
     let after = |flag: &str| words.iter().position(|word| *word == flag).and_then(|at| words.get(at + 1));
+    if words.contains(&"--accept-metadata") {
+        let task: TaskName = words.first()?.parse().ok()?;
+        let mut arguments = json!({ "accept_metadata": true });
+        if task == TaskName::TakeOwnership {
+            arguments["email"] = LEAD.into();
+        }
+        return Some((task.id(), arguments));
+    }
     Some(match *words.first()? {
         "consent" => ("consent", json!({ "task": words.get(1)? })),
         "decide" => (

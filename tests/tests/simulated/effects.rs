@@ -72,7 +72,9 @@ fn comparable(simulation: &Simulation, context: &str) -> (Effects, Effects) {
     effects.counts.retain(|what, count| {
         let is_message = what.starts_with("message ");
         let of_engine = is_message && what.contains("/drive/");
-        assert!(!of_engine || *count == 1, "{what}: {count} times\n{context}");
+        let said =
+            || simulation.messages(what.trim_start_matches("message ").split(' ').next().unwrap_or_default());
+        assert!(!of_engine || *count == 1, "{what}: {count} times: {:#?}\n{context}", said());
         if is_message && !of_engine {
             messages.counts.insert(what.clone(), *count);
         }

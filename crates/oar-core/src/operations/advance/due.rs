@@ -4,6 +4,7 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::drive::facts::FactKey;
 use crate::drive::plan::{DrivePlan, Request};
 use crate::drive::verdict::{NodePlan, Verdict};
 use crate::notify::{Telling, short_hash};
@@ -44,8 +45,15 @@ impl Due {
     }
 }
 
-/// Whether what was told is answered: its step has got on, and nothing waits for it any more.
+/// What verdicts are compared with: while one of these cannot be read, a verdict that is stale looks like one that is not.
+const COMPARED: [FactKey; 4] =
+    [FactKey::BuildData, FactKey::Promotion, FactKey::Tests, FactKey::StageRelease];
+
+/// Whether what was told is answered: its step has got on, as far as that can be determined, and nothing waits for it any more.
 pub(super) fn is_answered(asked: &Asked, plan: &DrivePlan, wanted: &[Due]) -> bool {
+    if plan.unknown.iter().any(|unknown| COMPARED.contains(&unknown.fact)) {
+        return false;
+    }
     let Some(node) = asked.node.as_deref().filter(|_| asked.told.is_some()) else { return false };
     // A claim says that somebody tries, not that it has got on.
     let is_tried = |plan: &NodePlan| {
@@ -206,6 +214,27 @@ mod tests {
         assert_eq!(keys(&plan, &state, "2026-07-02T12:00:00Z"), [format!("{key}-again"), key]);
         let (state, key) = told(&plan, "2026-07-02T12:00:00Z");
         assert_eq!(keys(&plan, &state, "2026-07-02T13:00:00Z"), [key], "it was told in the end first");
+    }
+
+    #[test]
+    fn a_step_that_got_on_answers_a_question_only_when_what_it_is_compared_with_was_read() {
+        use crate::drive::plan::FactUnknown;
+        let (state, key) = told(&plan(None), "2026-07-02T08:00:00Z");
+        let asked = Asked { node: Some("stage-testing".to_owned()), ..state.asked()[0].clone() };
+        assert_eq!(asked.key, key);
+        let release = "4.19.1".parse().unwrap();
+        let mut done =
+            crate::drive::plan::offline(&release, &state, "4.19.1.yaml", at("2026-07-02T09:00:00Z"));
+        for node in done.nodes.iter_mut().filter(|node| node.node.id() == "stage-testing") {
+            node.verdict = Verdict::Done;
+        }
+        done.unknown.clear();
+        assert!(is_answered(&asked, &done, &[]));
+        let unread = |fact| FactUnknown { fact, why: "unavailable".to_owned(), nodes: Vec::new() };
+        done.unknown.push(unread(FactKey::Alerts));
+        assert!(is_answered(&asked, &done, &[]));
+        done.unknown.push(unread(FactKey::Tests));
+        assert!(!is_answered(&asked, &done, &[]));
     }
 
     #[test]
