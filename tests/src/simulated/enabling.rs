@@ -2,6 +2,7 @@
 //! Said here once more than in the engine, whose punctuality is measured by it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use jiff::{SignedDuration, Timestamp};
 use oar_core::drive::plan::DrivePlan;
@@ -111,11 +112,10 @@ impl Moments {
         for node in &plan.nodes {
             if !node.verdict.is_settled() {
                 self.settled.remove(&node.node);
-            } else if !self.settled.contains_key(&node.node) {
-                self.settled.insert(node.node, at);
-                new.extend(
-                    Some(node.node).filter(|one| one.task().is_none() && node.verdict == Verdict::Done),
-                );
+            } else if let Entry::Vacant(place) = self.settled.entry(node.node) {
+                place.insert(at);
+                let is_checkpoint = node.node.task().is_none();
+                new.extend((is_checkpoint && node.verdict == Verdict::Done).then_some(node.node));
             }
         }
         new

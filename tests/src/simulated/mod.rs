@@ -207,6 +207,9 @@ impl Simulation {
 
     /// When people were told a question in the thread of the release. That its time is over, and the summary of a morning, say
     /// it once more; these do not count.
+    ///
+    /// # Panics
+    /// When a message has a time that is none.
     pub fn told(&self, asked: &Asked) -> Vec<Timestamp> {
         let shown: String = asked.question.chars().take(SHOWN).collect();
         let is_it = |text: &str| {

@@ -34,7 +34,10 @@ const SHORTEST_PUSH: SignedDuration = SignedDuration::from_mins(6);
 /// The RPM advisory that takes the place of a release's first one.
 pub const REPLACEMENT: u32 = 149_999;
 
-/// The advisories of a release, without that of MicroShift, which ships on its own.
+/// The advisories of a release, without that of `MicroShift`, which ships on its own.
+///
+/// # Panics
+/// When the scenario has an id that is none.
 pub fn advisories(release: &str) -> Vec<u32> {
     let all = if release == crate::KONFLUX { &KONFLUX_ADVISORIES[..] } else { &ERRATA_ADVISORIES[..] };
     let own = all.iter().filter(|(impetus, _)| *impetus != "microshift");
@@ -48,6 +51,7 @@ fn stream(release: &str) -> &str {
 
 /// What the parties keep in mind.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "what has happened to one release, each by itself")]
 pub(super) struct Parties {
     release: &'static str,
     build_data: String,

@@ -1,6 +1,7 @@
 //! The people who answer the engine's questions, by the commands that it shows them.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::OccupiedEntry;
 
 use jiff::{SignedDuration, Timestamp};
 use oar_core::drive::plan::{DrivePlan, Request};
@@ -176,7 +177,7 @@ impl People {
         now: Timestamp,
     ) -> Answer {
         let due = self.planned.first_entry().filter(|entry| entry.key().0 <= now);
-        let Some(((_, place), request)) = due.map(|entry| entry.remove_entry()) else {
+        let Some(((_, place), request)) = due.map(OccupiedEntry::remove_entry) else {
             return Answer::default();
         };
         let Some(asked) = self.asked.get_mut(place).filter(|asked| asked.until.is_none()) else {

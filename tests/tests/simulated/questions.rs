@@ -214,7 +214,7 @@ pub(crate) fn are_told(simulation: &Simulation) {
 }
 
 /// What depends on the moment at which somebody looked, or on the trouble.
-fn depends_on_the_moment(asked: &&Asked) -> bool {
+fn depends_on_the_moment(asked: &Asked) -> bool {
     let is_overdue = || {
         let rows = ROWS.iter().filter(|row| row.node.id() == asked.node);
         rows.filter_map(|row| row.deadline).any(|deadline| asked.question.contains(deadline.then))
