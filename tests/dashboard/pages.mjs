@@ -241,12 +241,15 @@ async function live() {
       .catch(() => wrong("live", "a lost connection is not said"));
     if (pictures) await page.screenshot({ path: `${pictures}/lost.png` });
     await please("start");
+    step("back");
     // The logins were in the memory of the server.
     await page.waitForFunction(() => document.querySelector("h1").textContent === "Log in", null, { timeout: 60000 })
       .catch(() => wrong("live", "a page of an ended login does not ask for one"));
+    step("asked to log in");
     await page.fill("#token", token);
     await page.click("form.login button");
     await settled(page);
+    step("logged in again");
     away = false;
     await changed(21);
   });
@@ -263,3 +266,5 @@ for (const name of wanted) {
 }
 await browser.close();
 console.log(JSON.stringify(found));
+// Or the program would wait for more answers.
+process.stdin.destroy();
