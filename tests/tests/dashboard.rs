@@ -368,7 +368,7 @@ fn hostile_texts_are_shown_and_secrets_are_not() {
                 assert!(!reply.body.contains(secret.as_str()), "{path}: {secret}");
             }
             assert!(!reply.body.contains('\u{202e}'), "{path}");
-            if !path.ends_with(".json") {
+            if path.strip_suffix(".json").is_none() {
                 assert!(!reply.body.contains("<script>") && !reply.body.contains("<img"), "{path}");
             }
         }
@@ -400,7 +400,7 @@ impl Viewer {
 
     fn next(&mut self) -> Value {
         loop {
-            let part = self.connection.part().unwrap().expect("the stream goes on");
+            let part = self.connection.part().unwrap().unwrap();
             if let Some(event) = self.events.add(&part).into_iter().next() {
                 return serde_json::from_str(&event).unwrap();
             }
@@ -416,7 +416,7 @@ impl Viewer {
             if pages.iter().any(|name| name == page || name == "*") {
                 return;
             }
-            assert!(started.elapsed() < Duration::from_secs(60), "{page} did not change");
+            assert!(started.elapsed() < Duration::from_mins(1), "{page} did not change");
         }
     }
 }

@@ -236,13 +236,11 @@ impl Content {
             let _place = self.plans.acquire().await.ok()?;
             Some(perform(Drive::default(), &call).await)
         };
-        match tokio::time::timeout(PLAN_LIMIT, planned).await {
-            Ok(Some(plan)) => plan,
-            Ok(None) | Err(_) => {
-                let words = format!("the plan was not made within {} s", PLAN_LIMIT.as_secs());
-                Err(Refusal::new(ErrorClass::Unavailable, words).with_hint("Ask for it again.").into())
-            }
+        if let Ok(Some(plan)) = tokio::time::timeout(PLAN_LIMIT, planned).await {
+            return plan;
         }
+        let words = format!("the plan was not made within {} s", PLAN_LIMIT.as_secs());
+        Err(Refusal::new(ErrorClass::Unavailable, words).with_hint("Ask for it again.").into())
     }
 
     /// What the documents are about.

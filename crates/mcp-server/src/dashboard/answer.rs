@@ -42,8 +42,8 @@ pub(super) struct Packed {
 impl Packed {
     pub(super) fn new(kind: &'static str, text: String) -> Self {
         let plain = Bytes::from(text);
-        let hash = Sha256::digest(&plain);
-        let tag = format!("\"{:x}\"", hash).get(..20).map(|tag| format!("{tag}\"")).unwrap_or_default();
+        let hash = format!("{:x}", Sha256::digest(&plain));
+        let tag = format!("\"{}\"", hash.get(..20).unwrap_or_default());
         let gzip = if plain.len() > WORTH_PACKING { gzip(&plain) } else { None };
         let etag = HeaderValue::from_str(&tag).unwrap_or_else(|_| HeaderValue::from_static("\"\""));
         Self { kind, etag, plain, gzip }
@@ -155,15 +155,15 @@ pub(super) struct Live {
 }
 
 impl Frame<'_> {
-    fn css(&self) -> &'static str {
+    fn css() -> &'static str {
         assets::css_address()
     }
 
-    fn js(&self) -> &'static str {
+    fn js() -> &'static str {
         assets::js_address()
     }
 
-    fn icon(&self) -> &'static str {
+    fn icon() -> &'static str {
         assets::icon_address()
     }
 
@@ -248,7 +248,7 @@ impl Failure {
 pub(super) fn form_of(path: &str, headers: &HeaderMap) -> Form {
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("*/*");
     let wants_json = accept.contains(JSON) && !accept.contains("text/html");
-    if path.ends_with(".json") || wants_json { Form::Json } else { Form::Html }
+    if path.strip_suffix(".json").is_some() || wants_json { Form::Json } else { Form::Html }
 }
 
 /// The headers of every answer, refusals too.

@@ -96,8 +96,8 @@ impl Viewer {
                 biased;
                 () = self.stop.cancelled() => return,
                 () = sender.closed() => return,
-                changed = changes.recv() => match changed {
-                    Ok(changed) => next = Some(event("changed", &changed)),
+                heard = changes.recv() => match heard {
+                    Ok(news) => next = Some(event("changed", &news)),
                     // It missed changes: its page connects again, and is read anew.
                     Err(RecvError::Lagged(_)) => return self.drop_connection(),
                     Err(RecvError::Closed) => return,

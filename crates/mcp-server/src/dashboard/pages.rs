@@ -363,21 +363,17 @@ struct Loading {
 
 /// What is shown before anything was seen.
 fn nothing_yet(problem: Option<&Problem>, what: &'static str, shower: &Shower) -> Result<Made, Failure> {
-    match problem {
-        Some(problem) => {
-            let words = format!("Since {} {what} cannot be read: {}", problem.since, problem.why);
-            let failure = Failure::new(StatusCode::BAD_GATEWAY, "Cannot be read", shower.words(&words).raw());
-            let failure = failure.retry(REFRESH);
-            Err(match &problem.next {
-                Some(next) => failure.next(shower.words(next).raw()),
-                None => failure,
-            })
-        }
-        None => {
-            let text = Loading { what }.render().unwrap_or_else(|_| what.to_owned());
-            Ok(Made { title: "Reading".to_owned(), place: Place::Elsewhere, text, loading: true })
-        }
-    }
+    let Some(problem) = problem else {
+        let text = Loading { what }.render().unwrap_or_else(|_| what.to_owned());
+        return Ok(Made { title: "Reading".to_owned(), place: Place::Elsewhere, text, loading: true });
+    };
+    let words = format!("Since {} {what} cannot be read: {}", problem.since, problem.why);
+    let failure = Failure::new(StatusCode::BAD_GATEWAY, "Cannot be read", shower.words(&words).raw());
+    let failure = failure.retry(REFRESH);
+    Err(match &problem.next {
+        Some(next) => failure.next(shower.words(next).raw()),
+        None => failure,
+    })
 }
 
 fn item(what: &'static str, problem: &Problem, shower: &Shower) -> ProblemItem {

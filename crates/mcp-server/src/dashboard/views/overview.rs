@@ -1,6 +1,6 @@
 //! The page `/`: what waits for people, then every active release with every step.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -236,11 +236,11 @@ impl Overview {
     ) -> Self {
         let read = seen.releases.iter().map(|(release, known)| (release, known.state()));
         let answer = Answer::of(read, seen.held.clone(), shower.now());
-        let mut streams: BTreeMap<YStream, ()> = BTreeMap::new();
+        let mut streams: BTreeSet<YStream> = BTreeSet::new();
         let mut counts = Counts::default();
         let (mut releases, mut waits, total) = (Vec::new(), Vec::new(), answer.releases.len());
         for row in &answer.releases {
-            streams.insert(row.release.y_stream(), ());
+            streams.insert(row.release.y_stream());
             let Some(known) = seen.releases.get(&row.release) else { continue };
             let asked = known.shown_plan().zip(known.state().ok());
             let asked: Vec<PersonItem> =
@@ -260,7 +260,7 @@ impl Overview {
             chosen,
         };
         if let Some(y) = filter.y {
-            streams.insert(y, ());
+            streams.insert(y);
         }
         Self {
             source: shower.words(source),
@@ -273,7 +273,7 @@ impl Overview {
             releases,
             total,
             streams: streams
-                .into_keys()
+                .into_iter()
                 .rev()
                 .map(|y| choice(&y.to_string(), &y.to_string(), filter.y == Some(y)))
                 .collect(),

@@ -52,7 +52,7 @@ pub(in crate::dashboard) struct ReleasePage {
     next_look: Option<Time>,
     done: usize,
     total: usize,
-    steps: Vec<Step>,
+    steps: Vec<NodeItem>,
     facts: Vec<FactItem>,
     unknown: Vec<UnknownItem>,
     defects: Vec<Words>,
@@ -80,7 +80,7 @@ struct RunNow {
 
 /// One step of the plan.
 #[derive(Debug, Serialize)]
-struct Step {
+struct NodeItem {
     step: &'static str,
     state: Badge,
     what: Option<Text>,
@@ -347,10 +347,10 @@ fn unknown(plan: &DrivePlan, shower: &Shower) -> Vec<UnknownItem> {
     plan.unknown.iter().map(unknown).collect()
 }
 
-fn step(plan: &NodePlan, shower: &Shower) -> Step {
+fn step(plan: &NodePlan, shower: &Shower) -> NodeItem {
     let text = |text: &Option<String>| text.as_deref().map(|text| shower.text(text));
     let time = |text: &Option<String>| text.as_deref().map(|text| shower.time(text));
-    Step {
+    NodeItem {
         step: plan.node.id(),
         state: Badge::of_node(Tone::of(plan)),
         what: verdict_words(&plan.verdict).map(|words| shower.text(words)),
@@ -478,11 +478,10 @@ fn run_item(run: &RunView, shower: &Shower) -> RunItem {
     let tone = match run.outcome {
         Some(RunOutcome::Pass) => Tone::Done,
         Some(RunOutcome::Fail) => Tone::Failed,
-        Some(RunOutcome::InProgress) => Tone::Running,
+        Some(RunOutcome::InProgress) | None => Tone::Running,
         Some(RunOutcome::NotStarted) => Tone::Waiting,
         Some(RunOutcome::Blocked) => Tone::Blocked,
         Some(RunOutcome::Unknown | RunOutcome::Interrupted) => Tone::Unknown,
-        None => Tone::Running,
     };
     RunItem {
         outcome: Badge::new(tone, run.outcome.map_or("no end recorded", RunOutcome::text)),
