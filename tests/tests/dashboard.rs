@@ -368,7 +368,7 @@ fn hostile_texts_are_shown_and_secrets_are_not() {
                 assert!(!reply.body.contains(secret.as_str()), "{path}: {secret}");
             }
             assert!(!reply.body.contains('\u{202e}'), "{path}");
-            if path.rsplit_once('.').is_none_or(|(_, ending)| ending != "json") {
+            if path.strip_suffix(".json").is_none() {
                 assert!(!reply.body.contains("<script>") && !reply.body.contains("<img"), "{path}");
             }
         }

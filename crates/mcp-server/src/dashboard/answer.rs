@@ -18,6 +18,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::address::Form;
+use super::assets;
 use super::login::Viewer;
 
 /// Nothing but our own files may be loaded, run, called or sent to.
@@ -41,8 +42,8 @@ pub(super) struct Packed {
 impl Packed {
     pub(super) fn new(kind: &'static str, text: String) -> Self {
         let plain = Bytes::from(text);
-        let hash = Sha256::digest(&plain);
-        let tag = format!("\"{hash:x}\"").get(..20).map(|tag| format!("{tag}\"")).unwrap_or_default();
+        let hash = format!("{:x}", Sha256::digest(&plain));
+        let tag = format!("\"{}\"", hash.get(..20).unwrap_or_default());
         let gzip = if plain.len() > WORTH_PACKING { gzip(&plain) } else { None };
         let etag = HeaderValue::from_str(&tag).unwrap_or_else(|_| HeaderValue::from_static("\"\""));
         Self { kind, etag, plain, gzip }
@@ -154,6 +155,18 @@ pub(super) struct Live {
 }
 
 impl Frame<'_> {
+    fn css() -> &'static str {
+        assets::css_address()
+    }
+
+    fn js() -> &'static str {
+        assets::js_address()
+    }
+
+    fn icon() -> &'static str {
+        assets::icon_address()
+    }
+
     /// The page as text. A template that cannot be written is a defect, which the page says.
     pub(super) fn html(&self) -> String {
         self.render().unwrap_or_else(|error| {
@@ -235,8 +248,7 @@ impl Failure {
 pub(super) fn form_of(path: &str, headers: &HeaderMap) -> Form {
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("*/*");
     let wants_json = accept.contains(JSON) && !accept.contains("text/html");
-    let is_json = path.rsplit_once('.').is_some_and(|(_, ending)| ending == "json");
-    if is_json || wants_json { Form::Json } else { Form::Html }
+    if path.strip_suffix(".json").is_some() || wants_json { Form::Json } else { Form::Html }
 }
 
 /// The headers of every answer, refusals too.

@@ -318,34 +318,38 @@ impl Board {
         let now = self.clock().now();
         let before = self.seen();
         let mut seen = Seen::clone(&before);
-        let Ok(((states, held), records)) = looked else {
+        if let Ok(((states, held), records)) = looked {
+            seen.held = held.into_iter().map(HeldRow::from).collect();
+            match states {
+                Ok(states) => {
+                    seen.looked = Some(now);
+                    seen.problem = None;
+                    seen.releases = states
+                        .into_iter()
+                        .map(|(release, read)| {
+                            let known = self.known(&release, read, before.releases.get(&release), now);
+                            (release, known)
+                        })
+                        .collect();
+                }
+                Err(error) => {
+                    seen.problem = Some(Problem::of(&error, now).after(before.problem.as_ref()));
+                }
+            }
+            match records {
+                None => {}
+                Some(Ok(recorded)) => {
+                    seen.builds = Builds { looked: Some(now), problem: None, recorded: Arc::new(recorded) };
+                }
+                Some(Err(error)) => {
+                    let problem = Problem::of(&error, now).after(before.builds.problem.as_ref());
+                    seen.builds.problem = Some(problem);
+                }
+            }
+        } else {
             let why = format!("the look took longer than {} s", LOOK_LIMIT.as_secs());
             let problem = Problem { why, next: None, since: now };
             seen.problem = Some(problem.after(before.problem.as_ref()));
-            return self.show(&before, seen);
-        };
-        seen.held = held.into_iter().map(HeldRow::from).collect();
-        match states {
-            Ok(states) => {
-                seen.looked = Some(now);
-                seen.problem = None;
-                let known = |(release, read): (ReleaseVersion, _)| {
-                    let known = self.known(&release, read, before.releases.get(&release), now);
-                    (release, known)
-                };
-                seen.releases = states.into_iter().map(known).collect();
-            }
-            Err(error) => seen.problem = Some(Problem::of(&error, now).after(before.problem.as_ref())),
-        }
-        match records {
-            None => {}
-            Some(Ok(recorded)) => {
-                seen.builds = Builds { looked: Some(now), problem: None, recorded: Arc::new(recorded) };
-            }
-            Some(Err(error)) => {
-                let problem = Problem::of(&error, now).after(before.builds.problem.as_ref());
-                seen.builds.problem = Some(problem);
-            }
         }
         self.show(&before, seen);
     }

@@ -79,7 +79,7 @@ impl Viewers {
 impl Viewer {
     /// Sends changes until the viewer is gone, or too slow, or the server stops.
     async fn forward(self, sender: mpsc::Sender<Event>) {
-        let mut news = self.board.listen();
+        let mut changes = self.board.listen();
         self.board.want(self.wants);
         let version = self.board.seen().version;
         let hello = event("hello", &Changed { version, pages: Vec::new() });
@@ -96,8 +96,8 @@ impl Viewer {
                 biased;
                 () = self.stop.cancelled() => return,
                 () = sender.closed() => return,
-                heard = news.recv() => match heard {
-                    Ok(changed) => next = Some(event("changed", &changed)),
+                heard = changes.recv() => match heard {
+                    Ok(news) => next = Some(event("changed", &news)),
                     // It missed changes: its page connects again, and is read anew.
                     Err(RecvError::Lagged(_)) => return self.drop_connection(),
                     Err(RecvError::Closed) => return,

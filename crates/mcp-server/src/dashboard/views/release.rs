@@ -52,7 +52,7 @@ pub(in crate::dashboard) struct ReleasePage {
     next_look: Option<Time>,
     done: usize,
     total: usize,
-    steps: Vec<Step>,
+    steps: Vec<NodeItem>,
     facts: Vec<FactItem>,
     unknown: Vec<UnknownItem>,
     defects: Vec<Words>,
@@ -80,9 +80,8 @@ struct RunNow {
 
 /// One step of the plan.
 #[derive(Debug, Serialize)]
-struct Step {
-    #[serde(rename = "step")]
-    name: &'static str,
+struct NodeItem {
+    step: &'static str,
     state: Badge,
     what: Option<Text>,
     note: Option<Text>,
@@ -348,11 +347,11 @@ fn unknown(plan: &DrivePlan, shower: &Shower) -> Vec<UnknownItem> {
     plan.unknown.iter().map(unknown).collect()
 }
 
-fn step(plan: &NodePlan, shower: &Shower) -> Step {
+fn step(plan: &NodePlan, shower: &Shower) -> NodeItem {
     let text = |text: &Option<String>| text.as_deref().map(|text| shower.text(text));
     let time = |text: &Option<String>| text.as_deref().map(|text| shower.time(text));
-    Step {
-        name: plan.node.id(),
+    NodeItem {
+        step: plan.node.id(),
         state: Badge::of_node(Tone::of(plan)),
         what: verdict_words(&plan.verdict).map(|words| shower.text(words)),
         note: text(&plan.note),

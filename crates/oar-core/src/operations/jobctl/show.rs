@@ -89,16 +89,16 @@ pub type Recorded = (ResultName, Result<BuildView, String>);
 pub async fn newest(call: &Call, most: usize) -> Result<Vec<Recorded>, TaskError> {
     let live = live_world(call.clients())?;
     let world = live.world();
-    let mut kinds: BTreeMap<(YStream, BuildKind, Arch), Vec<(ResultName, RecordEntry)>> = BTreeMap::new();
+    let mut of_series: BTreeMap<(YStream, BuildKind, Arch), Vec<(ResultName, RecordEntry)>> = BTreeMap::new();
     for entry in world.records.list().await? {
         // The folder has other files too.
         let Ok(name) = entry.name.parse::<ResultName>() else { continue };
-        let kind = (name.build.y_stream(), name.build.kind(), name.arch);
-        kinds.entry(kind).or_default().push((name, entry));
+        let series = (name.build.y_stream(), name.build.kind(), name.arch);
+        of_series.entry(series).or_default().push((name, entry));
     }
-    let newest = kinds.into_values().flat_map(|mut entries| {
-        entries.sort_by(|(one, _), (other, _)| one.cmp(other));
-        entries.split_off(entries.len().saturating_sub(most))
+    let newest = of_series.into_values().flat_map(|mut records| {
+        records.sort_by(|(one, _), (other, _)| one.cmp(other));
+        records.split_off(records.len().saturating_sub(most))
     });
     let (names, entries): (Vec<_>, Vec<_>) = newest.unzip();
     let texts = world.records.texts(&entries).await;
