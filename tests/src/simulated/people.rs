@@ -30,8 +30,10 @@ pub struct Asked {
     pub node: &'static str,
     /// All nodes that waited for the answer.
     pub nodes: Vec<Node>,
-    /// The question.
+    /// The question, as it was asked first.
     pub question: String,
+    /// What makes it the same question, whatever its words are by now.
+    topic: String,
     /// The commands that answer it.
     pub commands: Vec<String>,
     /// When it was asked first.
@@ -130,6 +132,7 @@ impl People {
                     node: request.nodes.first().map_or("", |node| node.id()),
                     nodes: Vec::new(),
                     question: request.question.clone(),
+                    topic: topic(request).to_owned(),
                     commands: request.commands.clone(),
                     at: now,
                     anew: vec![now],
@@ -218,9 +221,13 @@ impl People {
     }
 }
 
+fn topic(request: &Request) -> &str {
+    request.topic.unwrap_or(&request.question)
+}
+
 fn is(asked: &Asked, request: &Request) -> bool {
     let same_node = request.nodes.first().is_some_and(|node| node.id() == asked.node);
-    (same_node || request.is_about_jobs()) && asked.question == request.question
+    (same_node || request.is_about_jobs()) && asked.topic == topic(request)
 }
 
 /// The command that a person gives for a question that names the command `line`, with its arguments; `None` as long as there is
