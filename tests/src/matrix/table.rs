@@ -139,7 +139,7 @@ fn first() -> Vec<Scenario> {
         line("drive_konflux", KONFLUX, DRIVE, Look, 6, prepare::owned),
         line("drive_errata", ERRATA, DRIVE, Look, 6, prepare::errata),
         line("drive_on_staging", KONFLUX, DRIVE, Look, 6, prepare::on_staging),
-        line("drive_to_approve", KONFLUX, DRIVE, Look, 15, prepare::approvable),
+        line("drive_to_approve", KONFLUX, DRIVE, Look, 38, prepare::approvable),
         line("drive_once_konflux", KONFLUX, ONCE, Change, 91, prepare::checked),
         line("drive_once_errata", ERRATA, ONCE, Change, 67, prepare::checked_errata),
         line("drive_all", KONFLUX, DRIVE_ALL, Change, 91, prepare::checked),
