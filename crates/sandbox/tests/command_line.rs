@@ -111,28 +111,27 @@ fn demo_names_the_programs_it_does_not_find() {
 #[test]
 fn demo_runs_every_step_and_fails_with_the_first_that_fails() {
     let (directory, copy) = copied_alone();
+    let config = directory.path().join("config");
+    fs::create_dir(&config).unwrap();
+    fs::write(config.join("config_store.json"), "{}").unwrap();
     // Its first word is the program.
     let script = "#!/bin/sh\nshift\n\
-                  test \"$1\" = start-release-detector && echo \"4.19.1: created\"\n\
-                  echo \"$3 of $2: Pass\"\n\
-                  test \"$3\" != take-ownership\n";
+                  test \"$1\" = config && { echo '{}' > \"$5\"; exit; }\n\
+                  test \"$1\" = start-release-detector && echo \"4.19.1: created, 4.14.60: created\"\n\
+                  echo \"$1 $2 $3: done\"\n\
+                  test \"$1\" != drive\n";
     let written = directory.path().join("script");
     fs::write(&written, script).unwrap();
     fs::set_permissions(&written, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     copy_program(&written, &directory.path().join("release-tests"));
     let output = Command::new(&copy).arg("demo").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let shown = text(&output.stdout);
-    assert!(
-        shown.contains("$ oarctl start-release-detector -r 4.19\n4.19.1: created\n4.19 of -r: Pass\n"),
-        "{shown}"
-    );
-    assert!(!shown.contains("status"), "{shown}");
-    let problem = text(&output.stderr);
-    assert!(
-        problem.contains("`oar -r 4.19.1 take-ownership -e demo-lead@example.com` ended with"),
-        "{problem}"
-    );
+    let (shown, problem) = (text(&output.stdout), text(&output.stderr));
+    let first = "$ oarctl start-release-detector -r 4.19\n4.19.1: created, 4.14.60: created\n\
+                 start-release-detector -r 4.19: done\n";
+    assert!(shown.contains(first), "{shown}\n{problem}");
+    assert!(shown.ends_with("$ oarctl drive\ndrive  : done\n"), "{shown}\n{problem}");
+    assert!(problem.contains("`oarctl drive` ended with"), "{problem}");
 }
 
 #[test]
