@@ -139,7 +139,9 @@ impl CallerConsent {
                 Ok(Ok(()))
             }
             // Another run was faster.
-            Err(StateBoxError::State(error @ StateError::NoConsent { .. })) => Ok(Err(error.to_string())),
+            Err(StateBoxError::State(
+                error @ (StateError::NoConsent { .. } | StateError::ConsentUsed { .. }),
+            )) => Ok(Err(error.to_string())),
             Err(error) => Err(not_known(&error, error.class())),
         }
     }

@@ -221,8 +221,6 @@ fn depends_on_the_moment(asked: &Asked) -> bool {
     };
     asked.question.contains("NEW_FILES")
         || asked.question.starts_with("several runs in a row came to no verdict")
-        // Another engine had used it, and was killed.
-        || asked.question.contains("is no longer valid: used by run")
         || is_overdue()
 }
 

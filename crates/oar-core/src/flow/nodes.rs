@@ -286,7 +286,7 @@ pub static ROWS: [Row; 20] = [
         complete: "every advisory is on staging",
         deadline: Some(deadline(
             48,
-            "the first push was started",
+            "the last push was started",
             "a push that takes this long is stuck: look at Errata Tool",
         )),
         ..task(
@@ -398,9 +398,8 @@ pub static ROWS: [Row; 20] = [
         )
     },
     Row {
-        required: false,
         cost: Cost::Critical,
-        ready: "the checks on stage have passed: until then bugs may be verified; it belongs before the approval",
+        ready: "the checks on stage have passed: until then bugs may be verified",
         ..task(
             T::DropBugs,
             &[
@@ -434,6 +433,8 @@ pub static ROWS: [Row; 20] = [
                 both(T::StageTesting),
                 both(T::ImageSignedCheck),
                 engine(Node::SecurityAlerts),
+                // It changes what the approval is about: a commit of the shipment, the bugs of the advisories.
+                engine(Node::Task(T::DropBugs)),
             ],
         )
     },

@@ -205,7 +205,8 @@ impl State {
     ///
     /// # Errors
     ///
-    /// There is no valid consent to this plan ([`StateError::NoConsent`] says why).
+    /// There is no valid consent to this plan ([`StateError::NoConsent`] says why), or another run has used it
+    /// ([`StateError::ConsentUsed`]).
     pub fn use_consent(
         &mut self,
         task: TaskName,
@@ -220,7 +221,12 @@ impl State {
             return Ok(Change::Unchanged);
         }
         let Some(valid) = to_plan.into_iter().find(|consent| consent.is_valid_at(now)) else {
-            return Err(StateError::NoConsent { task, why: why_none(&all, plan, now) });
+            let why = why_none(&all, plan, now);
+            let last = all.iter().rev().find(|consent| consent.plan == plan);
+            return Err(match last {
+                Some(ConsentView { run: Some(_), .. }) => StateError::ConsentUsed { task, why },
+                _ => StateError::NoConsent { task, why },
+            });
         };
         Ok(self.mark_consent(task, &valid.id, |record| {
             record.set("run", Node::text(run));

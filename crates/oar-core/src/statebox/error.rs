@@ -121,6 +121,14 @@ pub enum StateError {
         /// Why there is none, as a sentence.
         why: String,
     },
+    /// The consent to a plan was used by another run.
+    #[error("{why}")]
+    ConsentUsed {
+        /// The task.
+        task: TaskName,
+        /// By whom and when, as a sentence.
+        why: String,
+    },
     /// A precondition that the caller's change requires of the state is not met.
     #[error("{reason}")]
     Precondition {
@@ -164,6 +172,7 @@ impl Classified for StateError {
             | Self::JobTaken { .. }
             | Self::TaskHeld { .. }
             | Self::ClaimLost { .. }
+            | Self::ConsentUsed { .. }
             | Self::Moved { .. } => ErrorClass::Conflict,
         }
     }
@@ -190,7 +199,7 @@ impl Classified for StateError {
                  that time."
                     .into(),
             ),
-            Self::ClaimLost { .. } | Self::Moved { .. } => {
+            Self::ClaimLost { .. } | Self::ConsentUsed { .. } | Self::Moved { .. } => {
                 Some("Run the same command again: it looks first at what was done.".into())
             }
             Self::EmptyIssue

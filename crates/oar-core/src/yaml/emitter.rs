@@ -2,7 +2,7 @@
 
 use super::number::python_float;
 use super::resolve::Kind;
-use super::scalar::{Analysis, Style};
+use super::scalar::{Analysis, Style, is_only_breaks};
 use super::{Mapping, Node, Scalar, Value};
 
 /// The line width after which a text may be folded.
@@ -128,6 +128,10 @@ impl Emitter {
             Kind::Verbatim => &scalar.text,
             Kind::Text => {
                 style = Analysis::of(&scalar.text).style(simple_key);
+                // Readers do not find the end of a literal block that is the whole document and has no line of text.
+                if context == Context::Root && style == Style::Literal && is_only_breaks(&scalar.text) {
+                    style = Style::Double;
+                }
                 &scalar.text
             }
         };

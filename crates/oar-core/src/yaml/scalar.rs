@@ -17,6 +17,11 @@ fn is_break(character: char) -> bool {
     matches!(character, '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
+/// Whether the text has line breaks and nothing else.
+pub(super) fn is_only_breaks(text: &str) -> bool {
+    text.chars().all(is_break)
+}
+
 /// Whether it is one of the two line breaks that exist only in YAML 1.1.
 fn is_line_separator(character: char) -> bool {
     matches!(character, '\u{2028}' | '\u{2029}')

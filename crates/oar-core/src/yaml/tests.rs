@@ -184,6 +184,21 @@ fn positions_are_those_of_the_values() {
     assert_eq!(item.get("c").unwrap().position, Position { line: 3, column: 6 });
 }
 
+#[test]
+fn a_document_that_is_one_text_is_read_back_the_same() {
+    let pieces = ["", "\n", " ", "a", "#", "-", "'"];
+    for first in pieces {
+        for second in pieces {
+            for third in pieces {
+                let text = [first, second, third].concat();
+                let written = emit(&Node::text(text.as_str()));
+                assert_eq!(parse(&written).unwrap().root, Node::text(text.as_str()), "{text:?}: {written:?}");
+            }
+        }
+    }
+    assert_eq!(emit(&Node::text("\n")), "\"\\n\"\n");
+}
+
 /// Texts in which any rules of the dialect may be combined.
 fn texts() -> impl Strategy<Value = String> {
     let piece = prop_oneof![

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::judgement::Judgement;
 use super::{Evaluation, later, time};
-use crate::drive::facts::{BuildData, Fact, Facts, Tests};
+use crate::drive::facts::{BuildData, Fact, FactKey, Facts, Standing, Tests};
 use crate::drive::verdict::{Evidence, Verdict};
 use crate::flow::nodes::{Action, Node, Row};
 use crate::statebox::{TaskName, TaskView};
@@ -27,7 +27,10 @@ impl Evaluation<'_> {
         let since = time(view.completed_at.as_ref());
         let done = Judgement::new(Verdict::Done).since(since).on(self.status_of(view));
         let Some(Changed { words: changed, evidence, is_accepted }) = self.changed(task, view) else {
-            return done;
+            return match self.not_compared(view).filter(|_| !self.approved) {
+                Some(words) => done.noting(words),
+                None => done,
+            };
         };
         if self.approved {
             return done.noting(format!("since then {changed}")).on(evidence);
@@ -71,6 +74,20 @@ impl Evaluation<'_> {
             Judgement::waiting("the end of the tests, some of which were started again")
                 .due(later(seen.at, row.poll))
                 .on(self.read(seen, "verdict", seen.value.verdict()))
+        })
+    }
+
+    /// What of the judged cannot be compared with how it is now, because that could not be read.
+    fn not_compared(&self, view: &TaskView) -> Option<String> {
+        let judged = view.judged.as_ref().filter(|judged| judged.is_about(view))?;
+        judged.of.iter().find_map(|(subject, was)| {
+            match self.input.facts.standing(fact_of(subject)?) {
+                Standing::Unknown(unknown) => Some(format!(
+                    "whether {subject} is still {was} cannot be determined: {}",
+                    unknown.why
+                )),
+                Standing::Known(..) | Standing::NotLooked => None,
+            }
         })
     }
 
@@ -145,6 +162,17 @@ pub(super) fn inputs(task: TaskName) -> &'static [&'static str] {
     }
 }
 
+/// The fact that says how a subject is now.
+fn fact_of(subject: &str) -> Option<FactKey> {
+    Some(match subject {
+        "tests" => FactKey::Tests,
+        "digest" => FactKey::Promotion,
+        "sha" => FactKey::StageRelease,
+        "builds" | "advisories" => FactKey::BuildData,
+        _ => return None,
+    })
+}
+
 /// What the verdict of `task` is about, as far as it is known now: what a record of it is compared with.
 pub fn subjects(task: TaskName, facts: &Facts) -> IndexMap<&'static str, String> {
     let mut subjects = IndexMap::new();
@@ -181,11 +209,9 @@ pub fn subjects(task: TaskName, facts: &Facts) -> IndexMap<&'static str, String>
         TaskName::TakeOwnership
         | TaskName::CheckCveTrackerBug
         | TaskName::PushToCdnStaging
+        | TaskName::DropBugs
         | TaskName::ChangeAdvisoryStatus => add("advisories", advisories()),
-        TaskName::CreateTestReport
-        | TaskName::UpdateBugList
-        | TaskName::CheckGreenwaveCvpTests
-        | TaskName::DropBugs => {}
+        TaskName::CreateTestReport | TaskName::UpdateBugList | TaskName::CheckGreenwaveCvpTests => {}
     }
     subjects
 }

@@ -299,8 +299,10 @@ impl Evaluation<'_> {
     pub(super) fn push(&self, view: Option<&TaskView>, row: &Row) -> Judged {
         let seen = self.need(row, FactKey::Pushes, &self.input.facts.pushes)?;
         let pushes = &seen.value;
+        // An advisory that replaces another one is pushed by a later run.
+        let last = view.and_then(|view| time(view.last_run()?.started.as_ref()));
         let started = view.and_then(|view| time(view.started_at.as_ref()));
-        let until = self.limit(row, started);
+        let until = self.limit(row, last.or(started));
         let count = format!("{} of {} advisories are on staging", pushes.complete, pushes.total);
         let evidence = self.read(seen, "push", count.clone());
         let due = later(seen.at, row.poll);

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use crate::clients::Clients;
 use crate::config::Leave;
+use crate::error::ErrorClass;
 use crate::flow::consent::{Allows, Consent, Question};
 use crate::flow::nodes::Node;
 use crate::flow::outcome::Refusal;
@@ -53,8 +54,8 @@ impl Consent for Standing {
     }
 
     async fn ask(&self, question: Question<'_>) -> Result<(), Refusal> {
-        let refuse =
-            |why: &str| Refusal::blocked(format!("{}, {why}; {}", question.why(), question.otherwise()));
+        let words = |why: &str| format!("{}, {why}; {}", question.why(), question.otherwise());
+        let refuse = |why: &str| Refusal::blocked(words(why));
         match (question.allows, self.policy) {
             // Data that ART has changed is a person's to accept, whatever the policy says.
             (Allows::ChangedData | Allows::OneRun, _) => Err(refuse("which the engine never gives")),
@@ -69,11 +70,18 @@ impl Consent for Standing {
                         self.allow(format!("the consent of {} of {}", consent.by, consent.at));
                         Ok(())
                     }
-                    Err(error) => Err(refuse(&format!("and {}", error.inner())).with_hint(
-                        error.inner().hint().unwrap_or_else(|| {
+                    // Another engine that used the same consent is no reason to ask people: the next look sees what it did.
+                    Err(error) => {
+                        let error = error.inner();
+                        let class = match error.class() {
+                            class @ ErrorClass::Conflict => class,
+                            _ => ErrorClass::Blocked,
+                        };
+                        let hint = error.hint().unwrap_or_else(|| {
                             format!("Consent to it: oar -r {} consent {}", question.release, question.command)
-                        }),
-                    )),
+                        });
+                        Err(Refusal::new(class, words(&format!("and {error}"))).with_hint(hint))
+                    }
                 }
             }
         }

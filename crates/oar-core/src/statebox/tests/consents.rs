@@ -226,7 +226,7 @@ async fn of_two_runs_that_know_of_one_consent_exactly_one_uses_it() {
     }
     let both = [used(&one, "run-1").await, used(&other, "run-2").await];
     assert!(both[0].is_ok());
-    let StateBoxError::State(StateError::NoConsent { why, .. }) = both[1].as_ref().unwrap_err() else {
+    let StateBoxError::State(StateError::ConsentUsed { why, .. }) = both[1].as_ref().unwrap_err() else {
         panic!("{both:?}");
     };
     assert!(why.contains("used by run run-1"), "{why}");
