@@ -222,7 +222,7 @@ impl People {
 }
 
 fn topic(request: &Request) -> &str {
-    request.topic.unwrap_or(&request.question)
+    request.topic.as_deref().unwrap_or(&request.question)
 }
 
 fn is(asked: &Asked, request: &Request) -> bool {

@@ -27,7 +27,7 @@ use super::mirror::MirrorClient;
 use super::prow::ProwClient;
 use super::pyxis::PyxisClient;
 use super::reach::{self, Reached};
-use super::records::ListedRecords;
+use super::recent::Recent;
 use super::registry::RegistryClient;
 use super::release_controller::ReleaseControllerClient;
 use super::sheets::SheetsClient;
@@ -97,14 +97,14 @@ pub struct Clients {
 }
 
 /// Clients that are made once, because they cache answers (Slack users, a Google token) or pace their
-/// requests (Gangway), and the list of record files.
+/// requests (Gangway), and what was read a moment ago.
 #[derive(Default)]
 struct Kept {
     slack: OnceLock<SlackClient>,
     spreadsheets: OnceLock<ServiceAccount>,
     artifacts: OnceLock<ServiceAccount>,
     gangway: OnceLock<GangwayClient>,
-    records: ListedRecords,
+    recent: Recent,
 }
 
 impl std::fmt::Debug for Clients {
@@ -329,8 +329,9 @@ impl Clients {
         self.folder(state.repository.clone(), &state.record_branch, RELEASES)
     }
 
-    pub(super) fn listed_records(&self) -> &ListedRecords {
-        &self.kept.records
+    /// What was read in the last seconds and serves for a pass over many releases.
+    pub fn recent(&self) -> &Recent {
+        &self.kept.recent
     }
 
     /// The test job registries.

@@ -27,6 +27,7 @@ mod program;
 pub mod prow;
 pub mod pyxis;
 mod reach;
+mod recent;
 mod records;
 pub mod registry;
 pub mod release_controller;

@@ -17,6 +17,8 @@ const NAMED: usize = 3;
 const NAME: usize = 120;
 /// The fewest digits of a test case's number.
 const DIGITS: usize = 4;
+/// What stands before the number of a test case, in the name of a scenario or as people write it.
+const MARKS: [&str; 5] = ["OCP", "Critical", "High", "Medium", "Low"];
 
 /// An issue that may speak of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -279,11 +281,32 @@ impl KnownIssue {
     }
 }
 
+/// The numbers of test cases that an issue names: alone, after `OCP-`, or as in the name of a scenario. Those of Jira issues,
+/// CVEs, dates and builds are none.
+fn named_cases(text: &str) -> Vec<&str> {
+    let is_number = |part: &str| part.len() >= DIGITS && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_mark = |part: &str| MARKS.iter().any(|mark| part.eq_ignore_ascii_case(mark));
+    let mut numbers = Vec::new();
+    for word in
+        text.split(|character: char| !(character.is_ascii_alphanumeric() || "-_.".contains(character)))
+    {
+        let parts: Vec<&str> = word.trim_matches(['.', '-', '_']).split('-').collect();
+        match parts[..] {
+            [number] if is_number(number) => numbers.push(number),
+            _ => numbers.extend(parts.windows(2).filter_map(|pair| match pair {
+                [mark, number] if is_mark(mark) && is_number(number) => Some(*number),
+                _ => None,
+            })),
+        }
+    }
+    numbers
+}
+
 /// The issue that speaks of the scenario: it names it, or the number of its test case.
 fn known<'a>(name: &str, issues: &'a [KnownIssue]) -> Option<&'a KnownIssue> {
     let cases: BTreeSet<&str> = numbers(name).collect();
     let speaks = |issue: &&KnownIssue| {
-        issue.text.contains(name) || numbers(&issue.text).any(|number| cases.contains(number))
+        issue.text.contains(name) || named_cases(&issue.text).into_iter().any(|number| cases.contains(number))
     };
     issues.iter().find(speaks)
 }
@@ -424,6 +447,25 @@ mod tests {
             Recommendation::Investigate,
             "nothing shows that it passes elsewhere"
         );
+    }
+
+    #[test]
+    fn only_the_number_of_a_test_case_makes_a_scenario_known() {
+        for (text, expected) in [
+            ("case 64296 fails", &["64296"][..]),
+            ("OCP-64296, ocp-12345: both.", &["64296", "12345"]),
+            ("LEVEL0-Critical-53817-Acceptance", &["53817"]),
+            ("OCPBUGS-64296 is a regression", &[]),
+            ("CVE-2026-64296 in golang", &[]),
+            ("seen on 2026-07-01 in 4.20.0-0.nightly-2026-07-01-123456", &[]),
+            ("case 123", &[]),
+        ] {
+            assert_eq!(named_cases(text), expected, "{text}");
+        }
+        let runs: &[Run] = &[("failure", Some(&[MEDIUM])), ("failure", Some(&[MEDIUM]))];
+        let both: &[(&str, &[Run])] = &[("aws", runs), ("gcp", runs)];
+        assert_eq!(case(both, &["4.18.9 in OCPBUGS-64296"]).recommendation, Recommendation::Reject);
+        assert_eq!(case(both, &["4.18.9 in OCP-64296"]).recommendation, Recommendation::Accept);
     }
 
     #[test]

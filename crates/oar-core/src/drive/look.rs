@@ -1,7 +1,7 @@
 //! Looks facts up: those that are asked for, at the same time, with clients and operators that exist.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
@@ -22,14 +22,14 @@ use crate::config::{ConfigError, Impetus, WaitPolicy};
 use crate::error::{Classified, ErrorClass, ServiceErrorKind};
 use crate::flow::outcome::{Refusal, TaskError};
 use crate::flow::task::Task as _;
-use crate::operators::approval::{payload_look, payload_of};
+use crate::operators::approval::{PayloadLook, payload_look, payload_of};
 use crate::operators::shipment::{Environment, Shipment};
 use crate::operators::staging::Staging;
 use crate::prow::names::ResultName;
 use crate::prow::record::{Job as RecordJob, ResultFile};
 use crate::prow::view::BuildView;
 use crate::service::Service;
-use crate::statebox::{State, TaskName};
+use crate::statebox::{State, TaskName, TaskStatus};
 use crate::tasks::change_advisory_status::ChangeAdvisoryStatus;
 use crate::tasks::external_job::{JobPlan, JobStep, describe, describe_all};
 use crate::tasks::is_shipped::is_shipped;
@@ -46,6 +46,9 @@ type Put = Box<dyn FnOnce(&mut Facts) + Send>;
 /// What one look found, where.
 type Looked<T> = Result<(T, String), TaskError>;
 
+/// The issues of the newest releases of each y-stream.
+struct IssuesOfAll(Vec<KnownIssue>);
+
 /// Looks facts of one release up.
 pub struct Looker<'a> {
     clients: &'a Clients,
@@ -53,8 +56,8 @@ pub struct Looker<'a> {
     state: Option<&'a State>,
     /// The release's build data, read once.
     context: OnceCell<Result<ReleaseContext, Opened>>,
-    /// The issues of this release and of others, read once.
-    issues: OnceCell<Vec<KnownIssue>>,
+    /// The look at the payload, which several facts share.
+    payload: OnceLock<PayloadLook>,
     /// The record files that were read.
     read: Mutex<BTreeSet<String>>,
 }
@@ -77,7 +80,7 @@ impl<'a> Looker<'a> {
             release,
             state,
             context: OnceCell::new(),
-            issues: OnceCell::new(),
+            payload: OnceLock::new(),
             read: Mutex::default(),
         }
     }
@@ -189,7 +192,7 @@ impl<'a> Looker<'a> {
     }
 
     async fn promoted_tests(&self) -> Looked<Tests> {
-        self.tests(&self.release.to_string()).await
+        self.tests(&self.release.to_string(), TaskName::AnalyzePromotedBuild).await
     }
 
     async fn candidate_tests(&self) -> Looked<Tests> {
@@ -199,10 +202,17 @@ impl<'a> Looker<'a> {
         let Some(build) = build else {
             return Err(Refusal::blocked("the StateBox names no candidate build for x86_64").into());
         };
-        self.tests(build).await
+        self.tests(build, TaskName::AnalyzeCandidateBuild).await
     }
 
-    async fn tests(&self, build: &str) -> Looked<Tests> {
+    /// Whether somebody has judged the tests already, so that nobody needs their case.
+    fn is_judged(&self, task: TaskName) -> bool {
+        let view = self.state.and_then(|state| state.task(task));
+        view.is_some_and(|view| matches!(view.status, TaskStatus::Pass | TaskStatus::Fail))
+    }
+
+    /// The record of the tests of `build`, which `task` judges.
+    async fn tests(&self, build: &str, task: TaskName) -> Looked<Tests> {
         let name = format!("ocp-test-result-{build}-amd64.json");
         let name: ResultName = name.parse().map_err(|error| {
             Refusal::new(ErrorClass::Failed, format!("`{}`: {error}", build.escape_debug()))
@@ -231,38 +241,44 @@ impl<'a> Looker<'a> {
         };
         if record.is_aggregated()
             && !tests.are_good()
+            && !self.is_judged(task)
             && let Tests::Record { case, .. } = &mut tests
         {
-            let issues = self.issues.get_or_init(|| self.known_issues()).await;
-            *case = Some(Box::new(Case::of(&BuildView::of(&record, None), issues)));
+            let mut issues = self.state.map(|state| harmless(state, None)).unwrap_or_default();
+            issues.extend(self.issues_of_others().await.iter().cloned());
+            *case = Some(Box::new(Case::of(&BuildView::of(&record, None), &issues)));
         }
         Ok((tests, address))
     }
 
-    /// The issues of this release, then those of the newest releases of each y-stream, newer ones first. A StateBox that is damaged
-    /// has none.
-    async fn known_issues(&self) -> Vec<KnownIssue> {
-        // What blocks a release is no reason to accept a build.
-        let harmless = |state: &State, release: Option<&ReleaseVersion>| -> Vec<KnownIssue> {
-            let issues = state.issues().into_iter().filter(|issue| !issue.blocks());
-            issues.map(|issue| KnownIssue { release: release.cloned(), text: issue.issue }).collect()
+    /// The issues of the newest releases of each y-stream, newer ones first. A StateBox that is damaged has none. A pass over many
+    /// releases reads them once.
+    async fn issues_of_others(&self) -> Vec<KnownIssue> {
+        let read = self.clients.recent().get::<IssuesOfAll>(self.now());
+        let all = match read {
+            Some(read) => read,
+            // Without them less is known, and less is recommended to be accepted.
+            None => match self.issues_of_all().await {
+                Ok(all) => self.clients.recent().keep(all, self.now()),
+                Err(error) => {
+                    tracing::warn!("known issues of other releases cannot be read: {}", error.inner());
+                    return Vec::new();
+                }
+            },
         };
-        let mut known = self.state.map(|state| harmless(state, None)).unwrap_or_default();
-        // Without them less is known, and less is recommended to be accepted.
-        let files = match StateBoxFiles::new(self.clients.clone()).newest_of_streams().await {
-            Ok(files) => files,
-            Err(error) => {
-                tracing::warn!("known issues of other releases cannot be read: {}", error.inner());
-                return known;
-            }
-        };
-        for (release, text) in files.into_iter().rev().filter(|(release, _)| release != self.release) {
+        all.0.iter().filter(|issue| issue.release.as_ref() != Some(self.release)).cloned().collect()
+    }
+
+    async fn issues_of_all(&self) -> Result<IssuesOfAll, TaskError> {
+        let files = StateBoxFiles::new(self.clients.clone()).newest_of_streams().await?;
+        let mut known = Vec::new();
+        for (release, text) in files.into_iter().rev() {
             let Ok(state) = text.and_then(|text| State::parse(&text).map_err(|_| String::new())) else {
                 continue;
             };
             known.extend(harmless(&state, Some(&release)));
         }
-        known
+        Ok(IssuesOfAll(known))
     }
 
     async fn shipment(&self) -> Result<Shipment, TaskError> {
@@ -401,7 +417,7 @@ impl<'a> Looker<'a> {
 
     async fn payload(&self) -> Looked<PayloadView> {
         let address = payload_of(self.release);
-        match payload_look(self.clients.registry(), self.release.clone()).await {
+        match self.payload_look().await {
             Ok(_) => Ok((PayloadView::Good, address)),
             Err(problem) if problem.class == ErrorClass::Blocked => {
                 Ok((PayloadView::Bad(problem.text), address))
@@ -410,11 +426,17 @@ impl<'a> Looker<'a> {
         }
     }
 
+    fn payload_look(&self) -> PayloadLook {
+        let look = || payload_look(self.clients.registry(), self.release.clone());
+        self.payload.get_or_init(look).clone()
+    }
+
     /// Makes the plan of the approval, which refuses where its run would.
     async fn approval_gates(&self) -> Looked<ApprovalGates> {
         let context = self.context().await?;
         let policy = WaitPolicy::of(self.clients.settings().environment())?;
-        let task = ChangeAdvisoryStatus::new(context.clone(), "drive", policy);
+        let task =
+            ChangeAdvisoryStatus::new(context.clone(), "drive", policy).with_payload(self.payload_look());
         let address = "Errata Tool, Jira and GitLab".to_owned();
         match task.plan(self.state).await {
             Ok(_) => Ok((ApprovalGates::Open, address)),
@@ -433,6 +455,12 @@ impl<'a> Looker<'a> {
         let view = ShippedView { shipped: report.shipped, details: report.details };
         Ok((view, "Errata Tool and GitLab".to_owned()))
     }
+}
+
+/// The issues of a release that may explain a failing test. What blocks or blocked a release is no reason to accept a build.
+fn harmless(state: &State, release: Option<&ReleaseVersion>) -> Vec<KnownIssue> {
+    let issues = state.issues().into_iter().filter(|issue| !issue.blocker);
+    issues.map(|issue| KnownIssue { release: release.cloned(), text: issue.issue }).collect()
 }
 
 /// The job that a task without a record would follow.

@@ -87,7 +87,7 @@ pub struct Request {
     pub deadline: Option<String>,
     /// What is asked about, where the words of the question change while it stays the same.
     #[serde(skip)]
-    pub topic: Option<&'static str>,
+    pub topic: Option<String>,
 }
 
 /// A fact that was read.
@@ -148,13 +148,15 @@ pub async fn plan(
     let mut changed = BTreeSet::new();
     for _ in 0..=FactKey::ALL.len() + MOST_LOOKS {
         let before = revisions(&facts, &keys);
+        // What is not read in this round stays as doubtful as it was.
+        changed.retain(|key| !keys.contains(key));
         looker.look(keys, &mut facts).await;
         if looks_again.is_some() {
             let is_other = |key: &FactKey| {
                 let now = revision(&facts, *key);
                 before.get(key).is_some_and(|before| now.is_some_and(|now| now != *before))
             };
-            changed = before.keys().copied().filter(is_other).collect();
+            changed.extend(before.keys().copied().filter(is_other));
         }
         let now = clients.clock().now();
         let nodes = evaluate(Input { release, state, location, facts: &facts, policy, now, ended });
@@ -372,7 +374,15 @@ fn request(plan: &NodePlan) -> Option<Request> {
         _ => return None,
     };
     let (commands, deadline) = (command.into_iter().collect(), plan.deadline.clone());
-    Some(Request { who, nodes: vec![plan.node], question, choices, commands, deadline, topic: plan.topic })
+    Some(Request {
+        who,
+        nodes: vec![plan.node],
+        question,
+        choices,
+        commands,
+        deadline,
+        topic: plan.topic.clone(),
+    })
 }
 
 fn yes_no() -> Vec<String> {

@@ -200,5 +200,5 @@ pub struct NodePlan {
     pub act: Act,
     /// What people are asked about, where the words of the question change while it stays the same.
     #[serde(skip)]
-    pub topic: Option<&'static str>,
+    pub topic: Option<String>,
 }

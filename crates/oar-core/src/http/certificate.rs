@@ -16,21 +16,29 @@ const GENERALIZED_TIME: u8 = 0x18;
 
 /// The certificates that the servers of a stack have shown. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Certificates(Arc<Mutex<BTreeMap<String, Timestamp>>>);
+pub struct Certificates(Arc<Mutex<BTreeMap<String, Seen>>>);
+
+/// A certificate that a server showed.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    end: Timestamp,
+    at: Timestamp,
+}
 
 impl Certificates {
-    /// Each host with the end of the certificate that it showed last, in the order of the hosts.
-    pub fn ends(&self) -> Vec<(String, Timestamp)> {
-        let ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.iter().map(|(host, end)| (host.clone(), *end)).collect()
+    /// Each host that has shown a certificate since `since`, with the end of the last one, in the order of the hosts.
+    pub fn ends(&self, since: Timestamp) -> Vec<(String, Timestamp)> {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = seen.iter().filter(|(_, seen)| seen.at >= since);
+        recent.map(|(host, seen)| (host.clone(), seen.end)).collect()
     }
 
     /// Remembers the certificate of `host`, in DER. One that cannot be read is not remembered.
-    pub(super) fn saw(&self, host: &str, certificate: &[u8]) {
+    pub(super) fn saw(&self, host: &str, certificate: &[u8], at: Timestamp) {
         let Some(end) = not_after(certificate) else { return };
         let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if ends.len() < MOST_HOSTS || ends.contains_key(host) {
-            ends.insert(host.to_owned(), end);
+            ends.insert(host.to_owned(), Seen { end, at });
         }
     }
 }
@@ -97,7 +105,11 @@ impl<'a> Der<'a> {
 mod tests {
     use proptest::prelude::*;
 
+    use jiff::SignedDuration;
+
     use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     /// An element of at most 127 bytes.
     fn element(tag: u8, content: &[u8]) -> Vec<u8> {
@@ -143,16 +155,16 @@ mod tests {
         let whole = certificate(true, &element(UTC_TIME, b"260715120000Z"));
         let certificates = Certificates::default();
         for length in 0..whole.len() {
-            certificates.saw("cut.example.com", &whole[..length]);
+            certificates.saw("cut.example.com", &whole[..length], NOW);
         }
-        assert_eq!(certificates.ends(), Vec::new());
+        assert_eq!(certificates.ends(NOW), Vec::new());
         for number in 0..MOST_HOSTS + 3 {
-            certificates.saw(&format!("{number}.example.com"), &whole);
+            certificates.saw(&format!("{number}.example.com"), &whole, NOW);
         }
-        assert_eq!(certificates.ends().len(), MOST_HOSTS);
+        assert_eq!(certificates.ends(NOW).len(), MOST_HOSTS);
         let renewed = certificate(true, &element(UTC_TIME, b"270715120000Z"));
-        certificates.saw("0.example.com", &renewed);
-        let ends = certificates.ends();
+        certificates.saw("0.example.com", &renewed, NOW + SignedDuration::from_secs(60));
+        let ends = certificates.ends(NOW);
         let (_, end) = ends.iter().find(|(host, _)| host == "0.example.com").unwrap();
         assert_eq!(end.to_string(), "2027-07-15T12:00:00Z");
     }

@@ -372,7 +372,8 @@ impl Http {
         if let Some(certificate) =
             response.extensions().get().and_then(reqwest::tls::TlsInfo::peer_certificate)
         {
-            self.inner.certificates.saw(call.url.host_str().unwrap_or_default(), certificate);
+            let (host, now) = (call.url.host_str().unwrap_or_default(), self.inner.clock.now());
+            self.inner.certificates.saw(host, certificate, now);
         }
         let limit = call.body_limit.unwrap_or(self.inner.settings.body_limit);
         let too_large =

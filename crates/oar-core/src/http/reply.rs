@@ -71,12 +71,18 @@ impl Reply {
                 Some(ServiceErrorKind::RateLimited)
             }
             Some(ServiceErrorKind::Unavailable)
-                if self.repeat == Repeat::OnlyWhenRefused && !self.headers.contains_key(RETRY_AFTER) =>
+                if self.repeat == Repeat::OnlyWhenRefused && !self.says_retry_after() =>
             {
                 Some(ServiceErrorKind::Unclear)
             }
             kind => kind,
         }
+    }
+
+    /// Whether it has `Retry-After`: a 503 with it is a refusal, one without it may come from a gateway in front of a service
+    /// that has acted.
+    pub(super) fn says_retry_after(&self) -> bool {
+        self.headers.contains_key(RETRY_AFTER)
     }
 
     /// Whether the body is an HTML page.

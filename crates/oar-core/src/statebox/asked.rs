@@ -30,7 +30,7 @@ pub struct Asked {
     pub node: Option<String>,
     /// When it was claimed first, `YYYY-MM-DDTHH:MM:SSZ`.
     pub since: String,
-    /// When it was claimed last; absent when its telling has failed.
+    /// When it was claimed last.
     pub at: Option<String>,
     /// Which process claimed it, where that can be seen.
     pub process: Option<String>,
@@ -259,15 +259,13 @@ impl State {
 
     /// Takes the thread, and what people were told and have answered, back from `copy`: another program has written an older
     /// file over it.
-    pub(super) fn recover_asked(&mut self, copy: &Self) {
-        if let Some(thread) = copy.drive_thread() {
-            let _ = self.set_drive_thread(&thread);
-        }
+    pub(super) fn recover_asked(&mut self, copy: &Self) -> Change {
+        let thread = copy.drive_thread().map_or(Change::Unchanged, |thread| self.set_drive_thread(&thread));
         let theirs = copy.drive().and_then(|drive| drive.get(ASKED)).and_then(Node::as_sequence);
         // The same telling, whatever is known of it since.
         let telling =
             |entry: &Mapping| Some((entry.text("key")?.to_owned(), entry.text("since")?.to_owned()));
-        let _ = self.change_asked(|list| {
+        let asked = self.change_asked(|list| {
             for (place, entry) in theirs.unwrap_or_default().iter().filter_map(Node::as_mapping).enumerate() {
                 let Some(id) = telling(entry) else { continue };
                 let mut ours = list.iter_mut().filter_map(Node::as_mapping_mut);
@@ -286,6 +284,7 @@ impl State {
             }
             keep_newest(list);
         });
+        thread.or(asked)
     }
 
     /// Records that the questions of `keys` arrived.
@@ -436,9 +435,9 @@ mod tests {
         let _ = state.told(&keys, at(1));
         let _ = state.answer_questions(at(2), |asked| asked.key == "push");
         let _ = claim(&mut state, &keys[1..], 3);
-        older.recover_asked(&state);
+        assert_eq!(older.recover_asked(&state), Change::Changed);
         assert_eq!(read(&older).asked(), state.asked());
-        older.recover_asked(&state);
+        assert_eq!(older.recover_asked(&state), Change::Unchanged);
         assert_eq!(older.asked(), state.asked());
     }
 

@@ -104,6 +104,8 @@ pub enum Loss {
         /// What it is, in words.
         text: String,
     },
+    /// What people had been told was removed.
+    Told,
     /// A resolved issue was open again. It stays open until a person checks it.
     Resolution {
         /// Its text.
@@ -148,6 +150,9 @@ impl fmt::Display for Loss {
             }
             Self::Decision { text } => {
                 write!(formatter, "another program had written over a decision: restored: {text}")
+            }
+            Self::Told => {
+                write!(formatter, "another program had written over what people were told: restored")
             }
             Self::Resolution { text, resolution } => write!(
                 formatter,
@@ -224,7 +229,9 @@ impl State {
             self.recover_issues(copy, &mut losses);
             losses.extend(self.recover_decisions(copy).into_iter().map(|text| Loss::Decision { text }));
             // It is written without any task's change, so it can be the only loss.
-            self.recover_asked(copy);
+            if self.recover_asked(copy).is_changed() {
+                losses.push(Loss::Told);
+            }
         }
         self.losses = losses;
     }

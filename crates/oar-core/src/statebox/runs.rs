@@ -14,7 +14,7 @@ use crate::store::Change;
 pub const SET_BY_HAND: &str = "task set";
 
 /// For how long a status that is set to the same again for the same reason is the same act.
-const REPEATED_WITHIN: SignedDuration = SignedDuration::from_hours(2);
+const REPEATED_WITHIN: SignedDuration = SignedDuration::from_mins(1);
 /// The key of the task's state before an open run.
 const BEFORE: &str = "before";
 
@@ -181,7 +181,8 @@ impl State {
 
     /// Sets a task's status by hand, with a history entry that says who and why.
     ///
-    /// Repeating the last entry changes nothing, for a while; later it says the same of what has changed since. A passed task is set to another status only with `force`.
+    /// Repeating the last entry at once changes nothing; later it says the same of what has changed since. A passed task is set
+    /// to another status only with `force`.
     pub fn set_task(&mut self, task: TaskName, manual: &ManualStatus) -> Result<Change, StateError> {
         let by = self.mask(&manual.by);
         let reason = self.mask(manual.reason.trim());

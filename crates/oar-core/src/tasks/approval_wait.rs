@@ -323,9 +323,9 @@ impl Watcher<'_> {
         let since = wait.since.parse().unwrap_or(now);
         let until = wait.deadline().unwrap_or(now);
         let awaited = Reference::new("https://access.redhat.com/errata/", wait.condition.clone());
-        // Where the engine has its thread it asks there, in the same pass.
+        // An engine that looks here asks in its thread, in the same pass; a process that stays cannot know of one.
         let asks_there = self.runner.statebox.recent(LOOK_AGE).await?;
-        let asks_there = asks_there.is_some_and(|state| state.drive_thread().is_some());
+        let asks_there = !self.stays && asks_there.is_some_and(|state| state.drive_thread().is_some());
         if !asks_there && let Some((channel, leads)) = self.readers().await {
             let message = ApprovalOverdue {
                 release,

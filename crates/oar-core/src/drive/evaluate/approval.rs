@@ -5,7 +5,7 @@ use jiff::{Span, Timestamp};
 
 use super::checkpoints::stage_problem;
 use super::judgement::Judgement;
-use super::{Evaluation, Judged, later, midnight, time};
+use super::{Evaluation, Judged, later, midnight, time, topic};
 use crate::config::ReleaseDate;
 use crate::drive::facts::{Alerts, ApprovalGates, BuildData, FactKey, PayloadView};
 use crate::drive::verdict::{Act, Verdict};
@@ -91,9 +91,12 @@ impl Evaluation<'_> {
         }
         let seen = self.need(row, FactKey::ApprovalGates, &self.input.facts.approval_gates)?;
         if let ApprovalGates::Closed { why, next } = &seen.value {
-            let closed = Judgement::blocked(why.clone(), row.who).due(later(seen.at, row.poll));
-            let closed = closed.about("what the approval requires").on(self.read(seen, "gates", "closed"));
-            return Ok(if next.is_empty() { closed } else { closed.noting(next.join("; ")) });
+            let words = if next.is_empty() { why.clone() } else { format!("{why}: {}", next.join("; ")) };
+            return Ok(Judgement::blocked(words, row.who)
+                .due(later(seen.at, row.poll))
+                .by_command(format!("oar -r {release} change-advisory-status --dry-run"))
+                .about(topic("what the approval requires", why))
+                .on(self.read(seen, "gates", "closed")));
         }
         Ok(Judgement::new(Verdict::Ready).on(day))
     }
@@ -182,22 +185,22 @@ impl Evaluation<'_> {
         started: Option<Timestamp>,
         deadline: Option<Timestamp>,
     ) -> Option<Judgement> {
-        match view.last_run() {
-            // A checker of the Python tooling leaves no record but its beginning, and lives for two days; nor does a person.
-            last if last.is_none_or(|run| run.command.as_deref() == Some(SET_BY_HAND))
-                || has_begun_since(view, last) =>
-            {
-                Some(
-                Judgement::running(
-                    "it was started by a program that records no wait; it may still be looking",
-                )
-                .since(started)
-                .due(later(self.now(), row.poll))
-                .until(deadline)
-                .noting("run change-advisory-status: it looks at the lock of that program first")
-                .on(self.status_of(view)),
-            )
-            }
+        let last = view.last_run();
+        // A checker of the Python tooling leaves no record but its beginning, and lives for two days; nor does a person.
+        let is_of_others =
+            last.is_none_or(|run| run.command.as_deref() == Some(SET_BY_HAND)) || has_begun_since(view, last);
+        if is_of_others {
+            let words = "it was started by a program that records no wait; it may still be looking";
+            return Some(
+                Judgement::running(words)
+                    .since(started)
+                    .due(later(self.now(), row.poll))
+                    .until(deadline)
+                    .noting("run change-advisory-status: it looks at the lock of that program first")
+                    .on(self.status_of(view)),
+            );
+        }
+        match last {
             // The wait reached its deadline.
             Some(RunView { outcome: Some(RunOutcome::InProgress), .. }) => Some(
                 Judgement::asks(
@@ -216,7 +219,8 @@ impl Evaluation<'_> {
 
 /// Whether another program has begun the task after its last recorded run had ended.
 fn has_begun_since(view: &TaskView, last: Option<&RunView>) -> bool {
-    let ended = last.and_then(|run| time(run.finished.as_ref()));
+    // One that was killed has no end.
+    let ended = last.and_then(|run| time(run.finished.as_ref().or(run.started.as_ref())));
     ended.zip(time(view.started_at.as_ref())).is_some_and(|(ended, started)| started > ended)
 }
 

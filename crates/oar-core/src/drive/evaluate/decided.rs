@@ -104,8 +104,8 @@ impl Evaluation<'_> {
             Decision::Reject => false,
             Decision::Wait => {
                 return Some(self.looked_at_further(task).unwrap_or_else(|| {
-                    let question =
-                        format!("a day ago it was decided to wait, by {}: how is it now?", words(&decision));
+                    let (by, at) = (words(&decision), &decision.at);
+                    let question = format!("at {at} it was decided to wait, by {by}: how is it now?");
                     Judgement::asks(question, &JUDGE)
                         .since(time(Some(&decision.at)))
                         .by_command(self.decide_command(task))

@@ -38,7 +38,7 @@ pub struct Judgement {
     pub(super) lacks: Option<Lack>,
     pub(super) case: Option<Case>,
     /// What is asked about, where the words of the question change while it stays the same.
-    pub(super) topic: Option<&'static str>,
+    pub(super) topic: Option<String>,
 }
 
 impl Judgement {
@@ -83,8 +83,8 @@ impl Judgement {
         Self::new(Verdict::NotApplicable { why: why.into() })
     }
 
-    pub(super) fn about(mut self, topic: &'static str) -> Self {
-        self.topic = Some(topic);
+    pub(super) fn about(mut self, topic: impl Into<String>) -> Self {
+        self.topic = Some(topic.into());
         self
     }
 

@@ -138,7 +138,7 @@ impl<'a> Evaluation<'a> {
         let again = later(self.input.now, row.poll);
         Judgement { act: judgement.act, ..Judgement::blocked(why.clone(), row.who).due(again) }
             .since(judgement.since)
-            .about("the run is refused")
+            .about(topic("the run is refused", why))
     }
 
     /// A verdict whose time is over asks, and goes on looking.
@@ -154,7 +154,7 @@ impl<'a> Evaluation<'a> {
             question: format!("{what}: {}", deadline.then),
             choices: vec!["wait further".to_owned(), "intervene".to_owned()],
         };
-        judgement.topic = Some(deadline.then);
+        judgement.topic = Some(deadline.then.to_owned());
         judgement
     }
 
@@ -230,6 +230,12 @@ impl<'a> Evaluation<'a> {
 
 /// A verdict, or an early one: a fact is missing, or something comes first.
 type Judged = Result<Judgement, Judgement>;
+
+/// What a question is about whose reason is part of it: another reason is another question, another number in it is not.
+fn topic(subject: &str, reason: &str) -> String {
+    let words: String = reason.chars().filter(|character| !character.is_ascii_digit()).collect();
+    format!("{subject}: {words}")
+}
 
 /// A time of a file; what is no time is not known.
 fn time(text: Option<&String>) -> Option<Timestamp> {

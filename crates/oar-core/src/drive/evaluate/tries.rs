@@ -167,7 +167,7 @@ impl Evaluation<'_> {
             // The question is the same after each further run: people are told it once.
             let by = format!("several runs in a row came to no verdict: {why}");
             judgement.verdict = Verdict::Blocked { by, whose: whom };
-            judgement.topic = Some("several runs in a row came to no verdict");
+            judgement.topic = Some("several runs in a row came to no verdict".to_owned());
         }
         if judgement.note.is_none() {
             judgement.note = Some(words);

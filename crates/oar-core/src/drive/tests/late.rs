@@ -81,6 +81,7 @@ pub(super) fn late() -> Vec<Case> {
                 for task in T::WORKFLOW.into_iter().filter(|task| *task != T::ChangeAdvisoryStatus) {
                     world.pass(task);
                 }
+                world.pass(T::DropBugs);
                 *w = world;
             }),
             "asks",

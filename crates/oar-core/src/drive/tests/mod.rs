@@ -133,6 +133,7 @@ impl World {
         for task in T::WORKFLOW.into_iter().filter(|task| *task != T::ChangeAdvisoryStatus) {
             world.pass(task);
         }
+        world.pass(T::DropBugs);
         world
     }
 

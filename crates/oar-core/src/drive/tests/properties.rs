@@ -12,7 +12,7 @@ use crate::statebox::{ReasonClass, RunOutcome, TaskName as T, TaskStatus};
 
 /// Any StateBox of a release, with any facts.
 fn worlds() -> impl Strategy<Value = World> {
-    let facts = prop::collection::vec(0..4_u8, 12);
+    let facts = prop::collection::vec(0..4_u8, FactKey::ALL.len());
     let tasks = prop::collection::vec((0..8_u8, any::<bool>()), T::ALL.len());
     (any::<bool>(), facts, tasks, 0..400_i64, prop::option::of(0..T::ALL.len()), any::<bool>()).prop_map(
         |(konflux, kinds, tasks, age, blocked, general)| {

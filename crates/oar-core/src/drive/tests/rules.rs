@@ -3,7 +3,7 @@
 use super::{approvable, at, first, fresh, hours, record, seen, staged, words};
 use crate::config::{DrivePolicy, Leave};
 use crate::drive::case::{Case, Recommendation};
-use crate::drive::facts::{Alerts, JobView, Promotion, Tests};
+use crate::drive::facts::{Alerts, ApprovalGates, JobView, Promotion, Tests};
 use crate::drive::verdict::{Act, Decided, ToDo, Verdict};
 use crate::flow::nodes::{Node, Who};
 use crate::operators::shipment::ReleaseState;
@@ -185,9 +185,12 @@ fn an_approval_whose_run_was_killed_begins_anew_and_one_whose_wait_is_over_asks(
 
 #[test]
 fn an_approval_that_the_python_tooling_has_begun_since_our_last_run_is_left_alone() {
-    for outcome in [RunOutcome::Fail, RunOutcome::InProgress] {
+    for outcome in [Some(RunOutcome::Fail), Some(RunOutcome::InProgress), None] {
         let mut world = approvable();
-        world.run(T::ChangeAdvisoryStatus, 1, outcome, None);
+        match outcome {
+            Some(outcome) => world.run(T::ChangeAdvisoryStatus, 1, outcome, None),
+            None => world.killed(T::ChangeAdvisoryStatus),
+        }
         // As it writes: the status and when it began, and no run.
         let text = world.state().to_yaml();
         let text = text.replace("status: Fail", "status: In Progress");
@@ -197,6 +200,22 @@ fn an_approval_that_the_python_tooling_has_begun_since_our_last_run_is_left_alon
         let plan = world.of(T::ChangeAdvisoryStatus);
         assert_eq!((plan.verdict.name(), &plan.to_do), ("running", &ToDo::Nothing), "{outcome:?}: {plan:?}");
     }
+}
+
+#[test]
+fn another_reason_against_the_approval_is_another_question() {
+    let closed = |why: &str| {
+        let mut world = approvable();
+        let next = vec!["accept it with --accept-bug OCPBUGS-1".to_owned()];
+        world.facts.approval_gates = seen(ApprovalGates::Closed { why: why.to_owned(), next }, world.now);
+        world.of(T::ChangeAdvisoryStatus)
+    };
+    let (one, fewer, other) = (closed("3 bugs are open"), closed("2 bugs are open"), closed("no tag"));
+    assert_eq!(one.topic, fewer.topic, "numbers change from look to look");
+    assert_ne!(one.topic, other.topic);
+    let ToDo::Answer { command: Some(command) } = &one.to_do else { panic!("{one:?}") };
+    assert_eq!(command, "oar -r 4.19.1 change-advisory-status --dry-run");
+    assert!(words(&one).contains("3 bugs are open: accept it with --accept-bug OCPBUGS-1"), "{one:?}");
 }
 
 #[test]
@@ -234,7 +253,8 @@ fn rule_15_a_general_blocker_stops_what_has_not_begun_and_that_of_a_task_its_tas
 
 #[test]
 fn a_hurried_fix_goes_on_by_waiver_and_its_date_does_not_hold_it_back() {
-    let mut world = staged().passed(&[T::ImageConsistencyCheck, T::StageTesting, T::ImageSignedCheck]);
+    let mut world =
+        staged().passed(&[T::ImageConsistencyCheck, T::StageTesting, T::ImageSignedCheck, T::DropBugs]);
     world.facts.tests = seen(Tests::Absent, world.now);
     world.waive(T::AnalyzePromotedBuild);
     let mut one = world.clone();

@@ -1,10 +1,10 @@
 //! What was judged changes afterwards.
 
-use super::{approvable, hours, metadata, record, seen, staged};
-use crate::drive::facts::BuildData;
+use super::{approvable, first, hours, metadata, record, seen, staged, unavailable};
+use crate::drive::facts::{BuildData, FactKey, Pushes};
 use crate::drive::verdict::{NodePlan, ToDo, Verdict};
 use crate::flow::nodes::Node;
-use crate::statebox::{TaskName as T, TaskStatus};
+use crate::statebox::{RunOutcome, TaskName as T, TaskStatus};
 
 fn commands(plan: &NodePlan) -> Vec<&str> {
     match &plan.to_do {
@@ -71,6 +71,40 @@ fn a_verdict_is_stale_when_what_it_judged_has_changed() {
         assert_eq!((plan.verdict.name(), plan.person), ("done", None));
         assert!(plan.note.unwrap().contains("since then"));
     }
+}
+
+#[test]
+fn what_cannot_be_compared_is_said_and_undoes_nothing() {
+    for (task, subject, key) in [
+        (T::AnalyzePromotedBuild, "tests", FactKey::Tests),
+        (T::ImageSignedCheck, "digest", FactKey::Promotion),
+        (T::StageTesting, "sha", FactKey::StageRelease),
+        (T::PushToCdnStaging, "advisories", FactKey::BuildData),
+    ] {
+        let mut world = approvable();
+        world.judge(task, subject, "as it was");
+        world.facts.set_unknown(key, unavailable(&world));
+        let plan = world.of(task);
+        assert_eq!(plan.verdict, Verdict::Done, "{task}");
+        let note = plan.note.unwrap_or_default();
+        assert!(
+            note.contains(&format!("whether {subject} is still as it was cannot be determined")),
+            "{note}"
+        );
+    }
+}
+
+#[test]
+fn a_replaced_advisory_that_is_pushed_days_later_is_not_late_at_once() {
+    let task = T::PushToCdnStaging;
+    let mut world = first();
+    world.run(task, 1, RunOutcome::InProgress, None);
+    world.now += hours(72);
+    let running = vec!["advisory 1".to_owned()];
+    world.facts.pushes = seen(Pushes { total: 1, running, ..Pushes::default() }, world.now);
+    assert_eq!(world.of(task).verdict.name(), "asks", "the first push takes three days");
+    world.run(task, 2, RunOutcome::InProgress, None);
+    assert_eq!(world.of(task).verdict.name(), "running");
 }
 
 #[test]

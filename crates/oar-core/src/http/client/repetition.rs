@@ -160,7 +160,9 @@ impl Http {
                     // GitHub's secondary limit is a 403 with Retry-After; its primary limit is a 403 with 0
                     // remaining.
                     403 => asked.map(Pause::Asked),
-                    503 if asked.is_some() => asked.map(Pause::Asked),
+                    503 if asked.is_some() && (call.repeat == Repeat::Safe || reply.says_retry_after()) => {
+                        asked.map(Pause::Asked)
+                    }
                     status if is_unclear(status) && call.repeat == Repeat::Safe => Some(Pause::Backoff),
                     _ => None,
                 }

@@ -98,9 +98,9 @@ async fn a_private_authority_is_trusted_when_named_and_only_then() {
     let call = Call::get(Service::Errata, "read", url.parse().unwrap());
 
     let (trusting, _) = stack(HttpSettings { ca_bundle: Some(authority), ..HttpSettings::default() });
-    assert_eq!(trusting.certificates().ends(), []);
+    assert_eq!(trusting.certificates().ends(jiff::Timestamp::MIN), []);
     assert_eq!(trusting.send(call.clone()).await.unwrap().body, "fine");
-    let ends = trusting.hurried(Duration::from_secs(9)).unwrap().certificates().ends();
+    let ends = trusting.hurried(Duration::from_secs(9)).unwrap().certificates().ends(jiff::Timestamp::MIN);
     let [(host, end)] = &ends[..] else { panic!("{ends:?}") };
     let left = end.as_second() - jiff::Timestamp::now().as_second();
     assert!(host == "localhost" && (1..=2 * 86_400).contains(&left), "{ends:?}");

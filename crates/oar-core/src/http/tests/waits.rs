@@ -74,6 +74,21 @@ async fn a_refusal_that_names_a_wait_is_repeated_after_it_for_any_call() {
 }
 
 #[tokio::test]
+async fn a_write_that_a_gateway_may_have_passed_on_is_not_repeated_because_of_a_limit() {
+    let reset = (NOW_UNIX + 30).to_string();
+    let headers = [("x-ratelimit-remaining", "0".to_owned()), ("x-ratelimit-reset", reset)];
+    let server = server_with(503, &headers, 1).await;
+    let (http, clock) = stack(HttpSettings::default());
+    let reply = http.send(post(&server)).await.unwrap();
+    assert_eq!(reply.failure_kind(), Some(ServiceErrorKind::Unclear));
+    assert!(clock.waits().is_empty());
+    // What is safe to repeat waits until the limit is over.
+    let server = server_with(503, &headers, 1).await;
+    let reply = http.send(post(&server).repeat(Repeat::Safe)).await.unwrap();
+    assert_eq!((reply.status, clock.waits()), (StatusCode::CREATED, vec![Duration::from_secs(31)]));
+}
+
+#[tokio::test]
 async fn too_many_requests_without_a_wait_is_repeated_with_growing_waits() {
     let server = server_with(429, &[], 2).await;
     let (http, clock) = stack(HttpSettings::default());

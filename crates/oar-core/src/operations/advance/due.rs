@@ -91,7 +91,7 @@ fn key(request: &Request, asked: &[Asked]) -> String {
         };
     }
     let node = request.nodes.first().map_or("", |node| node.id());
-    short_hash([node, request.topic.unwrap_or(&request.question)])
+    short_hash([node, request.topic.as_deref().unwrap_or(&request.question)])
 }
 
 /// What is to be told at `now`, told or not: each question; the same again when its time is over and it had been told before;
@@ -251,7 +251,7 @@ mod tests {
         };
         let request = |question: &str, topic: Option<&'static str>, nodes: &[TaskName]| Request {
             question: question.to_owned(),
-            topic,
+            topic: topic.map(str::to_owned),
             nodes: nodes.iter().copied().map(Node::Task).collect(),
             ..plan(None).people.remove(0)
         };

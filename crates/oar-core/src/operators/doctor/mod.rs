@@ -142,12 +142,13 @@ impl<'a> Check<'a> {
 /// The HTTP stack cannot be set up.
 pub async fn examine(clients: &Clients, subject: &Subject) -> Result<Diagnosis, ClientError> {
     let hurried = clients.hurried(REQUEST_LIMIT)?;
+    let began = clients.clock().now();
     let at = Examination { clients: &hurried, subject, config: OnceCell::new() };
     let checks = checks(&at);
     let findings = join_all(checks.into_iter().map(|check| bounded(check, &at, LIMIT))).await;
     let mut findings: Vec<Finding> = findings.into_iter().flatten().collect();
     // Only now is it known which hosts were asked.
-    findings.extend(hosts::certificates(&hurried.http().certificates().ends(), clients.clock().now()));
+    findings.extend(hosts::certificates(&hurried.http().certificates().ends(began), clients.clock().now()));
     let mut diagnosis = Diagnosis { ready: None, checked_at: clients.clock().stamp(), findings };
     diagnosis.ready = match diagnosis.class() {
         None => Some(true),

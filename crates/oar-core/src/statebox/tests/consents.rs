@@ -30,7 +30,8 @@ fn consented() -> State {
 
 fn why(state: &mut State, plan: &str, run: &str, time: &str) -> String {
     let error = state.use_consent(TASK, plan, run, at(time)).unwrap_err();
-    assert_eq!(error.class(), ErrorClass::Blocked);
+    let used = matches!(error, StateError::ConsentUsed { .. });
+    assert_eq!(error.class(), if used { ErrorClass::Conflict } else { ErrorClass::Blocked });
     error.to_string()
 }
 

@@ -198,7 +198,9 @@ fn a_status_set_by_hand_says_who_and_why_and_respects_a_pass() {
     let mut state = fresh();
     let name = TaskName::AnalyzeCandidateBuild;
     assert_eq!(state.set_task(name, &manual("a", TaskStatus::Pass, "10:00:00")), Ok(Change::Changed));
-    assert_eq!(state.set_task(name, &manual("b", TaskStatus::Pass, "11:00:00")), Ok(Change::Unchanged));
+    assert_eq!(state.set_task(name, &manual("b", TaskStatus::Pass, "10:00:30")), Ok(Change::Unchanged));
+    // Later it is said of what has changed since.
+    assert_eq!(state.set_task(name, &manual("d", TaskStatus::Pass, "11:00:00")), Ok(Change::Changed));
     let view = task(&state, name);
     assert_eq!(view.started_at, view.completed_at);
     assert_eq!(view.last_run().unwrap().reason.as_deref(), Some("seen by hand"));
@@ -212,7 +214,7 @@ fn a_status_set_by_hand_says_who_and_why_and_respects_a_pass() {
     let view = task(&state, name);
     assert_eq!(view.status, TaskStatus::Fail);
     assert_eq!(view.completed_at.as_deref(), Some("2026-07-02T12:00:00Z"));
-    assert_eq!(view.history.len(), 2);
+    assert_eq!(view.history.len(), 3);
     let reset = manual("d", TaskStatus::NotStarted, "13:00:00");
     assert_eq!(state.set_task(name, &reset), Ok(Change::Changed));
     assert_eq!(task(&state, name).completed_at.as_deref(), Some("2026-07-02T12:00:00Z"));

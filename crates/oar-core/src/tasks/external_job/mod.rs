@@ -11,6 +11,8 @@ mod release;
 #[cfg(test)]
 mod tests;
 
+use std::sync::OnceLock;
+
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -174,13 +176,7 @@ impl JobPlan {
 
     /// The plan when several `jobs` may be the one of the task.
     pub(super) fn of_several(task: TaskName, jobs: Vec<Job>, seen: Option<Job>, status: TaskStatus) -> Self {
-        let option = match jobs.first().map(|job| &job.system) {
-            Some(JobSystem::Jenkins) => "-n NUMBER",
-            _ => "-i JOB_ID",
-        };
-        let words = format!("several jobs may be the one that was started: {}", describe_all(&jobs));
-        let hint =
-            format!("Look which one it was, and name it: `oar {task} {option}`. No other one is started.");
+        let (words, hint) = which_of(task, &jobs);
         let gate = Refusal::blocked(words).with_hint(hint);
         let plan = Self::new(task, JobStep::Several { jobs }, seen, status);
         Self { gate: Some(gate), ..plan }
@@ -272,14 +268,17 @@ impl JobPlan {
         permit: &WritePermit,
         recorder: &Recorder,
     ) -> TaskOutcome<JobDone> {
+        let several = OnceLock::new();
         let look = async {
             for _ in 0..3 {
                 system.settle().await;
                 match system.find(intended).await {
                     Ok(found) => {
-                        let mut found = found.into_iter();
-                        let (job, another) = (found.next(), found.next());
-                        if let (Some(job), None) = (job, another) {
+                        if found.len() > 1 {
+                            let _ = several.set(found);
+                            return Ok(None);
+                        }
+                        if let Some(job) = found.into_iter().next() {
                             tracing::info!("it did act: the job is there");
                             let stage = Stage::Running("was started".to_owned());
                             return Ok(Some(ObservedJob { job, stage }));
@@ -298,13 +297,22 @@ impl JobPlan {
             Attempt::Absent(error) | Attempt::Unseen(error, _) => error,
         };
         let done = JobDone { job: None, left: Left::Is(Box::new(intended.clone())) };
-        TaskOutcome::of(TaskStatus::InProgress, done)
-            .because(
-                ReasonClass::Infrastructure,
-                format!("{error}; the job is not to be seen, and may still appear"),
-            )
-            .with_class(ErrorClass::Unavailable)
-            .with_hint("Run the same command again: it looks for the job before it starts one.")
+        let outcome = TaskOutcome::of(TaskStatus::InProgress, done);
+        let (why, class, hint) = match several.get() {
+            Some(jobs) => {
+                let (why, hint) = which_of(self.task, jobs);
+                (why, ErrorClass::Blocked, hint)
+            }
+            None => (
+                "the job is not to be seen, and may still appear".to_owned(),
+                ErrorClass::Unavailable,
+                "Run the same command again: it looks for the job before it starts one.".to_owned(),
+            ),
+        };
+        outcome
+            .because(ReasonClass::Infrastructure, format!("{error}; {why}"))
+            .with_class(class)
+            .with_hint(hint)
     }
 
     /// The system did not act, so there is no job to look for.
@@ -425,6 +433,16 @@ pub fn describe(job: &Job) -> String {
         (None, Some(item)) => format!("the {system} job {} (queue item {item})", job.name),
         (None, None) => format!("the {system} job {}", job.name),
     }
+}
+
+/// What is said, with the next step, when several `jobs` may be the one of `task`.
+fn which_of(task: TaskName, jobs: &[Job]) -> (String, String) {
+    let option = match jobs.first().map(|job| &job.system) {
+        Some(JobSystem::Jenkins) => "-n NUMBER",
+        _ => "-i JOB_ID",
+    };
+    let words = format!("several jobs may be the one that was started: {}", describe_all(jobs));
+    (words, format!("Look which one it was, and name it: `oar {task} {option}`. No other one is started."))
 }
 
 /// The same of several jobs.
