@@ -118,6 +118,7 @@ fn a_job_under_way_is_followed_by_its_id() {
 fn the_approval_needs_consent_then_waits_and_then_there_is_nothing_to_do() {
     let harness = Harness::new();
     make_ready(&harness, KONFLUX);
+    harness.pass(KONFLUX, "drop-bugs");
     let now = plan(&harness, KONFLUX);
     // The promoted build of the scenario has no record; the tests are looked at again before the approval.
     let approval = node(&now, "change-advisory-status");
@@ -266,6 +267,46 @@ fn what_verdicts_are_about_is_recorded_once() {
     assert!(text.contains("judged:"), "{text}");
     once(&harness, KONFLUX);
     assert_eq!(harness.statebox(KONFLUX).unwrap(), text);
+}
+
+/// Changes a file of the shipment, as ART does: a commit.
+fn commit(harness: &Harness, change: impl Fn(&str) -> String) -> String {
+    let mut gitlab = harness.sandbox.world().gitlab.lock();
+    let request = gitlab.merge_request(5150, 612).unwrap().clone();
+    let branch =
+        gitlab.project_mut(request.source_project).unwrap().branches.get_mut(&request.source_branch).unwrap();
+    let before = branch.files.clone();
+    let changed = before.iter().map(|(path, text)| (path.clone(), change(text)));
+    branch.files = changed.collect();
+    assert_ne!(branch.files, before, "nothing was changed");
+    branch.sha()
+}
+
+#[test]
+fn a_commit_of_the_shipment_makes_a_check_stale_only_when_it_names_other_images() {
+    let harness = Harness::on_staging(KONFLUX);
+    for task in ["image-consistency-check", "stage-testing"] {
+        harness.pass(KONFLUX, task);
+    }
+    once(&harness, KONFLUX);
+    let notes = commit(&harness, |text| text.replace("synopsis: ", "synopsis: Also "));
+    let is_stale = |harness: &Harness| {
+        let now = plan(harness, KONFLUX);
+        ["image-consistency-check", "stage-testing"].map(|task| !node(&now, task)["stale"].is_null())
+    };
+    assert_eq!(is_stale(&harness), [false, false]);
+    once(&harness, KONFLUX);
+    let text = harness.statebox(KONFLUX).unwrap();
+    assert_eq!(text.matches(&format!("sha: {notes}")).count(), 2, "the record follows: {text}");
+    let compared = |harness: &Harness| {
+        harness.sandbox.requests().iter().filter(|request| request.line().contains("/compare?")).count()
+    };
+    let before = compared(&harness);
+    once(&harness, KONFLUX);
+    assert_eq!(compared(&harness), before, "what is recorded needs no comparison");
+    commit(&harness, |text| text.replace("@sha256:", "@sha256:0"));
+    assert_eq!(is_stale(&harness), [true, true]);
+    harness.sandbox.assert_no_unexpected();
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn reason(simulation: &Simulation, policy: Policy, asked: &Asked) -> Option<&'st
             Some("ART ships something else")
         }
         ("analyze-promoted-build" | "analyze-candidate-build", _)
-            if says("a day ago it was decided to wait") && course.decisions.contains(&"wait") =>
+            if says("it was decided to wait") && course.decisions.contains(&"wait") =>
         {
             Some("people wanted to wait")
         }

@@ -244,6 +244,8 @@ pub struct StageView {
     pub release: ReleaseState,
     /// The commit of the merge request.
     pub sha: Option<String>,
+    /// Commits at which tasks judged it and that name the same images.
+    pub same_images: BTreeSet<String>,
 }
 
 /// A job of another system.

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use super::case::{Case, KnownIssue};
+use super::evaluate::COMMIT;
 use super::facts::{
     Alerts, ApprovalGates, ApprovalsView, BuildData, Fact, FactKey, Facts, JobView, PayloadView, Promotion,
     Pushes, Seen, ShippedView, StageView, Tests, Unknown,
@@ -289,14 +290,30 @@ impl<'a> Looker<'a> {
         Ok(Shipment::load_whole(&self.clients.gitlab()?, &reference).await?)
     }
 
+    /// The commits of the shipment that the verdicts of tasks are about.
+    fn judged_commits(&self) -> BTreeSet<String> {
+        let tasks = [TaskName::ImageConsistencyCheck, TaskName::StageTesting].into_iter();
+        let passed =
+            tasks.filter_map(|task| self.state?.task(task)).filter(|view| view.status == TaskStatus::Pass);
+        passed.filter_map(|view| view.judged_now()?.of.get(COMMIT).cloned()).collect()
+    }
+
     async fn stage_release(&self) -> Looked<StageView> {
         let shipment = self.shipment().await?;
         let request = shipment.merge_request();
+        let mut same_images = BTreeSet::new();
+        for commit in self.judged_commits().into_iter().filter(|commit| request.sha.as_ref() != Some(commit))
+        {
+            if shipment.has_images_of(&commit).await? {
+                same_images.insert(commit);
+            }
+        }
         let view = StageView {
             merge_request: shipment.state(),
             draft: request.is_draft(),
             release: shipment.release_state(Environment::Stage).await?,
             sha: request.sha.clone(),
+            same_images,
         };
         Ok((view, request.web_url.clone()))
     }

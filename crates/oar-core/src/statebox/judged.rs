@@ -39,12 +39,19 @@ impl Judged {
 
 impl Judged {
     /// Whether it is about the verdict that the task has now: one from before the task's last end is about an earlier one.
-    pub fn is_about(&self, task: &TaskView) -> bool {
+    fn is_about(&self, task: &TaskView) -> bool {
         let time = |text: Option<&String>| text.and_then(|text| text.parse::<Timestamp>().ok());
         match (time(self.at.as_ref()), time(task.completed_at.as_ref())) {
             (Some(at), Some(completed)) => at >= completed,
             _ => true,
         }
+    }
+}
+
+impl TaskView {
+    /// What was judged by the verdict that the task has now.
+    pub fn judged_now(&self) -> Option<&Judged> {
+        self.judged.as_ref().filter(|judged| judged.is_about(self))
     }
 }
 

@@ -114,11 +114,14 @@ impl Task for CreateTestReport {
     async fn plan(&self, state: Option<&State>) -> Result<ReportPlan, TaskError> {
         let (location, exists) = (self.location.clone(), state.is_some());
         let mut plan = ReportPlan { location, exists, worksheet: None, note: None };
-        if exists || self.beside_worksheet {
+        if exists {
             return Ok(plan);
         }
         // Without all identifiers the file would be incomplete (spec 05 §8.5 A).
         self.services.advisories()?;
+        if self.beside_worksheet {
+            return Ok(plan);
+        }
         match self.services.worksheet()? {
             // A failed look-up is an error: a second report beside an old one would be worse than another
             // run.

@@ -34,7 +34,7 @@ pub use model::{
     User,
 };
 pub use pipelines::{DownstreamPipeline, Job, Pipeline};
-pub use repository::{Branch, Commit, CommitBase, ForkedFrom, NewCommit, Project};
+pub use repository::{Branch, Commit, CommitBase, Comparison, ForkedFrom, NewCommit, Project};
 pub use review::{Approval, Approvals, ChangedFile, ChangedFiles, MergeWhen, NewMergeRequest};
 pub use token::{ApprovalRule, TokenFacts};
 use transport::Operation;

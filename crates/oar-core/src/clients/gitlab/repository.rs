@@ -4,10 +4,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gitlab::api::projects::Project as ProjectEndpoint;
 use gitlab::api::projects::repository::branches::Branches;
-use gitlab::api::projects::repository::commits::{CommitAction, CommitActionType, CreateCommit};
+use gitlab::api::projects::repository::commits::{
+    CommitAction, CommitActionType, CompareCommits, CreateCommit,
+};
 use gitlab::api::projects::repository::files::{Encoding, File as FileEndpoint};
 use serde::Deserialize;
 
+use super::review::ChangedFile;
 use super::{GitlabClient, pages, query, unbuildable};
 use crate::clients::empty;
 use crate::error::{ServiceError, ServiceErrorKind};
@@ -115,6 +118,16 @@ pub struct NewCommit<'a> {
     pub files: &'a [(String, String)],
 }
 
+/// What differs between two commits.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Comparison {
+    /// The files that differ.
+    pub diffs: Vec<ChangedFile>,
+    /// Whether GitLab gave up before it had compared everything, so that files may be missing; `None` when it does not say.
+    #[serde(default)]
+    pub compare_timeout: Option<bool>,
+}
+
 #[derive(Deserialize)]
 struct FileAnswer {
     content: String,
@@ -158,6 +171,20 @@ impl GitlabClient {
         String::from_utf8(bytes).map_err(|error| {
             operation.error(ServiceErrorKind::Rejected, format!("the file is not UTF-8 text: {error}"))
         })
+    }
+
+    /// What differs between two commits of a project, compared directly (`straight`: what the branches have in common does not
+    /// count). [`ServiceErrorKind::NotFound`] when GitLab does not have one of them.
+    pub async fn compare(&self, project: u64, from: &str, to: &str) -> Result<Comparison, ServiceError> {
+        let operation = self.read("compare two commits", format!("{from} and {to}"));
+        let endpoint = CompareCommits::builder()
+            .project(project)
+            .from(from)
+            .to(to)
+            .straight(true)
+            .build()
+            .map_err(|error| unbuildable(&operation, error))?;
+        query(endpoint, &operation).await
     }
 
     /// The branches of a project whose names begin with `prefix`, in descending order of the name.

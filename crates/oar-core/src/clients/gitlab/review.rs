@@ -36,6 +36,9 @@ pub struct ChangedFile {
     /// Whether the change removes it.
     #[serde(default, deserialize_with = "empty::flag")]
     pub deleted_file: bool,
+    /// Whether the change adds it.
+    #[serde(default, deserialize_with = "empty::flag")]
+    pub new_file: bool,
 }
 
 /// The files that a merge request changes.

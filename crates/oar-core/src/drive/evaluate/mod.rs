@@ -26,7 +26,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use judgement::{Acts, person};
 pub use judgement::{Judgement, next_look, to_do};
-pub use stale::subjects;
+pub use stale::{COMMIT, is_as_good, subjects};
 
 use super::facts::{BuildData, FactKey, Facts, Standing};
 use super::verdict::{Act, NodePlan, ToDo, Verdict};

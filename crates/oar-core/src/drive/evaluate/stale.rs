@@ -79,7 +79,7 @@ impl Evaluation<'_> {
 
     /// What of the judged cannot be compared with how it is now, because that could not be read.
     fn not_compared(&self, view: &TaskView) -> Option<String> {
-        let judged = view.judged.as_ref().filter(|judged| judged.is_about(view))?;
+        let judged = view.judged_now()?;
         judged.of.iter().find_map(|(subject, was)| match self.input.facts.standing(fact_of(subject)?) {
             Standing::Unknown(unknown) => {
                 Some(format!("whether {subject} is still {was} cannot be determined: {}", unknown.why))
@@ -91,9 +91,12 @@ impl Evaluation<'_> {
     /// What has changed of what a passed task has judged; `None` when nothing is known to have changed.
     pub(super) fn changed(&self, task: TaskName, view: &TaskView) -> Option<Changed> {
         let subjects = subjects(task, self.input.facts);
-        if let Some(judged) = view.judged.as_ref().filter(|judged| judged.is_about(view)) {
+        if let Some(judged) = view.judged_now() {
             for (subject, was) in &judged.of {
                 let Some(is) = subjects.get(subject.as_str()).filter(|is| *is != was) else { continue };
+                if is_as_good(subject, was, self.input.facts) {
+                    continue;
+                }
                 let words = format!("{subject} changed from {was} to {is}");
                 let evidence =
                     self.stated(format!("tasks.{task}.judged.{subject}"), was.clone(), judged.at.as_ref());
@@ -159,12 +162,20 @@ pub(super) fn inputs(task: TaskName) -> &'static [&'static str] {
     }
 }
 
+/// The subject that is the commit of the shipment.
+pub const COMMIT: &str = "sha";
+
+/// Whether a subject that is another one now is as good as it was: another commit of the shipment that names the same images.
+pub fn is_as_good(subject: &str, was: &str, facts: &Facts) -> bool {
+    subject == COMMIT && facts.stage_release.value().is_some_and(|stage| stage.same_images.contains(was))
+}
+
 /// The fact that says how a subject is now.
 fn fact_of(subject: &str) -> Option<FactKey> {
     Some(match subject {
         "tests" => FactKey::Tests,
         "digest" => FactKey::Promotion,
-        "sha" => FactKey::StageRelease,
+        COMMIT => FactKey::StageRelease,
         "builds" | "advisories" => FactKey::BuildData,
         _ => return None,
     })
@@ -201,7 +212,7 @@ pub fn subjects(task: TaskName, facts: &Facts) -> IndexMap<&'static str, String>
         TaskName::ImageSignedCheck => add("digest", digest()),
         TaskName::ImageConsistencyCheck | TaskName::StageTesting => {
             add("digest", digest());
-            add("sha", sha());
+            add(COMMIT, sha());
         }
         TaskName::TakeOwnership
         | TaskName::CheckCveTrackerBug

@@ -108,6 +108,7 @@ impl World {
                     draft: false,
                     release: ReleaseState::Succeeded,
                     sha: Some("c0ffee".to_owned()),
+                    same_images: BTreeSet::new(),
                 },
                 now,
             ),

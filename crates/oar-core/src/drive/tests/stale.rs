@@ -95,6 +95,21 @@ fn what_cannot_be_compared_is_said_and_undoes_nothing() {
 }
 
 #[test]
+fn another_commit_with_the_same_images_is_not_stale() {
+    for task in [T::ImageConsistencyCheck, T::StageTesting] {
+        let mut world = approvable();
+        world.judge(task, "sha", "0ld");
+        assert_eq!(world.of(task).verdict.name(), "asks", "{task}");
+        let mut stage = world.facts.stage_release.value().unwrap().clone();
+        stage.same_images.insert("0ld".to_owned());
+        world.facts.stage_release = seen(stage, world.now);
+        assert_eq!(world.of(task).verdict, Verdict::Done, "{task}");
+        world.judge(task, "sha", "0lder");
+        assert_eq!(world.of(task).verdict.name(), "asks", "{task}: that one was not compared");
+    }
+}
+
+#[test]
 fn a_replaced_advisory_that_is_pushed_days_later_is_not_late_at_once() {
     let task = T::PushToCdnStaging;
     let mut world = first();

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use super::Planned;
-use crate::drive::evaluate::subjects;
+use crate::drive::evaluate::{is_as_good, subjects};
 use crate::flow::nodes::Node;
 use crate::operations::call::Call;
 use crate::statebox::{Change, State, TaskName, TaskStatus, TaskView};
@@ -46,18 +46,22 @@ pub(super) async fn record(call: &Call, state: &State, planned: &Planned) -> Opt
     written.err().map(|error| format!("what was judged could not be recorded: {error}"))
 }
 
-/// What is known of the subjects of a passed task, if the record lacks any of it.
+/// What is known of the subjects of a passed task, if the record lacks any of it, or names another commit that is as good.
 fn new_record(task: TaskName, view: &TaskView, planned: &Planned) -> Option<Record> {
     if view.status != TaskStatus::Pass {
         return None;
     }
-    let known = view.judged.as_ref().filter(|judged| judged.is_about(view));
-    let mut of = known.map(|judged| judged.of.clone()).unwrap_or_default();
-    let before = of.len();
+    let known = view.judged_now().map(|judged| judged.of.clone()).unwrap_or_default();
+    let mut of = known.clone();
     for (subject, value) in subjects(task, &planned.facts) {
-        let _ = of.entry(subject.to_owned()).or_insert(value);
+        match known.get(subject) {
+            Some(was) if *was == value || !is_as_good(subject, was, &planned.facts) => {}
+            _ => {
+                let _ = of.insert(subject.to_owned(), value);
+            }
+        }
     }
-    (of.len() > before).then(|| Record { task, completed_at: view.completed_at.clone(), of })
+    (of != known).then(|| Record { task, completed_at: view.completed_at.clone(), of })
 }
 
 fn put(state: &mut State, records: &[Record], now: Timestamp) -> Change {

@@ -5,6 +5,7 @@
 
 mod edit;
 mod file;
+mod images;
 mod notes;
 mod release;
 mod yaml;

@@ -39,7 +39,7 @@ async fn get(server: &MockServer, at: &str, body: Value) {
 }
 
 /// A server with the merge request, changed by `more`.
-async fn server(more: Value) -> MockServer {
+pub(super) async fn server(more: Value) -> MockServer {
     let server = MockServer::start().await;
     get(&server, API, merge_request(&more)).await;
     server
@@ -55,7 +55,7 @@ async fn file(server: &MockServer, name: &str, content: &str) {
         .await;
 }
 
-async fn shipment(server: &MockServer) -> Shipment {
+pub(super) async fn shipment(server: &MockServer) -> Shipment {
     Shipment::load(&client(server), &reference()).await.unwrap()
 }
 

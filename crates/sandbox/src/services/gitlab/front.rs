@@ -70,6 +70,7 @@ fn site() -> Router<Shared> {
         .route("/api/v4/projects/{project}/repository/branches", get(commits::list))
         .route("/api/v4/projects/{project}/repository/branches/{branch}", get(commits::show))
         .route("/api/v4/projects/{project}/repository/commits", post(commits::create))
+        .route("/api/v4/projects/{project}/repository/compare", get(repository::compare))
         .route("/api/v4/projects/{project}/repository/files/{path}", get(repository::file))
         .route("/api/v4/projects/{project}/repository/files/{path}/raw", get(repository::raw_file))
         .route("/api/v4/projects/{project}/pipelines/{id}", get(pipelines::show))

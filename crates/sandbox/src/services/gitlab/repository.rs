@@ -60,9 +60,12 @@ pub(super) async fn raw_file(asked: Asked) -> Result<Response, Refusal> {
 pub(super) fn differences(source: &Branch, target: &Branch) -> Vec<Value> {
     let ours = target.history();
     let theirs = source.history();
-    let none = BTreeMap::new();
     let base = theirs.iter().rev().find(|commit| ours.iter().any(|own| own.id == commit.id));
-    let (old, new) = (base.map_or(&none, |commit| &commit.files), &source.files);
+    between(base.map_or(&BTreeMap::new(), |commit| &commit.files), &source.files)
+}
+
+/// The files that differ.
+fn between(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<Value> {
     let paths: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     paths
         .into_iter()
@@ -77,6 +80,45 @@ pub(super) fn differences(source: &Branch, target: &Branch) -> Vec<Value> {
             })
         })
         .collect()
+}
+
+/// The commit from which both have come.
+fn merge_base(project: &Project, one: &Commit, other: &Commit) -> Option<Commit> {
+    let before = |commit: &Commit| {
+        let mut found = vec![commit.clone()];
+        let mut next = 0;
+        while let Some(commit) = found.get(next).cloned() {
+            let parents = commit.parents.iter().filter_map(|id| project.commit(id));
+            let new: Vec<Commit> = parents.filter(|parent| !found.contains(parent)).collect();
+            found.extend(new);
+            next += 1;
+        }
+        found
+    };
+    let of_one = before(one);
+    before(other).into_iter().find(|commit| of_one.contains(commit))
+}
+
+/// What differs between two commits of a project: directly (`straight`), otherwise since the commit from which both have come.
+pub(super) async fn compare(asked: Asked) -> Result<Json<Value>, Refusal> {
+    let query = asked.query();
+    let state = asked.world.gitlab.lock();
+    let access = asked.project(&state)?;
+    let of = |name: &str| {
+        let reference = query.get(name).ok_or_else(|| Refusal::Parameter(format!("{name} is missing")))?;
+        commit(access.project, reference)
+    };
+    let (from, to) = (of("from")?, of("to")?);
+    let base = match query.get("straight") {
+        Some("true") => Some(from.clone()),
+        Some("false") | None => merge_base(access.project, &from, &to),
+        Some(_) => return Err(Refusal::Parameter("straight is invalid".to_owned())),
+    };
+    let base = base.ok_or(Refusal::NotFound("Merge Base"))?;
+    Ok(Json(json!({
+        "commit": {"id": to.id}, "commits": [{"id": to.id}], "diffs": between(&base.files, &to.files),
+        "compare_timeout": false, "compare_same_ref": from.id == to.id,
+    })))
 }
 
 fn of_request(state: &State, request: &MergeRequest) -> Vec<Value> {

@@ -59,6 +59,37 @@ async fn files_that_are_not_there() {
 }
 
 #[tokio::test]
+async fn commits_are_compared_directly_or_since_they_parted() {
+    let world = world();
+    let request = get(&world, REQUEST).await.json();
+    let (before, branch) =
+        (request["sha"].as_str().unwrap().to_owned(), request["source_branch"].as_str().unwrap());
+    let path = {
+        let mut state = world.gitlab.lock();
+        let files = &mut state.project_mut(5150).unwrap().branches.get_mut(branch).unwrap().files;
+        let path = files.keys().find(|path| path.ends_with(".yaml")).unwrap().clone();
+        files.get_mut(&path).unwrap().push_str("# more\n");
+        path
+    };
+    let compare = |query: String| {
+        let world = &world;
+        async move { get(world, &format!("projects/5150/repository/compare?{query}")).await }
+    };
+    let now = get(&world, REQUEST).await.json()["sha"].as_str().unwrap().to_owned();
+    let found = compare(format!("from={before}&to={now}&straight=true")).await.json();
+    let [change] = &found["diffs"].as_array().unwrap()[..] else { panic!("{found:#}") };
+    assert_eq!((change["new_path"].as_str(), &change["new_file"]), (Some(path.as_str()), &json!(false)));
+    assert_eq!(found["compare_timeout"], false);
+    let back = compare(format!("from={now}&to={before}")).await.json();
+    assert_eq!(back["diffs"], json!([]), "the older one has nothing that the newer one lacks");
+    let back = compare(format!("from={now}&to={before}&straight=true")).await.json();
+    assert_eq!(back["diffs"].as_array().unwrap().len(), 1);
+    let gone = compare(format!("from={}&to={now}&straight=true", "0".repeat(40))).await;
+    assert_eq!(gone.json(), json!({"message": "404 Commit Not Found"}));
+    assert_eq!(compare(format!("from={now}")).await.json(), json!({"error": "to is missing"}));
+}
+
+#[tokio::test]
 async fn pipelines_with_jobs_and_bridges() {
     let world = world();
     let pipelines = get(&world, &format!("{REQUEST}/pipelines")).await.json();
