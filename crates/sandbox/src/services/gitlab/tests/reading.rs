@@ -2,6 +2,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
+use super::super::Commit;
 use super::{REQUEST, get};
 use crate::services::testing::world;
 
@@ -66,9 +67,11 @@ async fn commits_are_compared_directly_or_since_they_parted() {
         (request["sha"].as_str().unwrap().to_owned(), request["source_branch"].as_str().unwrap());
     let path = {
         let mut state = world.gitlab.lock();
-        let files = &mut state.project_mut(5150).unwrap().branches.get_mut(branch).unwrap().files;
+        let branch = state.project_mut(5150).unwrap().branches.get_mut(branch).unwrap();
+        let mut files = branch.files.clone();
         let path = files.keys().find(|path| path.ends_with(".yaml")).unwrap().clone();
         files.get_mut(&path).unwrap().push_str("# more\n");
+        branch.push(Commit::new(files, vec![before.clone()], "a <a@example.test> 1 +0000", "more\n"));
         path
     };
     let compare = |query: String| {
