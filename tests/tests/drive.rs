@@ -286,7 +286,13 @@ fn commit(harness: &Harness, change: impl Fn(&str) -> String) -> String {
 #[test]
 fn a_commit_of_the_shipment_makes_a_check_stale_only_when_it_names_other_images() {
     let harness = Harness::on_staging(KONFLUX);
-    for task in ["image-consistency-check", "stage-testing"] {
+    for task in [
+        "take-ownership",
+        "check-cve-tracker-bug",
+        "push-to-cdn-staging",
+        "image-consistency-check",
+        "stage-testing",
+    ] {
         harness.pass(KONFLUX, task);
     }
     let pass = || harness.oar(KONFLUX, &["drive", "--once", "--output", "json"]).json();

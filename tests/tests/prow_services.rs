@@ -384,6 +384,8 @@ async fn one_of_many_replicas_has_the_lease_and_another_inherits_it() {
     assert!(matches!(first.acquire(&scene.permit).await.unwrap(), LeaseState::Theirs { .. }));
     second.release(&scene.permit).await.unwrap();
     assert_eq!(first.acquire(&scene.permit).await.unwrap(), LeaseState::Ours);
+    let activity = scene.services.http().activity();
+    assert_eq!(activity.begun(), 0, "a renewal beside the work must not hide that the work hangs");
     scene.sandbox.assert_no_unexpected();
 }
 

@@ -160,7 +160,8 @@ impl Clients {
     pub fn elliott(&self) -> Result<ElliottProcess, ConfigError> {
         let settings = self.settings.elliott()?;
         let redactor = self.http.redactor().clone();
-        Ok(ElliottProcess::new(settings.program, settings.limit, settings.environment, redactor))
+        let elliott = ElliottProcess::new(settings.program, settings.limit, settings.environment, redactor);
+        Ok(elliott.counted_by(self.http.activity()))
     }
 
     /// GitLab.
@@ -410,7 +411,7 @@ impl Clients {
                 }
             },
         };
-        let client = KubeClient::new(&self.http, access)?;
+        let client = KubeClient::new(&self.http.uncounted()?, access)?;
         Ok(Some(LeaseHolder::new(client, namespace, name, identity, duration)))
     }
 

@@ -239,6 +239,14 @@ impl Http {
         Self::counted_in(settings, clock.clone(), redactor.clone(), activity.clone(), certificates.clone())
     }
 
+    /// A stack whose requests do not count as activity: what goes on beside the work, such as the renewal of a lease, must not
+    /// hide that the work hangs.
+    pub fn uncounted(&self) -> Result<Self, HttpSetupError> {
+        let Inner { settings, clock, redactor, certificates, .. } = &*self.inner;
+        let activity = Activity::default();
+        Self::counted_in(settings.clone(), clock.clone(), redactor.clone(), activity, certificates.clone())
+    }
+
     /// What the requests of this stack, and of those that were made from it, do.
     pub fn activity(&self) -> Activity {
         self.inner.activity.clone()

@@ -12,6 +12,7 @@ use tokio::process::Command;
 use super::log::{Log, OmittedTrackers};
 use super::{Answer, BuildSystem, ElliottError, FindTrackers, arguments, parse};
 use crate::clients::program::{Group, all};
+use crate::http::Activity;
 use crate::redact::Redactor;
 use crate::version::ReleaseVersion;
 
@@ -35,6 +36,7 @@ pub struct ElliottProcess {
     limit: Duration,
     environment: Vec<(OsString, OsString)>,
     redactor: Redactor,
+    activity: Activity,
 }
 
 impl ElliottProcess {
@@ -47,7 +49,13 @@ impl ElliottProcess {
         redactor: Redactor,
     ) -> Self {
         let environment = environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { program: program.into(), limit, environment, redactor }
+        Self { program: program.into(), limit, environment, redactor, activity: Activity::default() }
+    }
+
+    /// A run counts in `activity`, as a request does: it ends within the limit, so who waits for it does not hang.
+    #[must_use]
+    pub fn counted_by(self, activity: Activity) -> Self {
+        Self { activity, ..self }
     }
 
     fn start(&self, release: &ReleaseVersion, system: BuildSystem) -> Result<Group, ElliottError> {
@@ -133,6 +141,7 @@ impl ElliottProcess {
 #[async_trait]
 impl FindTrackers for ElliottProcess {
     async fn find(&self, release: &ReleaseVersion, system: BuildSystem) -> Result<Answer, ElliottError> {
+        let _under_way = self.activity.begin();
         let mut group = self.start(release, system)?;
         let (stdout, stderr) = (group.child.stdout.take(), group.child.stderr.take());
         let work = async {
@@ -199,6 +208,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let program = program(folder.path(), script);
         elliott(program, Duration::from_secs(20)).find(&"4.19.1".parse().unwrap(), BuildSystem::Brew).await
+    }
+
+    #[tokio::test]
+    async fn a_run_counts_as_activity_until_it_ends() {
+        let (folder, activity) = (tempfile::tempdir().unwrap(), Activity::default());
+        let gate = folder.path().join("gate");
+        let script = format!("while [ ! -e {} ]; do sleep 0.02; done; echo '[]'", gate.display());
+        let elliott = elliott(program(folder.path(), &script), Duration::from_secs(20));
+        let elliott = elliott.counted_by(activity.clone());
+        let release = "4.19.1".parse().unwrap();
+        let look = async {
+            while activity.under_way() == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            std::fs::write(&gate, "").unwrap();
+        };
+        let _ = tokio::join!(elliott.find(&release, BuildSystem::Brew), look);
+        assert_eq!((activity.under_way(), activity.begun()), (0, 1));
     }
 
     #[tokio::test]

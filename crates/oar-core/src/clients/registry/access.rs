@@ -224,6 +224,8 @@ impl RegistryClient {
         call: &Call,
     ) -> Result<(Option<Grant>, Option<String>), ServiceError> {
         let authority = self.authority(spec);
+        // A credential helper may take some seconds, and ends within its limit.
+        let _under_way = self.http.activity().begin();
         let (login, problem) = match self.logins.find(&authority, spec.repository()).await {
             Ok(login) => (login, None),
             Err(problem) => {
