@@ -137,6 +137,14 @@ impl Storm {
         changed.unwrap().unwrap()
     }
 
+    /// Clients with connections of their own, which end with whoever has them.
+    fn own_clients(&self) -> Clients {
+        let settings = self.clients.settings().clone();
+        let clock = self.clients.clock().clone();
+        let http = Http::new(settings.http().clone(), clock, Redactor::default()).unwrap();
+        Clients::new(settings, http)
+    }
+
     /// A bot, until the task is aborted: as a kill, that leaves whatever it was at.
     fn bot(&self) -> JoinHandle<()> {
         self.bot_behind(None)
@@ -145,7 +153,7 @@ impl Storm {
     /// The same, whose commands wait for a permit each before they end.
     fn bot_behind(&self, gate: Option<Arc<Semaphore>>) -> JoinHandle<()> {
         let (clients, counting) =
-            (self.clients.clone(), Counting { runs: self.runs.clone(), ends: true, gate });
+            (self.own_clients(), Counting { runs: self.runs.clone(), ends: true, gate });
         tokio::task::spawn_local(async move {
             let (_stop, interrupt) = Interrupt::channel();
             let permit = WritePermit::granted_by_user_interface;

@@ -152,3 +152,21 @@ fn of_several_images_from_one_commit_that_of_the_same_name_is_named() {
     assert_eq!(found.with_commit(&labels("one", " ")), None);
     assert_eq!(found.with_commit(&BTreeMap::new()), None);
 }
+
+#[tokio::test]
+async fn images_are_looked_at_in_parallel_and_never_too_many_at_once() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let (under_way, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let look = async |number: usize| {
+        let now = under_way.fetch_add(1, Ordering::SeqCst) + 1;
+        most.fetch_max(now, Ordering::SeqCst);
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        under_way.fetch_sub(1, Ordering::SeqCst);
+        number
+    };
+    let found = at_once((0..100).map(look).collect()).await;
+    assert_eq!(found, (0..100).collect::<Vec<_>>(), "in their order");
+    assert_eq!(most.load(Ordering::SeqCst), 16);
+}
