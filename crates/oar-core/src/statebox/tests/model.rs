@@ -199,10 +199,12 @@ fn a_status_set_by_hand_says_who_and_why_and_respects_a_pass() {
     let name = TaskName::AnalyzeCandidateBuild;
     assert_eq!(state.set_task(name, &manual("a", TaskStatus::Pass, "10:00:00")), Ok(Change::Changed));
     assert_eq!(state.set_task(name, &manual("b", TaskStatus::Pass, "10:00:30")), Ok(Change::Unchanged));
+    let view = task(&state, name);
+    assert_eq!(view.started_at, view.completed_at);
     // Later it is said of what has changed since.
     assert_eq!(state.set_task(name, &manual("d", TaskStatus::Pass, "11:00:00")), Ok(Change::Changed));
     let view = task(&state, name);
-    assert_eq!(view.started_at, view.completed_at);
+    assert_eq!(view.completed_at.as_deref(), Some("2026-07-02T11:00:00Z"));
     assert_eq!(view.last_run().unwrap().reason.as_deref(), Some("seen by hand"));
     let error = state.set_task(name, &manual("c", TaskStatus::Fail, "12:00:00")).unwrap_err();
     assert_eq!(error.to_string(), "analyze-candidate-build has passed; it is not set to Fail");
