@@ -256,6 +256,153 @@ async function live() {
 }
 
 const parts = { looked, axed, withoutScripts, policy, live };
+// The script alone: events, the clock and answers that fail are given to it.
+async function script() {
+  step("script");
+  await withContext({ viewport: { width: 1024, height: 900 } }, async (context) => {
+    await login(context);
+    await context.addInitScript(() => {
+      const sources = [];
+      globalThis.EventSource = class extends EventTarget {
+        static CONNECTING = 0;
+        static CLOSED = 2;
+        readyState = 1;
+        constructor() {
+          super();
+          sources.push(this);
+        }
+        close() {
+          this.readyState = 2;
+        }
+      };
+      const real = globalThis.fetch;
+      const world = {
+        reads: 0,
+        status: 0,
+        version: 0,
+        open: () => sources.filter((source) => source.readyState !== 2).length,
+        send: (kind, pages) => {
+          const data = JSON.stringify(kind === "beat" ? world.version : { version: world.version, pages });
+          sources.at(-1).dispatchEvent(new MessageEvent(kind, { data }));
+        },
+        lose: () => {
+          const source = sources.at(-1);
+          source.readyState = 2;
+          source.onerror?.();
+        },
+        show: (state) => {
+          Object.defineProperty(document, "visibilityState", { get: () => state, configurable: true });
+          document.dispatchEvent(new Event("visibilitychange"));
+        },
+      };
+      globalThis.world = world;
+      globalThis.fetch = (...request) => {
+        world.reads += 1;
+        if (!world.status) return real(...request);
+        return Promise.resolve(new Response('<main id="main"><h1>It failed</h1></main>', { status: world.status }));
+      };
+    });
+    const open = async (path) => {
+      const page = await context.newPage();
+      watch(page, "script", () => true);
+      await page.clock.install();
+      await page.goto(`${base}${path}`);
+      await page.evaluate(() => (world.version = Number(document.getElementById("main").dataset.version)));
+      const tell = (kind, step, pages = []) => page.evaluate(([kind, step, pages]) => {
+        world.version += step;
+        world.send(kind, pages);
+      }, [kind, step, pages]);
+      // Answers come in real time.
+      const pass = async (seconds) => {
+        for (let passed = 0; passed < seconds; passed += 5) {
+          await page.clock.runFor(5000);
+          await page.waitForTimeout(50);
+        }
+      };
+      const reads = async (work) => {
+        const before = await page.evaluate(() => world.reads);
+        await work();
+        return (await page.evaluate(() => world.reads)) - before;
+      };
+      const expect = async (what, wanted, find) => {
+        const value = await page.evaluate(find);
+        if (value !== wanted) wrong("script", `${what}: ${value}, not ${wanted}`);
+      };
+      const state = () => document.getElementById("connection").dataset.state;
+      return { page, tell, pass, reads, expect, state };
+    };
+
+    const { page, tell, pass, reads, expect, state } = await open(pages.live);
+    const count = async (what, least, most, work) => {
+      const number = await reads(work);
+      if (number < least || number > most) wrong("script", `${what}: ${number} reads`);
+    };
+    await page.clock.runFor(1000);
+    await tell("hello", 0);
+    await expect("a page that hears", "live", state);
+    await count("a change of another page", 0, 0, async () => {
+      await tell("changed", 1, ["/other"]);
+      await tell("beat", 0);
+      await pass(5);
+    });
+    await count("a change that was missed", 1, 1, async () => {
+      await tell("changed", 2, ["/other"]);
+      await pass(5);
+    });
+    await count("a minute without a change", 1, 1, async () => {
+      await pass(30);
+      await tell("beat", 0);
+      await pass(35);
+      await tell("beat", 0);
+      await pass(5);
+      await tell("beat", 0);
+      await pass(5);
+    });
+    await page.evaluate(() => (world.status = 502));
+    await tell("changed", 1, ["*"]);
+    await pass(5);
+    await expect("a page that could not be refreshed", "lost", state);
+    await tell("beat", 0);
+    await expect("a beat over old content", "lost", state);
+    await expect("what was shown before", false, () => document.querySelector("h1").textContent === "It failed");
+    for (let number = 0; number < 6; number += 1) {
+      await tell("changed", 1, ["*"]);
+      await page.evaluate(() => world.lose());
+      await pass(15);
+    }
+    await count("a server that fails for two minutes", 10, 16, () => pass(120));
+    await page.evaluate(() => (world.status = 0));
+    await pass(15);
+    await expect("a server that answers again", "live", state);
+    await page.evaluate(() => world.show("hidden"));
+    await expect("connections of a hidden page", 0, () => world.open());
+    await count("a hidden page", 0, 0, () => pass(120));
+    await page.evaluate(() => world.show("visible"));
+    await expect("connections of a page that is seen again", 1, () => world.open());
+    await count("a page that is seen again", 1, 1, async () => {
+      await tell("hello", 3);
+      await pass(5);
+    });
+    await page.close();
+
+    // A first look that fails.
+    await context.route(`${base}/`, async (route) => {
+      const answer = await route.fetch();
+      const loading = '$1<h1>Reading…</h1><p class="loading">reading</p></main>';
+      await route.fulfill({ response: answer, body: (await answer.text()).replace(/(<main[^>]*>)[^]*<\/main>/, loading) });
+    }, { times: 1 });
+    const first = await open("/");
+    await first.page.evaluate(() => (world.status = 502));
+    await first.pass(5);
+    await first.expect("a first look that failed", "It failed", () => document.querySelector("h1").textContent);
+    await first.page.evaluate(() => (world.status = 0));
+    await first.pass(15);
+    await first.expect("a look that succeeds at last", "Releases", () => document.querySelector("h1").textContent);
+    await first.page.close();
+  });
+}
+parts.script = script;
+
 const wanted = process.env.DASHBOARD_PARTS?.split(",") ?? Object.keys(parts);
 for (const name of wanted) {
   try {

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use end_to_end::dashboard::{DAMAGED, HOSTILE, WITH_HOSTILE_TEXTS, WITH_LONG_TEXTS, fill};
 use end_to_end::mcp::{self, Connection, Events, Reply, Server, until};
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX};
+use sandbox::scenario::github::RECORD_BRANCH;
+use sandbox::services::github::STATE_REPOSITORY;
 use serde_json::{Value, json};
 
 /// What every answer says to browsers.
@@ -43,6 +45,16 @@ fn ready(server: &Server, path: &str) -> Reply {
     until(&format!("{path} is read"), || {
         let reply = read(server, path);
         (reply.head.status == 200 && !reply.body.contains("<h1>Reading")).then_some(reply)
+    })
+}
+
+/// The overview once every plan was made.
+fn asked(server: &Server) -> Value {
+    until("the services were asked", || {
+        let page = ready(server, "/releases.json").json();
+        let rows = page["releases"].as_array().unwrap();
+        let all = rows.iter().filter(|row| row["release"] != DAMAGED).all(|row| !row["asked"].is_null());
+        all.then_some(page)
     })
 }
 
@@ -83,13 +95,13 @@ fn every_page_answers_and_its_json_says_the_same() {
         assert_eq!(page_json["standing"], row["standing"], "{release}");
         let by_hand = harness.oar(release, &["timeline", "--output", "json"]).expect(0).json();
         let seconds = |value: &Value, list: &str| -> Vec<i64> {
-            value[list].as_array().unwrap().iter().map(|one| one["seconds"].as_i64().unwrap() / 600).collect()
+            value[list].as_array().unwrap().iter().map(|one| one["seconds"].as_i64().unwrap()).collect()
         };
-        assert_eq!(
-            seconds(&page_json["timeline"], "shares").len(),
-            seconds(&by_hand, "totals").len(),
-            "{release}"
-        );
+        let (shown, told) = (seconds(&page_json["timeline"], "shares"), seconds(&by_hand, "totals"));
+        assert_eq!(shown.len(), told.len(), "{release}");
+        // Time passes between the two.
+        let is_near = |(shown, told): (&i64, &i64)| (shown - told).abs() <= 600;
+        assert!(shown.iter().zip(&told).all(is_near), "{release}: {shown:?}, {told:?}");
     }
     let damaged = read(&server, &format!("/releases/{DAMAGED}"));
     assert_eq!(damaged.head.status, 502, "an error looks like one: {damaged:?}");
@@ -101,6 +113,16 @@ fn every_page_answers_and_its_json_says_the_same() {
         let page = read(&server, &format!("/releases/{KONFLUX}.json")).json();
         (!page["asked"].is_null()).then_some(page)
     });
+    let standings = |rows: &Value, of: fn(&Value) -> &Value| -> Vec<String> {
+        rows.as_array().unwrap().iter().map(|row| of(row).as_str().unwrap().replace('_', " ")).collect()
+    };
+    let shown = asked(&server);
+    let own = harness.run("oar", ["releases", "--output", "json"]).json();
+    assert_eq!(
+        standings(&shown["releases"], |row| &row["standing"]["word"]),
+        standings(&own["releases"], |row| &row["status"]),
+    );
+    assert_eq!(names(&shown["releases"]), names(&own["releases"]));
     let plan = harness.oar(KONFLUX, &["drive", "--output", "json"]).expect(0).json();
     assert_eq!(
         nodes(&page["steps"], |step| step["step"].as_str().unwrap().to_owned()),
@@ -387,9 +409,13 @@ struct Viewer {
 
 impl Viewer {
     fn open(server: &Server) -> Self {
+        Self::of(server, "/events")
+    }
+
+    fn of(server: &Server, path: &str) -> Self {
         let bearer = format!("Bearer {}", mcp::token("reader"));
         let mut connection = Connection::open(server.address()).unwrap();
-        connection.send("GET", "/events", &[("Authorization", &bearer)], "").unwrap();
+        connection.send("GET", path, &[("Authorization", &bearer)], "").unwrap();
         let head = connection.head().unwrap();
         assert!(head.status == 200 && head.is_stream(), "{head:?}");
         let mut viewer = Self { connection, events: Events::default() };
@@ -426,13 +452,8 @@ fn a_change_arrives_and_a_hundred_viewers_cost_what_one_does() {
     let harness = filled();
     let server = Server::start(&harness, &["--poll", "1"]);
     ready(&server, "/");
-    // Until every plan was made, so that what is counted below is the looking alone.
-    until("the services were asked", || {
-        let page = read(&server, "/releases.json").json();
-        let rows = page["releases"].as_array().unwrap();
-        let all = rows.iter().filter(|row| row["release"] != DAMAGED).all(|row| !row["asked"].is_null());
-        all.then_some(())
-    });
+    // So that what is counted below is the looking alone.
+    asked(&server);
     let looks = || {
         let requests = harness.sandbox.requests();
         let trees = requests.iter().filter(|request| request.line().contains("git/trees/z-stream:_releases"));
@@ -483,6 +504,77 @@ fn a_source_that_cannot_be_read_is_an_error_and_not_an_empty_page() {
     assert_eq!(page.head.status, 502, "{page:?}");
     assert!(page.body.contains("role=\"alert\"") && !page.body.contains("not started"), "{page:?}");
     server.stopped_anyhow();
+}
+
+#[test]
+fn what_is_not_known_yet_is_not_said_to_be_otherwise() {
+    let harness = filled();
+    let slow = Fault::on("github", FaultKind::Slow { ms: 5000 }).forever();
+    harness.sandbox.faults().add(slow);
+    let server = Server::start(&harness, &[]);
+    let page = read(&server, "/releases/4.18.50");
+    assert!(page.body.contains("<h1>Reading") && !page.body.contains("not active"), "{page:?}");
+    let json = read(&server, "/releases/4.18.50.json");
+    assert_eq!(json.head.status, 503, "{json:?}");
+    harness.sandbox.faults().clear();
+    assert_eq!(ready(&server, "/releases/4.18.50.json").json()["active"], true);
+    // A record that is there and cannot be used is not absent.
+    let path = "_releases/ocp-test-result-4.19.77-amd64.json";
+    let now = harness.sandbox.clock().now();
+    let mut github = harness.sandbox.world().github.lock();
+    github.put(STATE_REPOSITORY, RECORD_BRANCH, path, "{".to_owned(), "damage", now).unwrap();
+    drop(github);
+    assert_eq!(read(&server, "/builds/4.19.77").head.status, 502);
+    server.stopped();
+}
+
+#[test]
+fn records_that_do_not_come_delay_no_release() {
+    let harness = filled();
+    let hangs = Fault::on("github", FaultKind::Hang).path("*trees/record:*").forever();
+    let fault = harness.sandbox.faults().add(hangs);
+    let server = Server::start(&harness, &["--poll", "1"]);
+    ready(&server, "/");
+    asked(&server);
+    assert!(read(&server, "/builds").body.contains("<h1>Reading"));
+    let mut viewer = Viewer::of(&server, "/events?of=builds");
+    until("the records are asked for", || (harness.sandbox.faults().hits(fault) > 0).then_some(()));
+    for number in 0..3 {
+        let before = harness.statebox("4.18.50").unwrap();
+        let text = before.replace("The worksheet was made late", &format!("It was changed {number} times"));
+        let text = text.replace(&format!("changed {} times", number - 1), &format!("changed {number} times"));
+        let started = Instant::now();
+        harness.put_statebox("4.18.50", &text);
+        viewer.hears("/releases/4.18.50");
+        assert!(started.elapsed() < Duration::from_secs(1 + 2), "{:?}", started.elapsed());
+    }
+    server.stopped_anyhow();
+}
+
+#[test]
+fn a_file_that_cannot_be_read_any_more_leaves_its_questions() {
+    let harness = filled();
+    let server = Server::start(&harness, &["--poll", "1"]);
+    let before = asked(&server);
+    let row = |page: &Value| -> Value {
+        let mut rows = page["releases"].as_array().unwrap().iter();
+        rows.find(|row| row["release"] == "4.18.50").unwrap().clone()
+    };
+    assert_eq!(row(&before)["standing"]["word"], "blocked");
+    harness.put_statebox("4.18.50", "tasks: 3\n");
+    let after = until("the damage is seen", || {
+        let page = ready(&server, "/releases.json").json();
+        (row(&page)["standing"]["word"] == "unknown").then_some(page)
+    });
+    assert_eq!(
+        row(&after)["steps"].as_array().unwrap().len(),
+        row(&before)["steps"].as_array().unwrap().len()
+    );
+    let questions = |page: &Value| page["waits_for_people"].as_array().unwrap().len();
+    assert_eq!(questions(&after), questions(&before));
+    let page = ready(&server, "/releases/4.18.50").body;
+    assert!(page.contains("the StateBox of this release cannot be read"), "{page}");
+    server.stopped();
 }
 
 /// The pages of the browser by name.

@@ -1,16 +1,10 @@
 // Keeps an open page right: hears which pages have changed, and replaces the main part by the new one. Without it every page
-// works, and reads itself anew each minute.
+// works, and is loaded again each minute.
 "use strict";
 
 (() => {
   const main = document.getElementById("main");
   const connection = document.getElementById("connection");
-  const PAUSE = { first: 2000, longest: 60000 };
-  let pause = PAUSE.first;
-  let source = null;
-  let lastHeard = Date.now();
-  let reading = false;
-  let again = false;
 
   function clock() {
     return new Date().toISOString().slice(11, 16) + " UTC";
@@ -67,6 +61,13 @@
     return named;
   }
 
+  // The words of a part without its times, which change.
+  function timeless(part) {
+    const copy = part.cloneNode(true);
+    for (const time of copy.querySelectorAll("time")) time.remove();
+    return copy.textContent;
+  }
+
   function replace(fresh) {
     const before = places(main);
     const open = new Set();
@@ -80,7 +81,11 @@
     // A choice that is being made stays.
     const form = main.querySelector("#filter");
     if (form && form.contains(document.activeElement)) fresh.querySelector("#filter")?.replaceWith(form);
-    const kept = form && form.contains(document.activeElement) ? document.activeElement : null;
+    // What was announced already is not announced once more.
+    const announced = new Set([...main.querySelectorAll(".problem")].map(timeless));
+    for (const problem of fresh.querySelectorAll(".problem[role=alert]")) {
+      if (announced.has(timeless(problem))) problem.setAttribute("role", "group");
+    }
     main.replaceChildren(...fresh.childNodes);
     for (const name of ["version", "events", "path"]) {
       if (fresh.dataset[name] !== undefined) main.dataset[name] = fresh.dataset[name];
@@ -89,24 +94,64 @@
       if (open.has(key)) part.open = true;
       const [left, top] = scrolled.get(key) ?? [0, 0];
       if (left || top) part.scrollTo(left, top);
-      if (key === focused && !kept) part.focus({ preventScroll: true });
+      if (key === focused) part.focus({ preventScroll: true });
     }
-    kept?.focus({ preventScroll: true });
     showAges();
   }
 
+  // Reading this page: one request and one timer at a time, however often it is asked for.
+  const OLD = 60000;
+  const AGAIN = { loading: 2000, failed: 10000, changed: 200 };
+  const PATIENCE = 60000;
+  const reading = { goesOn: false, again: false, timer: 0, due: Infinity, failed: false, at: Date.now() };
+  // Whether a page is shown that an error must not replace.
+  let isShown = !isLoading(main);
+
+  function isLoading(root) {
+    return root.querySelector(".loading") !== null;
+  }
+
+  function isHidden() {
+    return document.visibilityState === "hidden";
+  }
+
+  function readIn(milliseconds) {
+    const due = Date.now() + milliseconds;
+    if (isHidden() || due >= reading.due) return;
+    clearTimeout(reading.timer);
+    reading.due = due;
+    reading.timer = setTimeout(read, milliseconds);
+  }
+
+  function readNoMore() {
+    clearTimeout(reading.timer);
+    reading.due = Infinity;
+  }
+
+  // Viewers that hear of a change at the same moment do not all ask at the same moment.
+  function readSoon() {
+    readIn(50 + Math.random() * 400);
+  }
+
+  function isOld() {
+    // Whoever marks something is not disturbed for the ages alone.
+    return Date.now() - reading.at > OLD && document.getSelection().isCollapsed;
+  }
+
   async function read() {
-    if (reading) {
-      again = true;
+    readNoMore();
+    if (reading.goesOn) {
+      reading.again = true;
       return;
     }
-    reading = true;
+    reading.goesOn = true;
     try {
       const answer = await fetch(location.href, {
         headers: { Accept: "text/html" },
         redirect: "manual",
         credentials: "same-origin",
         cache: "no-cache",
+        signal: AbortSignal.timeout(PATIENCE),
       });
       if (answer.type === "opaqueredirect" || answer.status === 401) {
         location.reload();
@@ -114,86 +159,106 @@
       }
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("main");
-      if (!answer.ok || !fresh) {
-        say("lost", `Could not be refreshed (${answer.status}) at ${clock()}; trying again`);
-        setTimeout(read, 10000);
-        return;
+      if (fresh && (answer.ok || !isShown)) {
+        document.title = page.title;
+        isShown = answer.ok && !isLoading(fresh);
+        replace(document.importNode(fresh, true));
       }
-      document.title = page.title;
-      replace(document.importNode(fresh, true));
-      say("live", `Live · ${clock()}`);
+      if (fresh && answer.ok) hasRead();
+      else hasFailed(`Could not be refreshed (${answer.status}) at ${clock()}; trying again`);
     } catch {
-      say("lost", `Connection lost at ${clock()}; what is shown is older. Trying again`);
+      hasFailed(`Connection lost at ${clock()}; what is shown is older. Trying again`);
     } finally {
-      reading = false;
-      if (again) {
-        again = false;
-        setTimeout(read, 200);
-      }
+      reading.goesOn = false;
+      if (reading.again) readIn(AGAIN.changed);
+      reading.again = false;
     }
   }
 
-  // Viewers that hear of a change at the same moment do not all ask at the same moment.
-  let planned = 0;
-  function soon() {
-    if (planned) return;
-    planned = setTimeout(() => {
-      planned = 0;
-      read();
-    }, 50 + Math.random() * 400);
+  function hasRead() {
+    reading.failed = false;
+    reading.at = Date.now();
+    live.version = Math.max(live.version, Number(main.dataset.version));
+    say("live", `Live · ${clock()}`);
+    if (!isShown) readIn(AGAIN.loading);
   }
 
+  function hasFailed(words) {
+    reading.failed = true;
+    say("lost", words);
+    readIn(AGAIN.failed);
+  }
+
+  // Hearing of changes, as long as somebody can see the page: a browser has few connections for all its tabs.
+  const PAUSE = { first: 2000, longest: 60000 };
+  const SILENCE = 60000;
+  const live = { source: null, version: Number(main.dataset.version), heard: Date.now(), pause: PAUSE.first, timer: 0 };
+
   function heard(event) {
-    lastHeard = Date.now();
-    pause = PAUSE.first;
+    live.heard = Date.now();
+    live.pause = PAUSE.first;
     const data = JSON.parse(event.data);
     const pages = data.pages ?? [];
     const version = typeof data === "number" ? data : data.version;
     const concerns = pages.includes("*") || pages.includes(main.dataset.path);
-    const missed = event.type !== "changed" && Number(main.dataset.version) !== version;
-    if (concerns || missed) {
-      if (missed) main.dataset.version = String(version);
-      soon();
-    } else {
-      say("live", `Live · ${clock()}`);
-    }
+    const missed = event.type === "changed" ? version > live.version + 1 : version !== live.version;
+    live.version = version;
+    if (concerns || missed || isOld()) readSoon();
+    else if (!reading.failed) say("live", `Live · ${clock()}`);
   }
 
   function listen() {
-    if (!main.dataset.events) return;
-    source?.close();
-    source = new EventSource(main.dataset.events);
+    if (!main.dataset.events || isHidden()) return;
+    live.source?.close();
+    live.heard = Date.now();
+    const source = new EventSource(main.dataset.events);
+    live.source = source;
     for (const kind of ["hello", "changed", "beat"]) source.addEventListener(kind, heard);
     source.onerror = () => {
       say("lost", `Connection lost at ${clock()}; what is shown is older. Connecting again`);
       // A browser that was refused does not try again by itself.
-      if (source.readyState === EventSource.CLOSED) retry();
+      if (source.readyState === EventSource.CLOSED) listenLater();
     };
   }
 
-  let waiting = 0;
-  function retry() {
-    if (waiting) return;
-    waiting = setTimeout(async () => {
-      waiting = 0;
-      pause = Math.min(pause * 2, PAUSE.longest);
+  function listenLater() {
+    if (live.timer) return;
+    live.timer = setTimeout(async () => {
+      live.timer = 0;
+      live.pause = Math.min(live.pause * 2, PAUSE.longest);
       await read();
       listen();
-    }, pause * (0.5 + Math.random() / 2));
+    }, live.pause * (0.5 + Math.random() / 2));
+  }
+
+  function rest() {
+    live.source?.close();
+    live.source = null;
+    clearTimeout(live.timer);
+    live.timer = 0;
+    readNoMore();
   }
 
   // A connection can be lost without either side noticing.
   setInterval(() => {
     showAges();
-    if (source && Date.now() - lastHeard > 60000) {
-      lastHeard = Date.now();
+    if (live.source && Date.now() - live.heard > SILENCE) {
       say("lost", `Connection lost at ${clock()}; what is shown is older. Connecting again`);
       listen();
     }
   }, 15000);
 
   document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "visible") showAges();
+    if (isHidden()) {
+      rest();
+      return;
+    }
+    showAges();
+    if (!main.dataset.events) return;
+    say("waiting", "Connecting…");
+    // The first event says whether something was missed.
+    listen();
+    if (reading.failed || !isShown) readSoon();
   });
 
   // A choice shows its answer at once; without scripts the button does.
@@ -203,6 +268,8 @@
   });
 
   showAges();
-  if (main.dataset.events) listen();
-  else if (main.dataset.retry) setTimeout(() => location.reload(), Number(main.dataset.retry) * 1000);
+  if (main.dataset.events) {
+    listen();
+    if (!isShown) readIn(AGAIN.loading);
+  } else if (main.dataset.retry) setTimeout(() => location.reload(), Number(main.dataset.retry) * 1000);
 })();

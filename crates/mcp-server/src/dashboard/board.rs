@@ -1,40 +1,37 @@
 //! What the pages are about, looked up once for everybody who looks: as long as somebody does, one task reads the StateBox
 //! files when they change, and asks the services for the plan of each active release now and then.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::future::join;
 use jiff::{SignedDuration, Timestamp};
 use oar_core::clock::Clock;
-use oar_core::drive::plan::{DrivePlan, offline};
+use oar_core::drive::plan::DrivePlan;
 use oar_core::flow::interrupt::Interrupt;
 use oar_core::flow::outcome::TaskError;
 use oar_core::operations::Call;
 use oar_core::operations::jobctl::show::{Recorded, newest};
-use oar_core::statebox::State;
-use oar_core::tasks::active_releases::ReleaseRow;
 use oar_core::tasks::holds::reasons_for_all;
 use oar_core::tasks::open_statebox;
 use oar_core::tasks::statebox_files::ReadFile;
 use oar_core::tasks::status::HeldRow;
 use oar_core::version::ReleaseVersion;
-use serde_json::Value;
 use tokio::sync::{Notify, broadcast, watch};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::seen::{Builds, Known, Problem, Seen};
 use crate::content::Content;
 
 /// How long after the last page or viewer the looks go on.
 const LINGER: SignedDuration = SignedDuration::from_mins(2);
 /// How often everything is looked at that changes with the time alone.
 const LOOK: SignedDuration = SignedDuration::from_secs(60);
-/// How old a plan becomes, and how soon one is made again when its next look is due, or when it could not be made.
-const PLAN_AGE: SignedDuration = SignedDuration::from_mins(5);
-const PLAN_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 /// How many plans are made at the same time; others who ask for plans have as many places.
 const PLANS: usize = 2;
 /// How long the task sleeps at most.
@@ -45,101 +42,6 @@ const BEHIND: usize = 64;
 const BUILDS: usize = 6;
 /// How long one look may take.
 const LOOK_LIMIT: Duration = Duration::from_mins(1);
-
-/// What could not be found out, since when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Problem {
-    pub(super) why: String,
-    pub(super) next: Option<String>,
-    pub(super) since: Timestamp,
-}
-
-impl Problem {
-    pub(super) fn of(error: &TaskError, since: Timestamp) -> Self {
-        Self { why: error.inner().to_string(), next: error.inner().hint(), since }
-    }
-
-    /// The same problem, which began when `before` did.
-    fn after(self, before: Option<&Self>) -> Self {
-        let since = before.map_or(self.since, |before| before.since);
-        Self { since, ..self }
-    }
-}
-
-/// What is known of a release's plan.
-#[derive(Debug, Clone, Default)]
-pub(super) struct PlanOf {
-    /// The last one that was made with the services.
-    plan: Option<Arc<DrivePlan>>,
-    /// The revision of the StateBox file when it was made.
-    revision: String,
-    /// When it was tried last.
-    tried: Option<Timestamp>,
-    /// Why it could not be made.
-    pub(super) problem: Option<Problem>,
-}
-
-impl PlanOf {
-    /// The last plan for which the services were asked.
-    pub(super) fn asked(&self) -> Option<&DrivePlan> {
-        self.plan.as_deref()
-    }
-}
-
-/// One release.
-#[derive(Debug, Clone)]
-pub(super) struct Known {
-    read: Result<Arc<ReadFile>, String>,
-    /// When it was read.
-    pub(super) at: Timestamp,
-    /// The plan from the state alone.
-    alone: Option<Arc<DrivePlan>>,
-    pub(super) plan: PlanOf,
-}
-
-impl Known {
-    /// Its state, or why that cannot be read.
-    pub(super) fn state(&self) -> Result<&State, &str> {
-        self.read.as_ref().map(|read| &read.state).map_err(String::as_str)
-    }
-
-    fn revision(&self) -> &str {
-        self.read.as_ref().map(|read| read.stored.revision.as_str()).unwrap_or_default()
-    }
-
-    /// The plan that is shown: with the services, or, as long as they were not asked, of the state alone.
-    pub(super) fn shown_plan(&self) -> Option<&DrivePlan> {
-        self.plan.asked().or(self.alone.as_deref())
-    }
-
-    /// A release that is not looked at again and again.
-    pub(super) fn once(release: &ReleaseVersion, read: ReadFile, location: &str, now: Timestamp) -> Self {
-        let alone = offline(release, &read.state, location, now);
-        Self { read: Ok(Arc::new(read)), at: now, alone: Some(Arc::new(alone)), plan: PlanOf::default() }
-    }
-}
-
-/// What was seen.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Seen {
-    /// Counts the changes.
-    pub(super) version: u64,
-    /// When the files were looked at last.
-    pub(super) looked: Option<Timestamp>,
-    /// Why they cannot be looked at.
-    pub(super) problem: Option<Problem>,
-    pub(super) held: Vec<HeldRow>,
-    pub(super) releases: BTreeMap<ReleaseVersion, Arc<Known>>,
-    pub(super) builds: Builds,
-}
-
-/// The builds under test.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Builds {
-    pub(super) looked: Option<Timestamp>,
-    pub(super) problem: Option<Problem>,
-    pub(super) recorded: Arc<Vec<Recorded>>,
-}
 
 /// What changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -186,7 +88,10 @@ pub(super) enum Wants {
 
 impl Board {
     pub(super) fn new(content: Content, stop: CancellationToken) -> Self {
-        let (seen, _) = watch::channel(Arc::default());
+        // Above every version of a process before, so that pages that stayed open notice that this is another one.
+        let began = content.documents().clients().clock().now().as_millisecond();
+        let version = u64::try_from(began).unwrap_or_default();
+        let (seen, _) = watch::channel(Arc::new(Seen { version, ..Seen::default() }));
         let (live, _) = broadcast::channel(BEHIND);
         Self(Arc::new(Inner { content, stop, seen, live, wanted: Mutex::default(), wake: Notify::new() }))
     }
@@ -238,11 +143,11 @@ impl Board {
         let mut seen = self.0.seen.subscribe();
         let now = self.clock().now();
         let is_fresh = |seen: &Arc<Seen>| {
-            let (looked, problem) = match wants {
-                Wants::Releases => (seen.looked, &seen.problem),
-                Wants::Builds => (seen.builds.looked, &seen.builds.problem),
+            let tried = match wants {
+                Wants::Releases => seen.tried,
+                Wants::Builds => seen.builds.tried,
             };
-            problem.is_some() || looked.is_some_and(|at| now.duration_since(at) < LINGER)
+            tried.is_some_and(|at| now.duration_since(at) < LINGER)
         };
         // Whoever waited in vain is shown what there is, with its age.
         let _ = tokio::time::timeout(patience, seen.wait_for(is_fresh)).await;
@@ -252,37 +157,33 @@ impl Board {
     /// Looks as long as somebody wants it.
     async fn keep(&self) {
         let _panicked = Panicked(self);
-        let mut files = self.content().changes().listen();
-        let mut plans = JoinSet::new();
-        let mut look_at = self.clock().now();
+        let mut changes = self.content().changes().listen();
+        let mut works = Works::default();
+        let (mut files_at, mut records_at) = (self.clock().now(), self.clock().now());
         loop {
-            if look_at <= self.clock().now() {
-                self.look().await;
-                look_at = self.clock().now() + LOOK;
+            let now = self.clock().now();
+            if files_at <= now && works.begin(Work::Files, self.clone().files()) {
+                files_at = now + LOOK;
             }
-            while plans.len() < PLANS
-                && let Some((release, revision)) = self.due_plan()
+            let wants_builds = self.wanted().builds.is_some_and(|at| now.duration_since(at) < LINGER);
+            if wants_builds && records_at <= now && works.begin(Work::Records, self.clone().records()) {
+                records_at = now + LOOK;
+            }
+            while works.plans() < PLANS
+                && let Some((release, revision)) = self.due_plan(&works)
             {
-                let content = self.content().clone();
-                plans.spawn(async move {
-                    let plan = content.plan_of(&release).await;
-                    (release, revision, plan)
-                });
+                let plan = self.clone().plan(release.clone(), revision);
+                works.begin(Work::Plan(release), plan);
             }
             tokio::select! {
                 biased;
                 () = self.0.stop.cancelled() => return,
-                change = files.next() => match change {
-                    Some(_) => look_at = self.clock().now(),
+                change = changes.next() => match change {
+                    Some(_) => files_at = self.clock().now(),
                     None => return,
                 },
-                // A panic in one of them was reported where it happened; the release is tried again later.
-                Some(made) = plans.join_next(), if !plans.is_empty() => {
-                    if let Ok((release, revision, plan)) = made {
-                        self.planned(&release, revision, plan);
-                    }
-                }
-                () = self.0.wake.notified() => look_at = self.clock().now(),
+                Some(ended) = works.ended() => self.take(ended),
+                () = self.0.wake.notified() => records_at = self.clock().now(),
                 () = self.clock().sleep(NAP) => {}
             }
             let mut wanted = self.wanted();
@@ -295,164 +196,119 @@ impl Board {
         }
     }
 
-    /// Reads what has changed.
-    async fn look(&self) {
-        let clients = self.content().documents().clients();
-        let files = self.content().documents().files();
-        let builds = {
-            let now = self.clock().now();
-            self.wanted().builds.is_some_and(|at| now.duration_since(at) < LINGER)
+    /// What comes of `work`, which may neither take long nor end the looks by a panic.
+    async fn limited<T>(&self, work: impl Future<Output = T> + Send) -> Result<T, Problem> {
+        // What it has changed by then is not used any more.
+        let work = AssertUnwindSafe(work).catch_unwind();
+        let why = match tokio::time::timeout(LOOK_LIMIT, work).await {
+            Ok(Ok(found)) => return Ok(found),
+            // Where it happened it was reported.
+            Ok(Err(_)) => "a defect of this server, which its log names".to_owned(),
+            Err(_) => format!("the look took longer than {} s", LOOK_LIMIT.as_secs()),
         };
-        let looked = tokio::time::timeout(LOOK_LIMIT, async {
-            let releases = join(files.unfinished_states(), reasons_for_all(clients));
-            let records = async {
-                if !builds {
-                    return None;
-                }
-                let (_stop, interrupt) = Interrupt::channel();
-                Some(newest(&Call::new(clients.clone(), interrupt), BUILDS).await)
-            };
-            join(releases, records).await
-        });
-        let looked = looked.await;
-        let now = self.clock().now();
-        let before = self.seen();
-        let mut seen = Seen::clone(&before);
-        if let Ok(((states, held), records)) = looked {
-            seen.held = held.into_iter().map(HeldRow::from).collect();
-            match states {
-                Ok(states) => {
-                    seen.looked = Some(now);
-                    seen.problem = None;
-                    seen.releases = states
-                        .into_iter()
-                        .map(|(release, read)| {
-                            let known = self.known(&release, read, before.releases.get(&release), now);
-                            (release, known)
-                        })
-                        .collect();
-                }
-                Err(error) => {
-                    seen.problem = Some(Problem::of(&error, now).after(before.problem.as_ref()));
-                }
+        Err(Problem::new(why, self.clock().now()))
+    }
+
+    fn problem(&self, error: &TaskError) -> Problem {
+        Problem::of(error.inner(), self.clock().now())
+    }
+
+    /// Reads the StateBox files that have changed, and what holds every release.
+    async fn files(self) -> Ended {
+        let documents = self.content().documents();
+        let read = join(documents.files().unfinished_states(), reasons_for_all(documents.clients()));
+        match self.limited(read).await {
+            Ok((states, held)) => {
+                let held = held.into_iter().map(HeldRow::from).collect();
+                Ended::Files(states.map_err(|error| self.problem(&error)), Some(held))
             }
-            match records {
-                None => {}
-                Some(Ok(recorded)) => {
-                    seen.builds = Builds { looked: Some(now), problem: None, recorded: Arc::new(recorded) };
-                }
-                Some(Err(error)) => {
-                    let problem = Problem::of(&error, now).after(before.builds.problem.as_ref());
-                    seen.builds.problem = Some(problem);
-                }
-            }
-        } else {
-            let why = format!("the look took longer than {} s", LOOK_LIMIT.as_secs());
-            let problem = Problem { why, next: None, since: now };
-            seen.problem = Some(problem.after(before.problem.as_ref()));
+            Err(problem) => Ended::Files(Err(problem), None),
         }
-        self.show(&before, seen);
     }
 
-    fn known(
-        &self,
-        release: &ReleaseVersion,
-        read: Result<ReadFile, String>,
-        before: Option<&Arc<Known>>,
-        now: Timestamp,
-    ) -> Arc<Known> {
-        let revision = read.as_ref().map(|read| read.stored.revision.as_str()).unwrap_or_default();
-        let same = before.filter(|before| read.is_ok() && before.revision() == revision);
-        let read = match (same, read) {
-            // One copy of the state, however often it is read.
-            (Some(before), _) => before.read.clone(),
-            (None, read) => read.map(Arc::new),
-        };
-        let location = open_statebox(self.content().documents().clients(), release)
-            .map(|statebox| statebox.location())
-            .unwrap_or_default();
-        let alone = read.as_ref().ok().map(|read| Arc::new(offline(release, &read.state, &location, now)));
-        Arc::new(Known {
-            read,
-            at: now,
-            alone,
-            plan: before.map(|known| known.plan.clone()).unwrap_or_default(),
-        })
+    /// Reads the records of builds that have changed.
+    async fn records(self) -> Ended {
+        let (_stop, interrupt) = Interrupt::channel();
+        let call = Call::new(self.content().documents().clients().clone(), interrupt);
+        let read = self.limited(newest(&call, BUILDS)).await;
+        Ended::Records(read.and_then(|read| read.map_err(|error| self.problem(&error))))
     }
 
-    /// The release whose plan is due most, and the revision of its file; it counts as tried.
-    fn due_plan(&self) -> Option<(ReleaseVersion, String)> {
+    /// Makes the plan of a release.
+    async fn plan(self, release: ReleaseVersion, revision: String) -> Ended {
+        let made = self.limited(self.content().plan_of(&release)).await;
+        let plan = made.and_then(|made| made.map(Arc::new).map_err(|error| self.problem(&error)));
+        Ended::Plan { release, revision, plan }
+    }
+
+    /// The release whose plan is due most, and the revision of its file.
+    fn due_plan(&self, works: &Works) -> Option<(ReleaseVersion, String)> {
         let now = self.clock().now();
         let seen = self.seen();
-        let due = |(_, known): &(&ReleaseVersion, &Arc<Known>)| {
-            let plan = &known.plan;
-            let Some(tried) = plan.tried else { return known.read.is_ok() };
-            let age = now.duration_since(tried);
-            let next_look =
-                plan.asked().and_then(|plan| plan.next_look.as_deref()?.parse::<Timestamp>().ok());
-            let is_changed = plan.revision != known.revision();
-            let is_again =
-                age >= PLAN_AGAIN && (plan.problem.is_some() || next_look.is_some_and(|at| at <= now));
-            known.read.is_ok() && (is_changed || is_again || age >= PLAN_AGE)
-        };
-        let (release, known) = seen.releases.iter().filter(due).min_by_key(|(_, known)| known.plan.tried)?;
-        let (release, revision) = (release.clone(), known.revision().to_owned());
-        self.change(&release, |known| {
-            known.plan.tried = Some(now);
-            known.plan.revision.clone_from(&revision);
+        let due = seen.releases.iter().filter(|(release, known)| {
+            known.is_plan_due(now) && !works.goes_on(&Work::Plan((*release).clone()))
         });
-        Some((release, revision))
+        let (release, known) = due.min_by_key(|(_, known)| known.plan.tried())?;
+        Some((release.clone(), known.revision().to_owned()))
     }
 
-    /// Changes what is known of a release, which nobody sees yet.
-    fn change(&self, release: &ReleaseVersion, change: impl FnOnce(&mut Known)) {
-        self.0.seen.send_modify(|seen| {
-            if let Some(known) = Arc::make_mut(seen).releases.get_mut(release) {
-                change(Arc::make_mut(known));
-            }
-        });
-    }
-
-    fn planned(&self, release: &ReleaseVersion, revision: String, plan: Result<DrivePlan, TaskError>) {
+    /// Takes what was found, and shows it.
+    fn take(&self, ended: Ended) {
         let now = self.clock().now();
+        let mut seen = Seen::clone(&self.seen());
+        match ended {
+            Ended::Files(states, held) => {
+                seen.held = held.unwrap_or(seen.held);
+                match states {
+                    Ok(states) => {
+                        let states = states.into_iter();
+                        let known = states.map(|(release, read)| {
+                            let location = self.location(&release);
+                            let before = seen.releases.get(&release).map(Arc::as_ref);
+                            let known = Known::after(before, &release, read, &location, (seen.tried, now));
+                            (release, Arc::new(known))
+                        });
+                        seen.releases = known.collect();
+                        seen.looked = Some(now);
+                        seen.problem = None;
+                    }
+                    Err(problem) => seen.problem = Some(problem.after(seen.problem.as_ref(), seen.tried)),
+                }
+                seen.tried = Some(now);
+            }
+            Ended::Records(Ok(recorded)) => {
+                let (tried, looked) = (Some(now), Some(now));
+                seen.builds = Builds { tried, looked, problem: None, recorded: Arc::new(recorded) };
+            }
+            Ended::Records(Err(problem)) => {
+                let builds = &mut seen.builds;
+                builds.problem = Some(problem.after(builds.problem.as_ref(), builds.tried));
+                builds.tried = Some(now);
+            }
+            Ended::Plan { release, revision, plan } => {
+                let Some(known) = seen.releases.get_mut(&release) else { return };
+                Arc::make_mut(known).planned(revision, plan, now);
+            }
+        }
+        self.show(seen);
+    }
+
+    /// Where the StateBox file of a release is, for people.
+    pub(super) fn location(&self, release: &ReleaseVersion) -> String {
+        open_statebox(self.content().documents().clients(), release)
+            .map(|statebox| statebox.location())
+            .unwrap_or_default()
+    }
+
+    /// Shows `seen`, and tells the viewers which pages have changed.
+    fn show(&self, mut seen: Seen) {
         let before = self.seen();
-        let mut seen = Seen::clone(&before);
-        let Some(known) = seen.releases.get_mut(release) else { return };
-        let known = Arc::make_mut(known);
-        match plan {
-            Ok(plan) => {
-                known.plan = PlanOf { plan: Some(Arc::new(plan)), revision, tried: Some(now), problem: None };
-            }
-            Err(error) => {
-                let problem = Problem::of(&error, now).after(known.plan.problem.as_ref());
-                known.plan.problem = Some(problem);
-            }
-        }
-        self.show(&before, seen);
-    }
-
-    /// Shows `seen`, and tells the viewers which pages have changed since `before`.
-    fn show(&self, before: &Seen, mut seen: Seen) {
-        let now = self.clock().now();
-        let mut pages = Vec::new();
-        let everywhere = held_texts(before) != held_texts(&seen) || before.problem != seen.problem;
-        for (release, known) in &seen.releases {
-            let old = before.releases.get(release);
-            if everywhere || old.is_none_or(|old| differs(release, old, known, now)) {
-                pages.push(format!("/releases/{release}"));
-            }
-        }
-        let gone = before.releases.keys().filter(|release| !seen.releases.contains_key(*release));
-        pages.extend(gone.map(|release| format!("/releases/{release}")));
-        if !pages.is_empty() || everywhere || before.looked.is_none() {
-            pages.push("/".to_owned());
-            pages.push("/lead-time".to_owned());
-        }
-        if builds_text(&before.builds) != builds_text(&seen.builds) {
-            pages.push("/builds".to_owned());
-        }
+        let pages = seen.pages_that_differ(&before);
         if !pages.is_empty() {
             seen.version = before.version + 1;
+        }
+        if seen.has_other_states(&before) {
+            seen.states = seen.version;
         }
         let version = seen.version;
         self.0.seen.send_replace(Arc::new(seen));
@@ -463,42 +319,62 @@ impl Board {
     }
 }
 
-fn held_texts(seen: &Seen) -> Vec<&str> {
-    seen.held.iter().map(|held| held.reason.as_str()).collect()
+/// What goes on beside each other, each at most once at a time, so that nothing waits for something slower.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Work {
+    Files,
+    Records,
+    Plan(ReleaseVersion),
 }
 
-/// What is shown of builds, to be compared.
-fn builds_text(builds: &Builds) -> (Option<&Problem>, Option<String>) {
-    let views: Vec<_> = builds.recorded.iter().map(|(_, view)| view).collect();
-    (builds.problem.as_ref(), builds.looked.and(serde_json::to_string(&views).ok()))
+/// The states of the releases that are shown, or why one cannot be read.
+type States = Vec<(ReleaseVersion, Result<ReadFile, String>)>;
+
+/// What came of it.
+enum Ended {
+    Files(Result<States, Problem>, Option<Vec<HeldRow>>),
+    Records(Result<Vec<Recorded>, Problem>),
+    Plan { release: ReleaseVersion, revision: String, plan: Result<Arc<DrivePlan>, Problem> },
 }
 
-/// Whether the pages of a release show something else than before, apart from the moment of looking.
-fn differs(release: &ReleaseVersion, old: &Known, new: &Known, now: Timestamp) -> bool {
-    let row =
-        |known: &Known| known.state().map(|state| ReleaseRow::of(release, state, now)).map_err(str::to_owned);
-    old.revision() != new.revision()
-        || old.plan.problem != new.plan.problem
-        || row(old) != row(new)
-        || old.at.as_second() / 86_400 != new.at.as_second() / 86_400
-        || timeless(old.shown_plan()) != timeless(new.shown_plan())
+/// The work that goes on; it ends with this.
+#[derive(Default)]
+struct Works {
+    tasks: JoinSet<Ended>,
+    running: HashMap<Id, Work>,
 }
 
-/// A plan without the times of the looks.
-fn timeless(plan: Option<&DrivePlan>) -> Option<Value> {
-    let mut value = serde_json::to_value(plan?).ok()?;
-    forget_times(&mut value);
-    Some(value)
-}
+impl Works {
+    fn goes_on(&self, work: &Work) -> bool {
+        self.running.values().any(|running| running == work)
+    }
 
-fn forget_times(value: &mut Value) {
-    match value {
-        Value::Array(values) => values.iter_mut().for_each(forget_times),
-        Value::Object(fields) => {
-            fields.retain(|name, _| !matches!(name.as_str(), "at" | "age"));
-            fields.values_mut().for_each(forget_times);
+    /// How many plans are being made.
+    fn plans(&self) -> usize {
+        self.running.values().filter(|work| matches!(work, Work::Plan(_))).count()
+    }
+
+    /// Begins `work`, unless it goes on already.
+    fn begin(&mut self, work: Work, task: impl Future<Output = Ended> + Send + 'static) -> bool {
+        let begins = !self.goes_on(&work);
+        if begins {
+            self.running.insert(self.tasks.spawn(task).id(), work);
         }
-        _ => {}
+        begins
+    }
+
+    /// Waits for the end of the next one; `None` when nothing goes on.
+    async fn ended(&mut self) -> Option<Ended> {
+        loop {
+            match self.tasks.join_next_with_id().await? {
+                Ok((id, ended)) => {
+                    self.running.remove(&id);
+                    return Some(ended);
+                }
+                // It begins again when its time comes.
+                Err(error) => self.running.remove(&error.id()),
+            };
+        }
     }
 }
 

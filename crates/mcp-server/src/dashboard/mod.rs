@@ -1,6 +1,6 @@
 //! The dashboard: where every release stands, for eyes. Read-only, at `/` of the process that serves MCP.
 //!
-//! `board` looks things up, once for everybody who looks; `views` turn what the core says into what a page shows, and `text`
+//! `board` looks things up, once for everybody who looks, and `seen` is what it has seen; `views` turn what the core says into what a page shows, and `text`
 //! is the only way of stored text onto a page; `pages` makes the pages and keeps them for a moment; `live` tells open pages
 //! what has changed; `login` says who may look.
 
@@ -12,6 +12,7 @@ mod links;
 mod live;
 mod login;
 mod pages;
+mod seen;
 #[cfg(test)]
 mod tests;
 mod text;

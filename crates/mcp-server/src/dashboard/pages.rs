@@ -28,8 +28,9 @@ use serde::Serialize;
 
 use super::address::{Form, Page};
 use super::answer::{Failure, Frame, Live, Markup, Packed, Place};
-use super::board::{Board, Known, Problem, Seen, Wants};
+use super::board::{Board, Wants};
 use super::login::Viewer;
+use super::seen::{Builds, Known, Problem, Seen};
 use super::text::Shower;
 use super::views::ProblemItem;
 use super::views::builds::{BuildPage, BuildsPage};
@@ -64,7 +65,8 @@ pub(super) struct Pages {
     kept: Cache<Key, Arc<Kept>>,
     releases: Cache<ReleaseVersion, LookedUp<Known>>,
     builds: Cache<ResultName, LookedUp<(BuildView, Timestamp)>>,
-    lead_times: Cache<Option<Date>, LookedUp<(lead_time::Answer, Timestamp)>>,
+    /// By the day, and by the version of the last change of a StateBox file.
+    lead_times: Cache<(Option<Date>, u64), LookedUp<(lead_time::Answer, Timestamp)>>,
     rate: DefaultDirectRateLimiter,
 }
 
@@ -199,14 +201,9 @@ impl Pages {
                 let page = BuildsPage::new(builds, problem, &shower);
                 made("Builds under test".to_owned(), Place::Builds, &page, form)
             }
-            Page::Build(name) => {
-                let build = self.builds.get_with(name.clone(), self.look_up(name)).await?;
-                let (view, at) = &*build;
-                let page = BuildPage::new(view, &self.record(name), shower.moment(*at), &shower);
-                made(format!("Build {}", name.build), Place::Build, &page, form)
-            }
+            Page::Build(name) => self.build(name, form, &seen.builds, &shower).await,
             Page::LeadTime(since) => {
-                let answer = self.lead_times.get_with(*since, self.sum(*since)).await?;
+                let answer = self.lead_times.get_with((*since, seen.states), self.sum(*since)).await?;
                 let (answer, at) = &*answer;
                 let since = since.map(|since| since.to_string());
                 let page = LeadTimePage::new(answer, since, shower.moment(*at), &shower);
@@ -233,6 +230,30 @@ impl Pages {
         clients.records().map(|records| records.page(web, &name.to_string())).unwrap_or_default()
     }
 
+    /// One of the builds that are looked at anyway, or another one.
+    async fn build(
+        &self,
+        name: &ResultName,
+        form: Form,
+        builds: &Builds,
+        shower: &Shower,
+    ) -> Result<Made, Failure> {
+        let looked_up;
+        let (view, at, problem) = match builds.build(name).zip(builds.looked) {
+            Some((Ok(view), at)) => (view, at, builds.problem.as_ref()),
+            Some((Err(why), _)) => {
+                return Err(unusable(&format!("The record of {}", name.build), why, shower));
+            }
+            None => {
+                looked_up = self.builds.get_with(name.clone(), self.look_up(name)).await?;
+                (&looked_up.0, looked_up.1, None)
+            }
+        };
+        let problem = problem.map(|problem| item("the records of builds", problem, shower));
+        let page = BuildPage::new(view, &self.record(name), shower.moment(at), problem, shower);
+        made(format!("Build {}", name.build), Place::Build, &page, form)
+    }
+
     async fn release(
         &self,
         release: &ReleaseVersion,
@@ -242,24 +263,24 @@ impl Pages {
     ) -> Result<Made, Failure> {
         let (known, active) = match seen.releases.get(release) {
             Some(known) => (Arc::clone(known), true),
+            // Until the active releases are known, it may be one of them.
+            None if seen.looked.is_none() => {
+                return nothing_yet(seen.problem.as_ref(), "the StateBox files", shower);
+            }
             None => (self.releases.get_with(release.clone(), self.read(release)).await?, false),
         };
         let state = known.state().map_err(|why| {
-            let what = format!("The StateBox of {release} cannot be used: {why}");
-            Failure::new(StatusCode::BAD_GATEWAY, "Not readable", shower.words(&what).raw())
+            unusable(&format!("The StateBox of {release}"), why, shower)
                 .next("`oarctl statebox validate FILE` names each problem of a StateBox file.")
-                .retry(REFRESH)
         })?;
-        let location = open_statebox(self.board.content().documents().clients(), release)
-            .map(|statebox| statebox.location())
-            .unwrap_or_default();
-        let mut problems = Vec::new();
-        if active && let Some(problem) = &seen.problem {
-            problems.push(item("the StateBox files", problem, shower));
-        }
-        if let Some(problem) = &known.plan.problem {
-            problems.push(item("the services", problem, shower));
-        }
+        let location = self.board.location(release);
+        let problems = [
+            ("the StateBox files", &seen.problem),
+            ("the StateBox of this release", &known.problem),
+            ("the services", &known.plan.problem),
+        ];
+        let problems = problems.into_iter().filter_map(|(what, problem)| Some((what, problem.as_ref()?)));
+        let problems = problems.map(|(what, problem)| item(what, problem, shower)).collect();
         let clients = self.board.content().documents().clients();
         let sources = Sources {
             release,
@@ -303,11 +324,10 @@ impl Pages {
         let stored = stored.ok_or_else(absent)?;
         let state = State::parse(&stored.text).map_err(|diagnostics| {
             let found = diagnostics.lines(&statebox.location()).take(3).collect::<Vec<_>>().join("; ");
-            let what = format!("The StateBox of {release} cannot be used: {found}");
-            Failure::new(StatusCode::BAD_GATEWAY, "Not readable", shower.words(&what).raw())
+            unusable(&format!("The StateBox of {release}"), &found, &shower)
         })?;
-        let now = self.board.clock().now();
-        Ok(Arc::new(Known::once(release, ReadFile { state, stored }, &statebox.location(), now)))
+        let (read, now) = (Ok(ReadFile { state, stored }), self.board.clock().now());
+        Ok(Arc::new(Known::after(None, release, read, &statebox.location(), (None, now))))
     }
 
     /// A call that may only read, and what must be kept until its end.
@@ -390,10 +410,16 @@ fn too_slow() -> Failure {
     Failure::new(StatusCode::GATEWAY_TIMEOUT, "No answer in time", what).retry(REFRESH)
 }
 
-/// A service or a file that cannot be used.
-fn broken(error: &(impl Classified + ?Sized), shower: &Shower) -> Failure {
+/// A file that was read and cannot be used.
+fn unusable(what: &str, why: &str, shower: &Shower) -> Failure {
+    let what = format!("{what} cannot be used: {why}");
+    Failure::new(StatusCode::BAD_GATEWAY, "Not readable", shower.words(&what).raw()).retry(REFRESH)
+}
+
+/// Something that is not there, or a service or a file that cannot be used.
+pub(super) fn broken(error: &(impl Classified + ?Sized), shower: &Shower) -> Failure {
     let (status, title) = match error.class() {
-        ErrorClass::Usage | ErrorClass::Failed => (StatusCode::NOT_FOUND, "Not found"),
+        ErrorClass::Usage => (StatusCode::NOT_FOUND, "Not found"),
         ErrorClass::Configuration => (StatusCode::BAD_GATEWAY, "Not set up"),
         _ => (StatusCode::BAD_GATEWAY, "Cannot be read"),
     };

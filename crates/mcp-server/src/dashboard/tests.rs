@@ -171,3 +171,42 @@ fn a_form_of_another_site_is_refused() {
     }
     assert!(!own(&[(site, "cross-site")]));
 }
+
+#[test]
+fn what_is_damaged_is_there_and_cannot_be_read() {
+    use oar_core::error::ErrorClass;
+    use oar_core::flow::outcome::Refusal;
+
+    use super::text::Shower;
+
+    let shower = Shower::new(Redactor::default(), now(NOON));
+    for (class, status) in [
+        (ErrorClass::Usage, StatusCode::NOT_FOUND),
+        (ErrorClass::Failed, StatusCode::BAD_GATEWAY),
+        (ErrorClass::Unavailable, StatusCode::BAD_GATEWAY),
+    ] {
+        assert_eq!(pages::broken(&Refusal::new(class, "no"), &shower).status, status, "{class:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_look_in_vain_is_soon_over_and_versions_are_above_those_of_a_process_before() {
+    use std::time::Duration;
+
+    use crate::documents::tests::World;
+
+    // Of what cannot be read.
+    let world = World::with_state(tempfile::tempdir().unwrap(), "github");
+    let content = Content::new(world.documents.clone(), Duration::from_secs(20));
+    let board = Board::new(content, CancellationToken::new());
+    let began = board.clock().now().as_millisecond();
+    assert!(i64::try_from(board.seen().version).unwrap() >= began && began > 0);
+    for wants in [Wants::Releases, Wants::Builds] {
+        let seen = board.fresh(wants, Duration::from_secs(30)).await;
+        let (tried, problem, looked) = match wants {
+            Wants::Releases => (seen.tried, &seen.problem, seen.looked),
+            Wants::Builds => (seen.builds.tried, &seen.builds.problem, seen.builds.looked),
+        };
+        assert!(tried.is_some() && problem.is_some() && looked.is_none(), "{seen:?}");
+    }
+}

@@ -171,7 +171,7 @@ impl Text {
         self.text.len() > UNFOLDED || self.text.lines().count() > UNFOLDED_LINES
     }
 
-    /// What stands for it while it is folded: of a log, the last line says how it went.
+    /// What stands for it while it is folded.
     fn beginning(&self) -> String {
         let line = self.text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
         let cut: String = line.chars().take(160).collect();

@@ -10,8 +10,8 @@ use oar_core::version::Arch;
 use serde::Serialize;
 
 use super::{Badge, ProblemItem, Tone};
-use crate::dashboard::board::Builds;
 use crate::dashboard::links::build_path;
+use crate::dashboard::seen::Builds;
 use crate::dashboard::text::{Link, Shower, Text, Time, Words};
 
 /// The most failing tests of a suite that are named.
@@ -110,6 +110,7 @@ pub(in crate::dashboard) struct BuildPage {
     file: Words,
     record: Link,
     read: Time,
+    problem: Option<ProblemItem>,
     pull_spec: Words,
     started: Option<Time>,
     verdict: Badge,
@@ -162,13 +163,20 @@ struct MissingItem {
 }
 
 impl BuildPage {
-    pub(in crate::dashboard) fn new(view: &BuildView, record: &str, read: Time, shower: &Shower) -> Self {
+    pub(in crate::dashboard) fn new(
+        view: &BuildView,
+        record: &str,
+        read: Time,
+        problem: Option<ProblemItem>,
+        shower: &Shower,
+    ) -> Self {
         Self {
             build: shower.words(&view.build),
             arch: view.arch,
             file: shower.words(&view.file),
             record: shower.named_link(&view.file, record),
             read,
+            problem,
             pull_spec: shower.words(&view.pull_spec),
             started: view.started.as_deref().map(|at| shower.time(at)),
             verdict: badge_of(view.outcome),

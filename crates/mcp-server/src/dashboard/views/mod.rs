@@ -8,6 +8,7 @@ pub(super) mod release;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
+use jiff::Timestamp;
 use oar_core::drive::plan::{DrivePlan, Request};
 use oar_core::drive::verdict::{NodePlan, Verdict};
 use oar_core::flow::nodes::Who;
@@ -16,6 +17,7 @@ use oar_core::tasks::active_releases::{Concern, ConcernRow, ReleaseRow, Standing
 use oar_core::tasks::status::HeldRow;
 use serde::Serialize;
 
+use super::seen::Known;
 use super::text::{Command, Link, Shower, Text, Time, Words};
 
 /// How something stands: always a sign, a word and a colour.
@@ -199,8 +201,14 @@ pub(super) struct PersonItem {
     /// Where the question comes from.
     pub(super) links: Vec<Link>,
     pub(super) since: Option<Time>,
+    /// Until when one of the steps may take.
     pub(super) deadline: Option<Time>,
+    /// Whether that is over.
     pub(super) overdue: bool,
+    /// When people are told once more.
+    pub(super) told_again: Option<Time>,
+    /// Whether the StateBox has changed since the services were asked, so that this may be answered already.
+    pub(super) outdated: bool,
 }
 
 /// How many links one question shows.
@@ -215,7 +223,8 @@ impl PersonItem {
             let about = |asked: &Asked| {
                 asked.node.as_deref().is_some_and(|node| request.nodes.iter().any(|known| known.id() == node))
             };
-            state.asked().into_iter().filter(about).map(|asked| asked.since).min()
+            let open = state.open_questions().into_iter().filter(about).map(|asked| asked.since);
+            open.filter(|since| !since.is_empty()).min()
         };
         let since = since.or_else(asked);
         let mut links: Vec<Link> = Vec::new();
@@ -225,7 +234,8 @@ impl PersonItem {
                 links.push(link);
             }
         }
-        let deadline = request.deadline.as_deref().map(|at| shower.time(at));
+        let deadline = nodes().filter_map(|node| node.deadline.as_deref()?.parse::<Timestamp>().ok()).min();
+        let told_again = request.deadline.as_deref().map(|at| shower.time(at));
         Self {
             releases: vec![plan.release.clone()],
             who: request.who.words(),
@@ -236,13 +246,19 @@ impl PersonItem {
             commands: request.commands.iter().map(|command| shower.command(command)).collect(),
             links,
             since: since.map(|since| shower.time(&since)),
-            overdue: deadline.as_ref().is_some_and(Time::is_over),
-            deadline,
+            overdue: deadline.is_some_and(|at| at <= shower.now()),
+            deadline: deadline.map(|at| shower.moment(at)),
+            told_again: told_again.filter(|at| !at.is_over()),
+            outdated: false,
         }
     }
 
-    pub(super) fn all(plan: &DrivePlan, state: &State, shower: &Shower) -> Vec<Self> {
-        plan.people.iter().map(|request| Self::new(plan, state, request, shower)).collect()
+    /// The questions of a release.
+    pub(super) fn all(known: &Known, shower: &Shower) -> Vec<Self> {
+        let Some((plan, state)) = known.shown_plan().zip(known.state().ok()) else { return Vec::new() };
+        let item =
+            |request| Self { outdated: known.is_outdated(), ..Self::new(plan, state, request, shower) };
+        plan.people.iter().map(item).collect()
     }
 
     /// The questions of many releases in the order in which they are shown: what is missing for many is asked once; what is
@@ -273,12 +289,17 @@ impl PersonItem {
         let new: Vec<&str> = other.nodes.into_iter().filter(|node| !self.nodes.contains(node)).collect();
         self.nodes.extend(new);
         self.overdue |= other.overdue;
+        self.outdated |= other.outdated;
         let at = |time: &Option<Time>| time.as_ref().and_then(Time::at);
-        if at(&self.since).is_none_or(|own| at(&other.since).is_some_and(|at| at < own)) {
-            self.since = other.since;
-        }
-        if at(&self.deadline).is_none_or(|own| at(&other.deadline).is_some_and(|at| at < own)) {
-            self.deadline = other.deadline;
+        let times = [
+            (&mut self.since, other.since),
+            (&mut self.deadline, other.deadline),
+            (&mut self.told_again, other.told_again),
+        ];
+        for (own, other) in times {
+            if at(own).is_none_or(|own| at(&other).is_some_and(|at| at < own)) {
+                *own = other;
+            }
         }
     }
 }

@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use askama::Template;
 use askama::filters::HtmlSafe;
 use oar_core::flow::nodes::{Who, names};
-use oar_core::operations::releases::Answer;
-use oar_core::tasks::active_releases::{Concern, ReleaseRow, Standing};
-use oar_core::version::{ReleaseVersion, YStream};
+use oar_core::tasks::active_releases::{Concern, ReleaseRow, Standing, sort};
+use oar_core::version::YStream;
 use serde::Serialize;
 
 use super::{Badge, ConcernItem, HeldItem, PersonItem, ProblemItem, Tone, verdict_words, who_key, who_word};
-use crate::dashboard::board::{Known, Seen};
+use crate::dashboard::seen::{Known, Seen};
 use crate::dashboard::text::{Shower, Text, Time, Words};
 
 /// What the address asks for.
@@ -31,7 +30,7 @@ enum Shown {
     Asks,
 }
 
-const STATES: [(&str, &str, Shown); 8] = [
+const STATES: [(&str, &str, Shown); 9] = [
     ("blocked", "blocked", Shown::Standing(Standing::Blocked)),
     ("overdue", "overdue", Shown::Overdue),
     ("asks", "waits for people", Shown::Asks),
@@ -39,6 +38,7 @@ const STATES: [(&str, &str, Shown); 8] = [
     ("in_progress", "in progress", Shown::Standing(Standing::InProgress)),
     ("not_started", "not started", Shown::Standing(Standing::NotStarted)),
     ("complete", "complete", Shown::Standing(Standing::Complete)),
+    ("shipped", "shipped", Shown::Standing(Standing::Shipped)),
     ("unknown", "unknown", Shown::Standing(Standing::Unknown)),
 ];
 const PEOPLE: [Who; 5] = [Who::Owner, Who::Leads, Who::Art, Who::ProductSecurity, Who::Operator];
@@ -118,6 +118,8 @@ pub(in crate::dashboard) struct Overview {
     /// How many releases are like that, whatever the address asks for.
     counts: Counts,
     waits_for_people: Vec<PersonItem>,
+    /// Of how many releases, of those that are shown, it is not known for certain whether they wait for people.
+    partly_unknown: usize,
     steps: Vec<&'static str>,
     releases: Vec<Row>,
     /// How many there are, whatever the address asks for.
@@ -172,6 +174,8 @@ struct Row {
     asked: Option<Time>,
     /// Why they could not be asked.
     problem: Option<Text>,
+    /// Whether the StateBox has changed since.
+    outdated: bool,
 }
 
 /// One step of a release.
@@ -222,6 +226,7 @@ impl Row {
             steps: cells.collect(),
             asked: known.plan.asked().map(|plan| shower.time(&plan.at)),
             problem: known.plan.problem.as_ref().map(|problem| shower.text(&problem.why)),
+            outdated: known.is_outdated(),
         }
     }
 }
@@ -234,19 +239,21 @@ impl Overview {
         problem: Option<ProblemItem>,
         shower: &Shower,
     ) -> Self {
-        let read = seen.releases.iter().map(|(release, known)| (release, known.state()));
-        let answer = Answer::of(read, seen.held.clone(), shower.now());
+        let known = seen.releases.iter();
+        let mut rows: Vec<ReleaseRow> =
+            known.map(|(release, known)| known.row(release, shower.now())).collect();
+        sort(&mut rows);
         let mut streams: BTreeSet<YStream> = BTreeSet::new();
         let mut counts = Counts::default();
-        let (mut releases, mut waits, total) = (Vec::new(), Vec::new(), answer.releases.len());
-        for row in &answer.releases {
+        let (mut releases, mut waits, total) = (Vec::new(), Vec::new(), rows.len());
+        let (mut partly_unknown, unasked) = (0, filter.unasked());
+        for row in &rows {
             streams.insert(row.release.y_stream());
             let Some(known) = seen.releases.get(&row.release) else { continue };
-            let asked = known.shown_plan().zip(known.state().ok());
-            let asked: Vec<PersonItem> =
-                asked.map(|(plan, state)| PersonItem::all(plan, state, shower)).unwrap_or_default();
+            let asked = PersonItem::all(known, shower);
             counts.add(row, &asked);
-            if !filter.takes(&row.release, row, &asked) {
+            partly_unknown += usize::from(known.is_partly_unknown() && unasked.takes(row, &asked));
+            if !filter.takes(row, &asked) {
                 continue;
             }
             releases.push(Row::new(row, known, shower));
@@ -266,9 +273,10 @@ impl Overview {
             source: shower.words(source),
             read: seen.looked.map(|at| shower.moment(at)),
             problem,
-            held: answer.held.iter().map(|held| HeldItem::new(held, shower)).collect(),
+            held: seen.held.iter().map(|held| HeldItem::new(held, shower)).collect(),
             counts,
             waits_for_people: waits,
+            partly_unknown,
             steps: names().to_vec(),
             releases,
             total,
@@ -291,9 +299,13 @@ impl Overview {
 }
 
 impl Filter {
-    fn takes(&self, release: &ReleaseVersion, row: &ReleaseRow, asked: &[PersonItem]) -> bool {
-        let is_held =
-            || row.concerns.iter().any(|one| one.kind == oar_core::tasks::active_releases::Concern::Held);
+    /// The same without what asks for the questions of a release, which may not be known.
+    fn unasked(&self) -> Self {
+        Self { y: self.y, state: self.state.filter(|state| *state != Shown::Asks), who: None }
+    }
+
+    fn takes(&self, row: &ReleaseRow, asked: &[PersonItem]) -> bool {
+        let is_held = || row.concerns.iter().any(|one| one.kind == Concern::Held);
         let state = match self.state {
             None => true,
             Some(Shown::Standing(standing)) => row.status == standing,
@@ -302,7 +314,7 @@ impl Filter {
             Some(Shown::Asks) => !asked.is_empty(),
         };
         let who = self.who.is_none_or(|who| asked.iter().any(|item| item.who_key == who_key(who)));
-        state && who && self.y.is_none_or(|y| release.y_stream() == y)
+        state && who && self.y.is_none_or(|y| row.release.y_stream() == y)
     }
 }
 

@@ -7,15 +7,14 @@ use oar_core::drive::case::Case;
 use oar_core::drive::plan::DrivePlan;
 use oar_core::drive::verdict::{Evidence, NodePlan};
 use oar_core::statebox::{IssueView, Job, RunOutcome, RunView, State, TaskStatus, TaskView, Timeline};
-use oar_core::tasks::active_releases::ReleaseRow;
 use oar_core::tasks::status::{DecisionRow, HeldRow, StatusReport, StatusRow};
 use oar_core::version::ReleaseVersion;
 use serde::Serialize;
 
 use super::picture::Picture;
 use super::{Badge, ConcernItem, HeldItem, PersonItem, ProblemItem, Tone, verdict_words};
-use crate::dashboard::board::Known;
 use crate::dashboard::links::{advisory, build_path, issue};
+use crate::dashboard::seen::Known;
 use crate::dashboard::text::{Command, Link, Shower, Text, Time, Words};
 
 /// The most runs of a task that are shown, the newest ones.
@@ -43,10 +42,14 @@ pub(in crate::dashboard) struct ReleasePage {
     updated: Option<Time>,
     /// When the services were asked.
     asked: Option<Time>,
+    /// Whether the StateBox has changed since.
+    outdated: bool,
     problems: Vec<ProblemItem>,
     held: Vec<HeldItem>,
     concerns: Vec<ConcernItem>,
     waits_for_people: Vec<PersonItem>,
+    /// Whether it may wait for people without this being known.
+    partly_unknown: bool,
     /// What the engine would do now.
     now: Vec<RunNow>,
     next_look: Option<Time>,
@@ -234,7 +237,7 @@ pub(in crate::dashboard) struct Sources<'a> {
 impl ReleasePage {
     pub(in crate::dashboard) fn new(sources: Sources<'_>, shower: &Shower) -> Self {
         let Sources { release, known, state, location, active, held, problems, endpoints } = sources;
-        let row = ReleaseRow::of(release, state, shower.now());
+        let row = known.row(release, shower.now());
         let report = StatusReport::of(state, location.clone(), shower.now());
         let plan = known.shown_plan();
         let nodes = || plan.into_iter().flat_map(|plan| &plan.nodes);
@@ -274,12 +277,12 @@ impl ReleasePage {
             read: shower.moment(known.at),
             updated: time(&report.updated_at),
             asked: known.plan.asked().map(|plan| shower.time(&plan.at)),
+            outdated: known.is_outdated(),
             problems,
             held: held.iter().chain(&report.held).map(|held| HeldItem::new(held, shower)).collect(),
             concerns: ConcernItem::all(&row, shower),
-            waits_for_people: plan
-                .map(|plan| PersonItem::sorted(PersonItem::all(plan, state, shower)))
-                .unwrap_or_default(),
+            waits_for_people: PersonItem::sorted(PersonItem::all(known, shower)),
+            partly_unknown: known.is_partly_unknown(),
             now: plan.map(|plan| runs_now(plan, shower)).unwrap_or_default(),
             next_look: plan.and_then(|plan| time(&plan.next_look)),
             done: plan.map_or(0, |plan| plan.done),

@@ -1,0 +1,245 @@
+use oar_core::drive::plan::Request;
+use oar_core::drive::verdict::NodePlan;
+use oar_core::flow::nodes::Who;
+use oar_core::redact::Redactor;
+use oar_core::statebox::{NewDecision, Subject, TaskName, TaskStatus, Teller, Telling};
+use oar_core::store::{Revision, Stored};
+
+use super::*;
+use crate::cache::tests::release;
+use crate::dashboard::text::Shower;
+use crate::dashboard::views::PersonItem;
+use crate::dashboard::views::overview::{Filter, Overview};
+use crate::documents::tests::{new_state, set};
+
+const RELEASE: &str = "4.19.1";
+const NOON: &str = "2026-07-02T12:00:00Z";
+
+/// So many minutes after noon.
+fn at(minutes: i64) -> Timestamp {
+    NOON.parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minutes)
+}
+
+fn shower() -> Shower {
+    Shower::new(Redactor::default(), at(0))
+}
+
+fn file(state: &State, revision: &str) -> Result<ReadFile, String> {
+    let stored = Stored { text: state.to_yaml(), revision: Revision::new(revision) };
+    Ok(ReadFile { state: state.clone(), stored })
+}
+
+/// What is known after a look; the look before was a minute earlier.
+fn look(before: Option<&Known>, read: Result<ReadFile, String>, minutes: i64) -> Known {
+    Known::after(before, &release(RELEASE), read, "there", (Some(at(minutes - 1)), at(minutes)))
+}
+
+fn approved() -> State {
+    let mut state = new_state(RELEASE);
+    set(&mut state, TaskName::ChangeAdvisoryStatus, TaskStatus::Pass, "approved");
+    state
+}
+
+/// A plan of the services, in which `change` has been done to every node.
+fn plan(known: &Known, change: impl Fn(&mut NodePlan)) -> Arc<DrivePlan> {
+    let mut plan = known.shown_plan().unwrap().clone();
+    plan.nodes.iter_mut().for_each(change);
+    Arc::new(plan)
+}
+
+/// The same, in which everything else is done.
+fn settled(known: &Known, change: impl Fn(&mut NodePlan)) -> Arc<DrivePlan> {
+    plan(known, |node| {
+        (node.verdict, node.lacks, node.since) = (Verdict::Done, None, None);
+        change(node);
+    })
+}
+
+fn of(known: Known) -> Seen {
+    let releases = BTreeMap::from([(release(RELEASE), Arc::new(known))]);
+    Seen { looked: Some(at(0)), releases, ..Seen::default() }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_any_more_leaves_what_was_known_and_makes_its_release_unknown() {
+    let good = look(None, file(&approved(), "1"), 0);
+    assert_eq!(good.row(&release(RELEASE), at(0)).status, Standing::Complete);
+    let broken = || Err("GitHub answers 503".to_owned());
+    let bad = look(Some(&good), broken(), 1);
+    assert_eq!((bad.state().is_ok(), bad.at, bad.revision()), (true, at(0), "1"));
+    assert_eq!(bad.problem.as_ref().unwrap().since, at(1));
+    let row = bad.row(&release(RELEASE), at(1));
+    assert_eq!((row.status, row.concerns[0].kind), (Standing::Unknown, Concern::Unknown));
+    assert!(row.concerns[0].text.ends_with("GitHub answers 503"), "{row:?}");
+    assert_eq!(of(bad.clone()).pages_that_differ(&of(good.clone())), ["/", "/releases/4.19.1"]);
+    // Found again a minute later, it goes on; after a week in which nobody looked, it is a new one.
+    assert_eq!(look(Some(&bad), broken(), 2).problem.unwrap().since, at(1));
+    let pause = (Some(at(1)), at(10_000));
+    let later = Known::after(Some(&bad), &release(RELEASE), broken(), "there", pause);
+    assert_eq!(later.problem.unwrap().since, at(10_000));
+    let again = look(Some(&bad), file(&approved(), "2"), 3);
+    assert_eq!((again.problem.as_ref(), again.at, again.revision()), (None, at(3), "2"));
+    let never = look(None, broken(), 0);
+    assert_eq!(never.state().unwrap_err(), "GitHub answers 503");
+}
+
+#[test]
+fn a_plan_of_an_older_file_is_said_to_be_one_until_there_is_a_newer_one() {
+    let mut known = look(None, file(&new_state(RELEASE), "1"), 0);
+    // Nothing is recorded before a plan exists: one whose making was given up is due as before.
+    assert!(known.is_plan_due(at(0)) && !known.is_outdated());
+    known.planned("1".to_owned(), Ok(plan(&known, |_| {})), at(0));
+    assert!(!known.is_plan_due(at(0)) && !known.is_outdated());
+    let changed = look(Some(&known), file(&approved(), "2"), 1);
+    assert!(changed.is_plan_due(at(1)) && changed.is_outdated() && changed.is_partly_unknown());
+    let mut failed = changed.clone();
+    failed.planned("2".to_owned(), Err(Problem::new("no connection", at(1))), at(1));
+    assert!(failed.is_outdated() && !failed.is_plan_due(at(1)) && failed.is_plan_due(at(2)));
+    let same = changed.plan.plan.clone().unwrap();
+    let mut planned = changed.clone();
+    planned.planned("2".to_owned(), Ok(same), at(1));
+    assert!(!planned.is_outdated() && !planned.is_plan_due(at(1)) && planned.is_plan_due(at(6)));
+    // The plan says the same, and the page another thing.
+    assert_eq!(of(planned).pages_that_differ(&of(changed)), ["/", "/releases/4.19.1"]);
+}
+
+#[test]
+fn an_approved_release_has_shipped_when_its_plan_says_so() {
+    let mut known = look(None, file(&approved(), "1"), 0);
+    let status = |known: &Known| known.row(&release(RELEASE), at(0)).status;
+    assert_eq!(status(&known), Standing::Complete, "nobody has asked");
+    let shipped = |verdict: &Verdict| {
+        settled(&known, |node| {
+            if node.node == Node::Shipped {
+                node.verdict = verdict.clone();
+            }
+        })
+    };
+    let waiting =
+        |unknown| Verdict::Waiting { what: "the shipping: the errata is in QE".to_owned(), unknown };
+    let plans = [Verdict::Done, waiting(false), waiting(true)].map(|verdict| shipped(&verdict));
+    let mut rows = plans.into_iter().map(|plan| {
+        known.planned("1".to_owned(), Ok(plan), at(0));
+        known.row(&release(RELEASE), at(0))
+    });
+    assert_eq!(rows.next().unwrap().status, Standing::Shipped);
+    let row = rows.next().unwrap();
+    assert_eq!((row.status, row.concerns.len()), (Standing::Complete, 0));
+    let row = rows.next().unwrap();
+    assert_eq!((row.status, row.concerns[0].kind), (Standing::Complete, Concern::Unknown));
+    assert_eq!(row.concerns[0].text, "whether it has shipped cannot be determined: the errata is in QE");
+}
+
+/// The overview, in HTML.
+fn overview(known: Known, filter: &str) -> String {
+    let filter = Filter::parse(filter).unwrap();
+    askama::Template::render(&Overview::new(&of(known), "there", &filter, None, &shower())).unwrap()
+}
+
+#[test]
+fn nobody_is_waited_for_only_where_everything_is_known() {
+    let mut known = look(None, file(&new_state(RELEASE), "1"), 0);
+    let (certain, uncertain) = ("Nobody is waited for", "As far as is known");
+    let mut nobody = DrivePlan::clone(&settled(&known, |_| {}));
+    nobody.people = Vec::new();
+    known.alone = None;
+    for filter in ["", "state=asks", "who=leads"] {
+        let page = overview(known.clone(), filter);
+        assert!(page.contains(uncertain) && !page.contains(certain), "not asked, {filter}: {page}");
+    }
+    assert!(overview(known.clone(), "y=4.20").contains(certain));
+    known.planned("1".to_owned(), Ok(Arc::new(nobody.clone())), at(0));
+    assert!(overview(known.clone(), "").contains(certain));
+    nobody.nodes[0].verdict = Verdict::Waiting { what: "an answer".to_owned(), unknown: true };
+    known.planned("1".to_owned(), Ok(Arc::new(nobody)), at(0));
+    assert!(overview(known.clone(), "").contains(uncertain));
+    let unreadable = look(None, Err("it is damaged".to_owned()), 0);
+    assert!(overview(unreadable, "").contains(uncertain));
+}
+
+#[test]
+fn what_changes_with_the_time_alone_concerns_its_page() {
+    let mut state = new_state(RELEASE);
+    let hold = NewDecision {
+        id: "h".to_owned(),
+        subject: Subject::Hold { until: Some("2026-07-02T12:30:00Z".parse().unwrap()) },
+        by: "lead".to_owned(),
+        at: at(-10),
+        reason: "the network is rebuilt".to_owned(),
+    };
+    let _ = state.decide(&hold);
+    let held = look(None, file(&state, "1"), 29);
+    let same = look(Some(&held), file(&state, "1"), 29);
+    let free = look(Some(&held), file(&state, "1"), 31);
+    assert_eq!(of(same).pages_that_differ(&of(held.clone())), Vec::<String>::new());
+    assert_eq!(of(free).pages_that_differ(&of(held)), ["/", "/releases/4.19.1"]);
+}
+
+#[test]
+fn a_change_names_the_pages_that_it_concerns() {
+    let recorded = |of: &[(&str, &str)]| {
+        let recorded = |(build, why): &(&str, &str)| {
+            let build = build.parse().unwrap();
+            (ResultName { build, arch: oar_core::version::Arch::Amd64 }, Err((*why).to_owned()))
+        };
+        let recorded = Arc::new(of.iter().map(recorded).collect());
+        Builds { looked: Some(at(0)), recorded, ..Builds::default() }
+    };
+    let seen = |builds: Builds| Seen { builds, ..of(look(None, file(&new_state(RELEASE), "1"), 0)) };
+    let before = seen(recorded(&[("4.19.1", "a"), ("4.19.2", "b"), ("4.19.3", "c")]));
+    let after = Seen { builds: recorded(&[("4.19.1", "a"), ("4.19.2", "x")]), ..before.clone() };
+    assert_eq!(after.pages_that_differ(&before), ["/builds", "/builds/4.19.2", "/builds/4.19.3"]);
+    let builds = Builds { problem: Some(Problem::new("no", at(0))), ..before.builds.clone() };
+    let failed = Seen { builds, ..before.clone() };
+    assert_eq!(failed.pages_that_differ(&before).len(), 4, "all of them say so");
+    assert_eq!(before.pages_that_differ(&before), Vec::<String>::new());
+    // Lead times follow from the files alone.
+    let mut planned = before.clone();
+    let known = Arc::make_mut(planned.releases.get_mut(&release(RELEASE)).unwrap());
+    known.planned("1".to_owned(), Err(Problem::new("no", at(0))), at(0));
+    assert_eq!(planned.pages_that_differ(&before), ["/", "/releases/4.19.1"]);
+    let changed = Seen { builds: before.builds.clone(), ..of(look(None, file(&approved(), "2"), 1)) };
+    assert_eq!(changed.pages_that_differ(&before), ["/", "/lead-time", "/releases/4.19.1"]);
+}
+
+#[test]
+fn a_question_is_late_by_its_own_deadline_and_as_old_as_its_open_entry() {
+    let node = Node::Task(TaskName::ChangeAdvisoryStatus);
+    let mut state = new_state(RELEASE);
+    let telling = Telling { key: "k".to_owned(), node: Some(node.id().to_owned()) };
+    let teller = Teller { claim: "c", process: None, ended: |_| false, lease: SignedDuration::from_mins(5) };
+    let mut claimed = Vec::new();
+    for minutes in [-10_000, -30] {
+        let _ = state.claim_questions(std::slice::from_ref(&telling), at(minutes), teller, &mut claimed);
+        if minutes < -30 {
+            let _ = state.answer_questions(at(-9_000), |_| true);
+        }
+    }
+    let item = |told_again: i64, deadline: Option<i64>| {
+        let mut known = look(None, file(&state, "1"), 0);
+        let mut asks = DrivePlan::clone(&settled(&known, |plan| {
+            if plan.node == node {
+                plan.deadline = deadline.map(|minutes| at(minutes).to_string());
+            }
+        }));
+        asks.people = vec![Request {
+            who: Who::Owner,
+            nodes: vec![node],
+            question: "approve it?".to_owned(),
+            choices: Vec::new(),
+            commands: Vec::new(),
+            deadline: Some(at(told_again).to_string()),
+            topic: None,
+        }];
+        known.planned("1".to_owned(), Ok(Arc::new(asks)), at(0));
+        PersonItem::all(&known, &shower()).remove(0)
+    };
+    // The day from which it may be approved has come: it can be asked only now.
+    let asked = item(-60, None);
+    assert!(!asked.overdue && asked.told_again.is_none() && asked.deadline.is_none(), "{asked:?}");
+    assert_eq!(asked.since.unwrap().at(), Some(at(-30)));
+    let late = item(-60, Some(-60));
+    assert!(late.overdue && late.told_again.is_none() && late.deadline.is_some(), "{late:?}");
+    let early = item(60, Some(60));
+    assert!(!early.overdue && early.told_again.is_some() && early.deadline.is_some(), "{early:?}");
+}
