@@ -363,6 +363,7 @@ async function script() {
     await pass(5);
     await expect("a page that could not be refreshed", "lost", state);
     await tell("beat", 0);
+    await tell("beat", 0);
     await expect("a beat over old content", "lost", state);
     await expect("what was shown before", false, () => document.querySelector("h1").textContent === "It failed");
     for (let number = 0; number < 6; number += 1) {
@@ -373,6 +374,7 @@ async function script() {
     await count("a server that fails for two minutes", 10, 16, () => pass(120));
     await page.evaluate(() => (world.status = 0));
     await pass(15);
+    await tell("hello", 0);
     await expect("a server that answers again", "live", state);
     await page.evaluate(() => world.show("hidden"));
     await expect("connections of a hidden page", 0, () => world.open());
