@@ -96,6 +96,25 @@ fn a_killed_watcher_is_taken_over() {
 }
 
 #[test]
+fn a_drive_finds_the_release_whose_look_is_due_and_carries_its_wait_on_once() {
+    let harness = waiting("600");
+    std::thread::sleep(Duration::from_millis(1100));
+    publish(&harness);
+    let drive = || {
+        let rows = harness.run("oarctl", ["drive", "--output", "json"]).json();
+        let mut runs = rows[0]["runs"].as_array().unwrap().clone();
+        runs.retain(|run| run["node"] == "change-advisory-status");
+        assert_eq!((rows.as_array().unwrap().len(), &rows[0]["release"]), (1, &KONFLUX.into()), "{rows:#}");
+        runs
+    };
+    let runs = drive();
+    assert_eq!((runs.len(), &runs[0]["result"]), (1, &"done".into()), "{runs:#?}");
+    assert_approved_once(&harness);
+    assert!(drive().is_empty());
+    assert_approved_once(&harness);
+}
+
+#[test]
 fn the_deadline_asks_and_the_task_stays_in_progress() {
     let harness = waiting("1");
     std::thread::sleep(Duration::from_millis(1100));
