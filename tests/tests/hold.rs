@@ -252,6 +252,5 @@ const HELD: [&str; 12] = [
 fn held_at_any_moment_nothing_begins_any_more_and_the_next_run_finishes_with_each_effect_once() {
     let runs: HeldRuns = HELD.map(|name| proofs::held(&scenario(name), 3, HELD.len())).into_iter().sum();
     println!("{runs:?}");
-    // A run that had ended when the hold must have been read proves nothing.
     assert!(runs.are_most(), "{runs:?}");
 }
