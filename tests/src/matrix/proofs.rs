@@ -1,6 +1,7 @@
 //! What is proved of every command in every flow.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -182,9 +183,9 @@ pub fn kills(scenario: &Scenario) {
 }
 
 /// How long the request waits during which the release is held: longer than a run goes by an earlier look.
-const LONGER_THAN_A_LOOK: u64 = 5_600;
-/// How long a run takes that is held at a random moment, so that most of it is left when the hold must have been read.
-const SLOW_RUN: Duration = Duration::from_secs(12);
+const LONGER_THAN_A_LOOK: Duration = Duration::from_millis(5_600);
+/// How long a run takes that is held at a random moment.
+const SLOW_RUN: Duration = Duration::from_secs(18);
 /// The latency by which the rounds of a run are counted.
 const COUNTED_BY: Duration = Duration::from_millis(50);
 /// How many random moments are tried with `OAR_TEST_DEEP` for all commands of a list together.
@@ -193,6 +194,15 @@ const RANDOM_MOMENTS: usize = 10_000;
 const SLOW_RUNS: usize = 24;
 /// How long the other requests that were under way then have to end.
 const UNDER_WAY: Duration = Duration::from_millis(1_500);
+/// How much of a slow run is left at least when the hold must have been read.
+const LEFT: Duration = Duration::from_secs(1);
+/// The part of a slow run that one request takes at most: a longer one would have no answer in time.
+const PARTS_AT_LEAST: f64 = 4.0;
+/// How many requests of `hold` wait for the one before.
+const REQUESTS_OF_HOLD: u32 = 2;
+
+/// Why the release is held.
+const REASON: &str = "stop everything";
 
 /// When the release is held.
 enum Moment {
@@ -202,13 +212,37 @@ enum Moment {
     After { start: Duration, latency: Duration },
 }
 
+/// How many runs were held at random moments, and how many of them the hold met: they say so, or still went on when it must have
+/// been read. The others had ended before, and prove nothing.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct HeldRuns {
+    /// How many there were.
+    pub all: usize,
+    /// How many the hold met.
+    pub met: usize,
+}
+
+impl HeldRuns {
+    /// Whether the hold met half of them at least.
+    pub fn are_most(self) -> bool {
+        self.met * 2 >= self.all
+    }
+}
+
+impl std::iter::Sum for HeldRuns {
+    fn sum<I: Iterator<Item = Self>>(runs: I) -> Self {
+        runs.fold(Self::default(), |sum, runs| Self { all: sum.all + runs.all, met: sum.met + runs.met })
+    }
+}
+
 /// The release is held while one of the requests waits, or at any other moment: nothing begins from then on, the run says why, and
 /// the next one finishes with each effect once when the hold is withdrawn. So many requests are tried and one random moment; with
-/// `OAR_TEST_DEEP` every request, and of the random moments the part of a list of `commands` commands.
+/// `OAR_TEST_DEEP` every request, and of the random moments the part of a list of `commands` commands. The runs of the random
+/// moments are counted.
 ///
 /// # Panics
 /// When that is not so.
-pub fn held(scenario: &Scenario, moments: u64, commands: usize) {
+pub fn held(scenario: &Scenario, moments: u64, commands: usize) -> HeldRuns {
     let world = scenario.prepared(Duration::ZERO);
     let started = Instant::now();
     let expected = world.undisturbed();
@@ -219,32 +253,44 @@ pub fn held(scenario: &Scenario, moments: u64, commands: usize) {
     let started = Instant::now();
     world.run().expect(scenario.code);
     let rounds = started.elapsed().saturating_sub(at_once).as_secs_f64() / COUNTED_BY.as_secs_f64();
-    let latency = SLOW_RUN.div_f64(rounds.max(4.0));
+    let latency = SLOW_RUN.div_f64(rounds.max(PARTS_AT_LEAST));
     drop(world);
     let mut numbers = sample::Numbers::named(&format!("{} held", scenario.name));
     let is_deep = sample::is_deep();
     let at_requests: Vec<u64> =
         if is_deep { (0..count).collect() } else { (0..moments).map(|_| numbers.below(count)).collect() };
-    let random = if is_deep { RANDOM_MOMENTS.div_ceil(commands) } else { 1 };
-    let longest = u64::try_from(SLOW_RUN.as_millis()).unwrap();
+    let all = if is_deep { RANDOM_MOMENTS.div_ceil(commands) } else { 1 };
+    // What passes between the start of `hold` and the moment from which on nothing may begin.
+    let until_read = latency * REQUESTS_OF_HOLD + LONGER_THAN_A_LOOK + UNDER_WAY;
+    let longest = u64::try_from(SLOW_RUN.saturating_sub(until_read + LEFT).as_millis()).unwrap();
     let mut cases: Vec<Moment> = at_requests.into_iter().map(Moment::AtRequest).collect();
-    cases.extend((0..random).map(|_| {
+    cases.extend((0..all).map(|_| {
         let start = Duration::from_millis(numbers.below(longest));
         Moment::After { start, latency }
     }));
     let workers = if is_deep { SLOW_RUNS } else { cases.len() };
-    pool::each_by(workers, scenario, cases, |world, moment| held_at(world, &moment, &expected));
+    let met = AtomicUsize::new(0);
+    pool::each_by(workers, scenario, cases, |world, moment| {
+        let is_met = held_at(world, &moment, &expected);
+        if is_met && matches!(moment, Moment::After { .. }) {
+            met.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let runs = HeldRuns { all, met: met.into_inner() };
+    assert!(!is_deep || runs.are_most(), "{}: {runs:?}", scenario.name);
+    runs
 }
 
-fn held_at(world: &Prepared<'_>, moment: &Moment, expected: &Effects) {
+/// Holds the release at this moment of a run; whether the hold met it.
+fn held_at(world: &Prepared<'_>, moment: &Moment, expected: &Effects) -> bool {
     let (scenario, sandbox) = (world.scenario, &world.harness.sandbox);
     let mut command = world.command(&[], &[]);
     // A request that waits so long is no request without an answer.
     command.env("OAR_HTTP_TIMEOUT", "20");
-    let hold = || world.harness.oar(scenario.release, &["hold", "--reason", "stop everything"]).expect(0);
-    let (child, when) = match moment {
+    let hold = || world.harness.oar(scenario.release, &["hold", "--reason", REASON]).expect(0);
+    let (mut child, when) = match moment {
         Moment::AtRequest(after) => {
-            let slow = FaultKind::Slow { ms: LONGER_THAN_A_LOOK };
+            let slow = FaultKind::Slow { ms: u64::try_from(LONGER_THAN_A_LOOK.as_millis()).unwrap() };
             sandbox.faults().add(Fault::anywhere(slow).skip(*after));
             let mut child = command.spawn().unwrap();
             let started = Instant::now();
@@ -263,10 +309,11 @@ fn held_at(world: &Prepared<'_>, moment: &Moment, expected: &Effects) {
             std::thread::sleep(*start);
             hold();
             // Until then the run may go by a look before the hold.
-            std::thread::sleep(Duration::from_millis(LONGER_THAN_A_LOOK) + UNDER_WAY);
+            std::thread::sleep(LONGER_THAN_A_LOOK + UNDER_WAY);
             (child, format!("after {start:?}, with {latency:?} for each request"))
         }
     };
+    let goes_on = child.try_wait().unwrap().is_none();
     let before = sandbox.requests().len();
     let run = wait(child);
     let context = format!("{} held {when}\n{run:#?}\n{}", scenario.name, world.harness.request_lines());
@@ -278,7 +325,7 @@ fn held_at(world: &Prepared<'_>, moment: &Moment, expected: &Effects) {
     assert!(begun.is_empty(), "begun while it was held: {begun:#?}\n{context}");
     if run.code != Some(scenario.code) {
         assert_eq!(run.code, Some(6), "{context}");
-        for words in ["stop everything", "hold --withdraw"] {
+        for words in [REASON, "hold --withdraw"] {
             assert!(run.stderr.contains(words), "{context}");
         }
     }
@@ -286,6 +333,7 @@ fn held_at(world: &Prepared<'_>, moment: &Moment, expected: &Effects) {
     sandbox.set_latency(Duration::ZERO);
     world.harness.oar(scenario.release, &["hold", "--withdraw"]).expect(0);
     assert_healed(world, expected, &context);
+    goes_on || run.all().contains(REASON)
 }
 
 /// A dry run writes nothing; a run keeps to its budget, answers in JSON when asked, and does what it should; a second
