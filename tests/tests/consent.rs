@@ -300,6 +300,8 @@ fn where_nothing_waits_for_consent_none_is_recorded() {
     harness.sandbox.clear_requests();
     let started = harness.oar(KONFLUX, &["consent", PUSH, "--yes"]).expect(0).stdout;
     assert!(started.contains("has nothing to do that needs consent: "), "{started}");
+    let next = "; to have that recorded: oar -r 4.19.1 push-to-cdn-staging";
+    assert!(started.trim_end().ends_with(next), "{started}");
     let blocked = harness.oar(KONFLUX, &["consent", APPROVE, "--yes"]).expect(6).stderr;
     assert!(blocked.contains("change-advisory-status of 4.19.1 has no plan to consent to: "), "{blocked}");
     assert_eq!(changes(&harness), Vec::<String>::new());

@@ -17,7 +17,7 @@ use crate::flow::consent::{Allows, Consent, PlanHash, Question};
 use crate::flow::outcome::{PlanSummary, Refusal, TaskError};
 use crate::permit::WritePermit;
 use crate::schema::{read_from_text, text_schema};
-use crate::statebox::{Change, ConsentView, NewConsent, State, StateBox, TaskName};
+use crate::statebox::{Change, ConsentView, NewConsent, State, StateBox, TaskName, TaskStatus};
 use crate::tasks::open_statebox;
 use crate::version::ReleaseVersion;
 
@@ -105,6 +105,9 @@ pub struct Answer {
     /// Why there is nothing to consent to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// The command that records that there is nothing to do: it needs no consent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     /// The plan that is consented to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanSummary>,
@@ -164,7 +167,12 @@ impl GiveConsent {
         let (task, plan) = match self.planned(call).await? {
             Planned::Asks(task, plan) => (task, plan),
             Planned::NothingToDo(why) => {
-                return Ok(Answer { detail: Some(why), ..self.answer(release, ConsentOutcome::NothingToDo) });
+                let passed =
+                    |task: &TaskName| state.task(*task).is_some_and(|view| view.status == TaskStatus::Pass);
+                let task = TaskName::ALL.into_iter().find(|task| task.id() == command);
+                let next = task.filter(|task| !passed(task)).map(|task| format!("oar -r {release} {task}"));
+                let answer = self.answer(release, ConsentOutcome::NothingToDo);
+                return Ok(Answer { detail: Some(why), next, ..answer });
             }
         };
         let question = Question { command, task, release, plan: &plan, allows: Allows::OneRun };
@@ -263,6 +271,7 @@ impl GiveConsent {
             command: self.task.command().to_owned(),
             outcome,
             detail: None,
+            next: None,
             plan: None,
             consents: Vec::new(),
             changed: false,

@@ -48,7 +48,7 @@ fn shown(answer: &Answer, plan: &PlanSummary) -> String {
 }
 
 fn result(answer: &Answer) -> String {
-    let Answer { release, command, outcome, detail, consents, dry_run, .. } = answer;
+    let Answer { release, command, outcome, detail, next, consents, dry_run, .. } = answer;
     let of = format!("{command} of {release}");
     let by = |consent: &ConsentView| format!("{} at {}", consent.by, consent.at);
     let given: Vec<String> = consents.iter().map(by).collect();
@@ -64,7 +64,8 @@ fn result(answer: &Answer) -> String {
         }
         (ConsentOutcome::NothingToDo, _) => {
             let why = detail.as_deref().unwrap_or("everything is up to date");
-            format!("{of} has nothing to do that needs consent: {why}")
+            let next = next.as_ref().map(|next| format!("; to have that recorded: {next}"));
+            format!("{of} has nothing to do that needs consent: {why}{}", next.unwrap_or_default())
         }
         (ConsentOutcome::Withdrawn, true) => {
             format!("dry run: the consent to {of} by {given} would be withdrawn")
