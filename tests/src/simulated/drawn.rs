@@ -64,10 +64,16 @@ impl Course {
         // ART finishes the files before anybody pushes, or lets people wait.
         let ready = if numbers.below(167) < 32 { within(&mut numbers, 20 * 60) } else { minutes(1) };
         events.push((announced + ready, Event::AdvisoriesReady));
-        match one_of(&mut numbers, [(24, 0), (90, 1), (13, 2), (16, 3)]) {
+        match one_of(&mut numbers, [(24, 0), (60, 1), (30, 4), (13, 2), (16, 3)]) {
             0 => {}
             1 => events.push((announced, Event::Candidate(Record::Accepted))),
             2 => events.push((announced, Event::Candidate(Record::Rejected))),
+            4 => {
+                events.push((announced, Event::Candidate(Record::Accepted)));
+                // Its record is deleted after some days.
+                let deleted = announced + hours(3) + within(&mut numbers, 60 * 60);
+                events.push((deleted, Event::Candidate(Record::Absent)));
+            }
             _ => {
                 events.push((announced, Event::Candidate(Record::Running)));
                 let ended = announced + minutes(30) + within(&mut numbers, 300);

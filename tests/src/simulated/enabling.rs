@@ -121,6 +121,11 @@ impl Moments {
         new
     }
 
+    /// Since when a node is done, or not needed.
+    pub(super) fn settled_at(&self, node: Node) -> Option<Timestamp> {
+        self.settled.get(&node).copied()
+    }
+
     /// A person has answered what these nodes waited for; or that nobody decides for a day.
     pub(super) fn answered(&mut self, nodes: &[Node], waits: bool, at: Timestamp) {
         if waits {

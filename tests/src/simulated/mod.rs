@@ -40,7 +40,7 @@ use shares::{Shares, Whose};
 use trouble::Engines;
 
 use crate::elliott;
-use crate::{Harness, Options, root};
+use crate::{Harness, Options, RecordedRequest, root};
 
 /// How often the engine's timer starts it.
 pub const TIMER: SignedDuration = SignedDuration::from_mins(2);
@@ -134,6 +134,8 @@ pub struct Simulation {
     pub seen: Vec<Done>,
     /// The moments of its passes.
     pub passes: Vec<Timestamp>,
+    /// Those of them that nothing disturbed, and nothing shortly before.
+    pub undisturbed: Vec<Timestamp>,
     /// Where the time from the StateBox to the approval went.
     pub shares: Shares,
     /// After which passes nobody was at it or waited for anything, and which node could go on.
@@ -192,6 +194,7 @@ impl Simulation {
             done: Vec::new(),
             seen: Vec::new(),
             passes: Vec::new(),
+            undisturbed: Vec::new(),
             shares: Shares::default(),
             idle: Vec::new(),
             problems: Vec::new(),
@@ -243,6 +246,17 @@ impl Simulation {
     /// What people said to the questions, and what came of it.
     pub fn said(&self) -> &[String] {
         &self.people.said
+    }
+
+    /// When the first request arrived that is one of these; those that a fault answered did nothing.
+    pub fn first(&self, is_one: impl Fn(&RecordedRequest) -> bool) -> Option<Timestamp> {
+        let requests = self.harness.sandbox.requests();
+        requests.iter().filter(|request| request.acted && is_one(request)).map(|request| request.at).min()
+    }
+
+    /// Since when a step is done, or not needed.
+    pub fn settled(&self, node: Node) -> Option<Timestamp> {
+        self.moments.settled_at(node)
     }
 
     /// How often an engine was killed, in how many passes services failed, and in how many two engines met.
@@ -323,7 +337,7 @@ impl Simulation {
     fn take(&mut self, advanced: &Advanced, time: Timestamp) -> bool {
         let plan = &advanced.plan;
         assert!(plan.defects.is_empty(), "{time}: {:#?}", plan.defects);
-        self.people.hear(plan, time);
+        self.people.hear(plan, time, self.engines.are_undisturbed(time));
         let new =
             self.people.asked.iter().filter(|asked| asked.is_consent() && asked.anew.last() == Some(&time));
         for asked in new {
@@ -397,6 +411,9 @@ impl Simulation {
             }
         }
         let advanced = last?;
+        if self.engines.are_undisturbed(at) {
+            self.undisturbed.push(at);
+        }
         self.problems.extend(advanced.warnings.iter().map(|warning| format!("{at}: {warning}")));
         for node in self.moments.saw(&advanced.plan, at) {
             let delay = at.duration_since(self.moments.possible_since(node, at));

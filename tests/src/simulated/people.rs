@@ -44,6 +44,8 @@ pub struct Asked {
     pub answered: Vec<Timestamp>,
     /// Until when it was asked.
     pub until: Option<Timestamp>,
+    /// Whether a pass asked it that nothing disturbed.
+    pub undisturbed: bool,
     got_on: bool,
     about_jobs: bool,
 }
@@ -72,9 +74,6 @@ impl Asked {
 const CHANGED_DATA: [&str; 2] = ["since then ART changed the build data", "since then advisories changed"];
 /// What a command says of a run without work, which leaves its task as it was.
 const NO_WORK: &str = "\"nothing_to_do\":true";
-
-/// What `consent` says of a plan without steps.
-const NOTHING_TO_DO: &str = "\"outcome\":\"nothing_to_do\"";
 
 /// What an answer makes possible.
 #[derive(Debug, Default)]
@@ -113,8 +112,8 @@ impl People {
         }
     }
 
-    /// Hears what the plan asks now.
-    pub(super) fn hear(&mut self, plan: &DrivePlan, now: Timestamp) {
+    /// Hears what the plan of a pass asks now.
+    pub(super) fn hear(&mut self, plan: &DrivePlan, now: Timestamp, undisturbed: bool) {
         for asked in &mut self.asked {
             if plan.people.iter().any(|request| is(asked, request)) {
                 continue;
@@ -138,6 +137,7 @@ impl People {
                     anew: vec![now],
                     answered: Vec::new(),
                     until: None,
+                    undisturbed: false,
                     got_on: false,
                     about_jobs: request.is_about_jobs(),
                 });
@@ -145,6 +145,7 @@ impl People {
             });
             if let Some(asked) = self.asked.get_mut(place) {
                 asked.until = None;
+                asked.undisturbed |= undisturbed;
                 if std::mem::take(&mut asked.got_on) {
                     asked.anew.push(now);
                 }
@@ -202,9 +203,9 @@ impl People {
                 self.decided += 1;
             }
             let mut given = engine.command(release, command, arguments.clone()).await;
-            if given.as_ref().is_ok_and(|given| given.contains(NOTHING_TO_DO)) {
-                // The task needs no consent then, and is run.
-                given = engine.command(release, asked.node, json!({})).await;
+            let next = given.as_ref().ok().and_then(|given| next_command(given));
+            if let Some(next) = next.filter(|_| command == "consent") {
+                given = engine.command(release, &next, json!({})).await;
             }
             if command == "take-ownership" && given.as_ref().is_ok_and(|given| given.contains(NO_WORK)) {
                 let still = json!({ "name": command, "status": "Pass", "reason": "it has its owner" });
@@ -219,6 +220,12 @@ impl People {
         );
         Answer { nodes: asked.nodes.clone(), waits }
     }
+}
+
+/// The command that an answer names as the next one, without the release.
+fn next_command(given: &str) -> Option<String> {
+    let answer: Value = serde_json::from_str(given).ok()?;
+    answer["next"].as_str()?.split(' ').nth(3).map(str::to_owned)
 }
 
 fn topic(request: &Request) -> &str {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join;
+use jiff::{SignedDuration, Timestamp};
 use oar_core::operations::advance::Advanced;
 use oar_core::version::ReleaseVersion;
 use sandbox::{Fault, FaultKind, Sandbox};
@@ -18,6 +19,10 @@ const RATE: f64 = 0.04;
 /// Each kind of trouble comes in one of so many passes, whatever else comes.
 const ONE_IN: u64 = 4;
 
+/// So long after trouble nothing of it is left: claims are over after ten minutes, the pause before a step is tried again that
+/// services did not let finish after half an hour.
+const AFTERMATH: SignedDuration = SignedDuration::from_mins(30);
+
 /// The engines of a release, and what happens to them.
 #[derive(Debug)]
 pub(super) struct Engines {
@@ -32,6 +37,8 @@ pub(super) struct Engines {
     pub(super) faults: usize,
     /// How many passes two engines made at the same time.
     pub(super) meetings: usize,
+    /// When something last happened to them.
+    last: Option<Timestamp>,
 }
 
 impl Engines {
@@ -44,7 +51,13 @@ impl Engines {
             kills: 0,
             faults: 0,
             meetings: 0,
+            last: None,
         }
+    }
+
+    /// Whether nothing happened to them in a pass at `time`, nor shortly before.
+    pub(super) fn are_undisturbed(&self, time: Timestamp) -> bool {
+        self.last.is_none_or(|last| time.duration_since(last) > AFTERMATH)
     }
 
     /// One pass over the release: what the engines left that came to their end, or the words of a problem.
@@ -62,6 +75,9 @@ impl Engines {
             return vec![ended];
         };
         let [dies, is_disturbed, meets] = [(); 3].map(|()| numbers.below(ONE_IN) == 0);
+        if dies || is_disturbed || meets {
+            self.last = Some(self.sandbox.clock().now());
+        }
         let faults = self.sandbox.faults();
         let death = dies.then(|| faults.add(end_at(numbers)));
         if is_disturbed {

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use end_to_end::ERRATA;
 use end_to_end::simulated::course::{Event, Record};
 use end_to_end::simulated::enabling::is_overdue;
 use end_to_end::simulated::{Asked, Policy, RUN_IT, Simulation, TIMER};
-use jiff::Timestamp;
-use oar_core::flow::nodes::ROWS;
+use end_to_end::{ERRATA, RecordedRequest};
+use jiff::{SignedDuration, Timestamp};
+use oar_core::flow::nodes::{Node, ROWS};
+use oar_core::statebox::TaskName;
 use sandbox::services::prow::JobState;
 use sandbox::services::release_controller::Phase;
 
+use super::effects::is_of_the_approval;
 use super::told;
 
 /// The question whether paid jobs are started.
@@ -19,8 +21,14 @@ const START_JOBS: &str = "the jobs on stage can be started now: start them?";
 const ACCEPT: &str = "accept them?";
 /// A consent that the shipped policy wants: the node that asks for it.
 const PUSH: &str = "push-to-cdn-staging";
-/// The metadata advisory is pushed when the images that block it are on staging: that is a second plan, and a second consent.
+/// This advisory is pushed when the images that block it are on staging: that is a second plan, and a second consent.
+const METADATA: u32 = 140_004;
 const PUSHES_OF_ERRATA: usize = 2;
+/// Steps that only a person lets begin, whatever the policy.
+const DROP: &str = "drop-bugs";
+const APPROVAL: &str = "change-advisory-status";
+/// So long a list of bugs counts as what stands in Jira.
+const LIST_AGE: SignedDuration = SignedDuration::from_hours(24);
 
 fn asked<'a>(simulation: &'a Simulation, node: &str, question: &str) -> Option<&'a Asked> {
     simulation.asked().iter().find(|asked| asked.node == node && asked.question.contains(question))
@@ -55,8 +63,8 @@ fn reason(simulation: &Simulation, policy: Policy, asked: &Asked) -> Option<&'st
             |deadline| says(deadline.then) && asked.at.duration_since(course.announced) >= deadline.after,
         );
     match (asked.node, asked.question.as_str()) {
-        ("change-advisory-status", RUN_IT) => Some("an approval is a person's"),
-        ("drop-bugs", RUN_IT) => Some("bugs are dropped by a person"),
+        (APPROVAL, RUN_IT) => Some("an approval is a person's"),
+        (DROP, RUN_IT) => Some("bugs are dropped by a person"),
         (PUSH, RUN_IT) if is_shipped => Some("the policy leaves pushes to people"),
         (_, START_JOBS) if is_shipped => Some("the policy leaves paid jobs to people"),
         ("analyze-candidate-build", _) if says(ACCEPT) && is_rejected(true) => Some("it is rejected"),
@@ -97,7 +105,7 @@ fn reason(simulation: &Simulation, policy: Policy, asked: &Asked) -> Option<&'st
         {
             Some("people have rejected it")
         }
-        ("change-advisory-status", _) if says("was not there by its deadline") => {
+        (APPROVAL, _) if says("was not there by its deadline") => {
             let page = course.events.iter().find(|(_, event)| *event == Event::Published);
             page.filter(|(at, _)| is_overdue(course.release, *at)).map(|_| "the page is late")
         }
@@ -133,9 +141,9 @@ pub(crate) fn are_those_of(simulation: &Simulation, policy: Policy) {
         assert!(asked.answered.len() <= most, "asked again: {asked:#?}\n{context}");
     }
     let found = consents(simulation, RUN_IT);
-    let mut expected = vec!["change-advisory-status"];
-    // When every bug is done before the jobs on stage have ended, none is dropped.
-    expected.extend(found.iter().copied().filter(|node| *node == "drop-bugs").take(1));
+    let mut expected = vec![APPROVAL];
+    expected.extend(asked(simulation, DROP, RUN_IT).map(|asked| asked.node));
+    bugs_are_asked_about_when_some_are_open(simulation, &context);
     if policy == Policy::Shipped {
         expected.push(PUSH);
     }
@@ -156,40 +164,77 @@ pub(crate) fn are_those_of(simulation: &Simulation, policy: Policy) {
         let is_asked = asked(simulation, node, ACCEPT).is_some();
         assert!(first != Some(Record::Rejected) || is_asked, "{node} was not asked\n{context}");
     }
+    nothing_irrevocable_begins_before_the_answer(simulation, &context);
     if policy == Policy::Shipped {
         nothing_begins_before_the_answer(simulation, &context);
     }
 }
 
+/// When every bug is done before the checks on stage have ended, none is dropped.
+fn bugs_are_asked_about_when_some_are_open(simulation: &Simulation, context: &str) {
+    let verified = simulation.course.events.iter().find(|(_, event)| *event == Event::BugsVerified);
+    let verified = verified.map(|(at, _)| *at);
+    let checks = [TaskName::ImageConsistencyCheck, TaskName::StageTesting];
+    let ready = checks.iter().filter_map(|task| simulation.settled(Node::Task(*task))).max();
+    match asked(simulation, DROP, RUN_IT) {
+        Some(asked) => {
+            let is_known_late = verified.is_none_or(|verified| asked.at <= verified + LIST_AGE + TIMER);
+            assert!(is_known_late, "all bugs are verified since {verified:?}: {asked:#?}\n{context}");
+        }
+        None => assert!(
+            verified.is_some() && verified <= ready,
+            "nobody was asked about bugs that were verified at {verified:?}, ready at {ready:?}\n{context}"
+        ),
+    }
+}
+
+/// What takes bugs out of a release.
+fn drops(request: &RecordedRequest) -> bool {
+    let of_advisory = request.service == "errata" && request.path.ends_with("/remove_jira_issue");
+    let of_shipment = request.service == "gitlab" && request.path.ends_with("/repository/commits");
+    request.method == "POST" && (of_advisory || of_shipment)
+}
+
+/// Nothing that only people allow began before somebody had answered: by what arrived at the services.
+fn nothing_irrevocable_begins_before_the_answer(simulation: &Simulation, context: &str) {
+    let dropped = simulation.first(drops);
+    for (node, begun) in [(DROP, dropped), (APPROVAL, simulation.first(is_of_the_approval))] {
+        let answered = asked(simulation, node, RUN_IT).and_then(|asked| asked.answered.first()).copied();
+        let is_allowed = begun.is_none() || (answered.is_some() && begun >= answered);
+        assert!(is_allowed, "{node} began at {begun:?}, answered at {answered:?}\n{context}");
+    }
+}
+
 fn nothing_begins_before_the_answer(simulation: &Simulation, context: &str) {
     let world = simulation.harness.sandbox.world();
-    let answered = |node: &str, question: &str| -> Timestamp {
+    let answered = |node: &str, question: &str, place: usize| -> Timestamp {
         let asked = simulation
             .asked()
             .iter()
             .find(|asked| asked.question == question && (question == START_JOBS || asked.node == node));
-        *asked.and_then(|asked| asked.answered.first()).unwrap_or_else(|| panic!("{node}\n{context}"))
+        *asked.and_then(|asked| asked.answered.get(place)).unwrap_or_else(|| panic!("{node}\n{context}"))
     };
-    let pushes: Vec<Timestamp> = {
-        let errata = world.errata.lock();
-        errata
-            .advisories
-            .values()
-            .flat_map(|advisory| &advisory.push_jobs)
-            .filter_map(|job| job.made)
-            .collect()
-    };
+    let (mut pushes, mut later): (Vec<Timestamp>, Vec<Timestamp>) = (Vec::new(), Vec::new());
+    for (id, advisory) in &world.errata.lock().advisories {
+        let list = if *id == METADATA { &mut later } else { &mut pushes };
+        list.extend(advisory.push_jobs.iter().filter_map(|job| job.made));
+    }
     let builds: Vec<Timestamp> =
         world.jenkins.lock().jobs.iter().flat_map(|job| &job.builds).map(|build| build.started).collect();
     let mut jobs: Vec<Timestamp> = world.prow.lock().jobs.iter().map(|job| job.started).collect();
-    if simulation.course.release == ERRATA {
+    let is_errata = simulation.course.release == ERRATA;
+    if is_errata {
         // ART's own.
         jobs.clear();
     }
-    for (what, begun, allowed) in [
-        ("a push", pushes, answered(PUSH, RUN_IT)),
-        ("a job", [builds, jobs].concat(), answered("", START_JOBS)),
-    ] {
+    let mut all = vec![
+        ("a push", pushes, answered(PUSH, RUN_IT, 0)),
+        ("a job", [builds, jobs].concat(), answered("", START_JOBS, 0)),
+    ];
+    if is_errata {
+        all.push(("the second push", later, answered(PUSH, RUN_IT, PUSHES_OF_ERRATA - 1)));
+    }
+    for (what, begun, allowed) in all {
         // The scenario has older ones.
         let begun: Vec<Timestamp> =
             begun.into_iter().filter(|at| *at >= simulation.course.announced).collect();
@@ -224,11 +269,16 @@ fn depends_on_the_moment(asked: &Asked) -> bool {
         || is_overdue()
 }
 
-/// The engine with trouble asks what the other one asks.
+/// The engine with trouble asks what the other one asks; what a pass asked that nothing disturbed was told, and nothing began before
+/// an answer that needs one.
 pub(crate) fn are_the_same(troubled: &Simulation, calm: &Simulation, context: &str) {
     let questions = |of: &Simulation| -> BTreeSet<String> {
         let asked = of.asked().iter().filter(|asked| !depends_on_the_moment(asked));
         asked.map(|asked| format!("{}: {}", asked.node, asked.question)).collect()
     };
     assert_eq!(questions(troubled), questions(calm), "{context}");
+    for asked in troubled.asked().iter().filter(|asked| asked.undisturbed) {
+        assert!(!troubled.told(asked).is_empty(), "nobody was told {asked:#?}\n{context}");
+    }
+    nothing_irrevocable_begins_before_the_answer(troubled, context);
 }
