@@ -303,6 +303,12 @@ impl Harness {
     }
 }
 
+/// A change for [`Harness::with_document`]: `oarctl drive` carries waits on and tells people what is open; every step is theirs.
+pub fn only_waits(document: &mut serde_json::Value) {
+    let steps = oar_core::flow::nodes::names().map(|step| (step.to_owned(), "never".into()));
+    document["drive"] = serde_json::Value::Object(steps.into_iter().collect());
+}
+
 /// Starts `command` and waits for its end, at most two minutes.
 ///
 /// # Panics

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, LEAD, Run, wait};
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, LEAD, Run, only_waits, wait};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -142,6 +142,27 @@ fn a_kept_message_is_sent_by_whatever_task_comes_next_and_holds_no_address() {
     let of = |matter: &str| told.iter().filter(|told| told.ends_with(matter)).count();
     assert_eq!((of("/create-test-report/created"), of("/take-ownership/owner")), (1, 1), "{told:?}");
     assert!(!harness.statebox(KONFLUX).unwrap().contains("text:"));
+}
+
+#[test]
+fn a_kept_message_is_sent_once_by_a_drive_that_runs_no_step() {
+    let harness = Harness::new().with_document(only_waits);
+    let down = FaultKind::Status { code: 503, body: None, headers: Vec::new() };
+    harness.sandbox.faults().add(Fault::on("slack", down).forever());
+    report(&harness, KONFLUX).expect(0);
+    let drive = || {
+        let rows = harness.run("oarctl", ["drive", "-r", KONFLUX, "--output", "json"]).json();
+        assert_eq!(rows[0]["runs"], serde_json::json!([]), "{rows:#}");
+        let created =
+            matters(&harness).iter().filter(|told| told.ends_with("/create-test-report/created")).count();
+        (created, harness.statebox(KONFLUX).unwrap().contains("text:"))
+    };
+    assert_eq!(drive(), (0, true), "it stays kept while Slack is down");
+    harness.sandbox.faults().clear();
+    assert_eq!(drive(), (1, false));
+    let told = matters(&harness);
+    assert_eq!(drive(), (1, false));
+    assert_eq!(matters(&harness), told);
 }
 
 /// Whom a message mentions.

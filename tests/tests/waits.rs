@@ -96,6 +96,24 @@ fn a_killed_watcher_is_taken_over() {
 }
 
 #[test]
+fn a_drive_finds_the_release_whose_look_is_due_and_carries_its_wait_on_once() {
+    let harness = waiting("600");
+    std::thread::sleep(Duration::from_millis(1100));
+    publish(&harness);
+    let drive = || harness.run("oarctl", ["drive", "--output", "json"]).json();
+    let rows = drive();
+    assert_eq!((rows.as_array().unwrap().len(), &rows[0]["release"]), (1, &KONFLUX.into()), "{rows:#}");
+    let runs = rows[0]["runs"].as_array().unwrap();
+    let is_approval = |run: &&serde_json::Value| run["node"] == "change-advisory-status";
+    let results: Vec<_> = runs.iter().filter(is_approval).map(|run| &run["result"]).collect();
+    assert_eq!(results, ["done"], "{rows:#}");
+    assert_approved_once(&harness);
+    // Its day is over, so it is not looked at any more.
+    assert_eq!(drive(), serde_json::json!([]));
+    assert_approved_once(&harness);
+}
+
+#[test]
 fn the_deadline_asks_and_the_task_stays_in_progress() {
     let harness = waiting("1");
     std::thread::sleep(Duration::from_millis(1100));
