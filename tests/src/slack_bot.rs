@@ -111,9 +111,18 @@ pub fn clients(harness: &Harness, clock: Clock) -> Clients {
 /// # Panics
 /// When the document cannot be written.
 pub fn with_permissions(harness: Harness) -> Harness {
-    change(&harness, "group", &json!({"handle": "qe-forum-demo", "users": [WRITER]}));
+    let section = permissions(&harness);
+    with_section(harness, &section)
+}
+
+/// The section of the bot with which [`with_permissions`] does so; its group is in Slack from then on.
+///
+/// # Panics
+/// When there can be no such group.
+pub fn permissions(harness: &Harness) -> Value {
+    change(harness, "group", &json!({"handle": "qe-forum-demo", "users": [WRITER]}));
     let rights = json!({"write": "qe-forum-demo", "critical": "demo-leads-4-19"});
-    with_section(harness, &json!({"permissions": {(format!("#{CHANNEL}")): rights}}))
+    json!({"permissions": {(format!("#{CHANNEL}")): rights}})
 }
 
 /// The same sandbox, whose configuration document has this section of the bot.

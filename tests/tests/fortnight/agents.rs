@@ -12,17 +12,15 @@ use oar_core::clients::Clients;
 use oar_core::clock::{Clock, ClockSource};
 use oar_core::config::Environment;
 use oar_core::flow::interrupt::Interrupt;
-use oar_core::operations::advance::look;
 use oar_core::operations::jira_notificator::JiraNotificator;
 use oar_core::operations::jobctl::start_aggregator::StartAggregator;
 use oar_core::operations::jobctl::start_controller::StartController;
 use oar_core::operations::oarctl::check_test_results::CheckTestResults;
+use oar_core::operations::oarctl::drive::DriveReleases;
 use oar_core::operations::oarctl::start_release_detector::StartReleaseDetector;
 use oar_core::operations::slack_bot::SlackBot;
 use oar_core::operations::{Call, Conclusion as _, NoConsent, Observer, Operation, Part, perform};
 use oar_core::permit::WritePermit;
-use oar_core::statebox::TaskName;
-use oar_core::tasks::statebox_files::StateBoxFiles;
 use oar_core::version::Arch;
 use sandbox::services::github::STATE_REPOSITORY;
 
@@ -157,7 +155,7 @@ impl Process {
             };
             passes.push(Box::pin(pass(controller, self.call())));
             passes.push(Box::pin(pass(StartAggregator { arch: Arch::Amd64, dry_run: false }, self.call())));
-            passes.push(Box::pin(waits(self.clients.clone())));
+            passes.push(Box::pin(pass(DriveReleases::default(), self.call())));
         }
         join_all(passes)
     }
@@ -168,32 +166,6 @@ impl Process {
             .permitted(WritePermit::granted_by_user_interface(), Arc::new(NoConsent))
             .observed_by(Arc::new(self.notified.clone()))
     }
-}
-
-/// What is left to be done for releases by themselves: waits, and messages that could not be sent.
-async fn waits(clients: Clients) -> Option<String> {
-    let states = StateBoxFiles::new(clients.clone()).unfinished_states().await;
-    let states = match states {
-        Ok(states) => states,
-        Err(error) => return Some(format!("waits: {}", error.inner())),
-    };
-    let mut problem = None;
-    for (release, read) in states {
-        let owes = read.is_ok_and(|read| {
-            read.state.wait(TaskName::ChangeAdvisoryStatus).is_some()
-                || !read.state.kept_messages().is_empty()
-        });
-        if !owes {
-            continue;
-        }
-        let (_, interrupt) = Interrupt::channel();
-        let call = Call::new(clients.clone(), interrupt).about(release).unwrap();
-        let call = call.permitted(WritePermit::granted_by_user_interface(), Arc::new(NoConsent));
-        if let Err(error) = look(&call).await {
-            problem = Some(format!("waits: {}", error.inner()));
-        }
-    }
-    problem
 }
 
 async fn pass<O: Operation>(operation: O, call: Call) -> Option<String> {

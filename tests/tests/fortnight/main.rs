@@ -1,6 +1,7 @@
 //! Two weeks of all agents in one process, in simulated time: the detector every ten minutes; the notificator, the result
-//! checker, controller and aggregator, and what `oarctl drive` does for waits every hour; the Slack bot all the time. The process ends at random requests and
-//! is started anew, while releases are announced, people work on their bugs, and give the bot commands.
+//! checker, controller, aggregator, and drive every hour; the Slack bot all the time. The process ends at random requests and is
+//! started anew, while releases are announced, people work on their bugs, and give the bot commands. Every step of a release is
+//! left to people, so drive tells what is open and runs nothing: what it runs is shown by whole releases (`tests/simulated`).
 //!
 //! Agents and sandbox share one clock, which stands still during the passes and is moved between them. Two days here, with a
 //! seed that is printed (`OAR_TEST_SEED` repeats it as far as what happens; requests that are sent at the same moment may
@@ -18,7 +19,7 @@ use conversation::Conversation;
 use end_to_end::directory::Directory;
 use end_to_end::in_process::end_at;
 use end_to_end::matrix::sample::{Numbers, is_deep};
-use end_to_end::{Harness, Options, slack_bot};
+use end_to_end::{Harness, Options, only_waits, slack_bot};
 use jiff::{SignedDuration, Timestamp};
 use releases::Releases;
 use sandbox::clock::ClockStart;
@@ -52,7 +53,12 @@ async fn whatever_ends_the_process_everything_is_done_once_and_in_time() {
     let (days, bugs) = if is_deep() { (14, 45) } else { (2, 18) };
     let directory = Directory::start(&PEOPLE);
     let options = Options { clock: ClockStart::Frozen(START), ..Options::default() };
-    let harness = slack_bot::with_permissions(directory.asked_by(Harness::with(options)));
+    let harness = directory.asked_by(Harness::with(options));
+    let permissions = slack_bot::permissions(&harness);
+    let harness = harness.with_document(|document| {
+        document["slack_bot"] = permissions;
+        only_waits(document);
+    });
     let harness = harness.env("OAR_INTENT_LEASE", &LEASE.as_secs().to_string());
     let (world, clock) = (harness.sandbox.world(), harness.sandbox.clock());
     let mut bugs = Bugs::load(world, bugs, START, &mut numbers);
