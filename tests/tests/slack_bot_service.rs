@@ -471,6 +471,7 @@ fn a_command_that_nobody_ran_in_time_is_not_run_and_its_author_is_told() {
     advance(31);
     let (late, help) =
         (say(&harness, LEAD, &format!("oar -r {KONFLUX} status")), say(&harness, LEAD, "<@U0000BOT01> help"));
+    say_in(&harness, &late, LEAD, &format!("<@{BOT}> cancel"));
     advance(20);
     for _ in 0..2 {
         let bot = Bot::start(&harness);
@@ -483,6 +484,24 @@ fn a_command_that_nobody_ran_in_time_is_not_run_and_its_author_is_told() {
     }
     let count = |thread: &str| answers(&harness, thread).len();
     assert_eq!((count(&forgotten), count(&late), count(&help)), (0, 1, 1));
+}
+
+#[test]
+fn a_cancel_stops_no_command_that_was_written_after_it() {
+    let harness = on_staging();
+    let thread = say(&harness, WRITER, "about a release");
+    say_in(&harness, &thread, WRITER, &format!("<@{BOT}> cancel"));
+    say_in(&harness, &thread, WRITER, WAITS);
+    // All of it was written before the bot began.
+    let bot = Bot::start(&harness);
+    answer(&harness, &thread, "no command runs in this thread");
+    answer(&harness, &thread, "is running");
+    let cancelled = || answers(&harness, &thread).iter().any(|message| message.text.contains("cancelled"));
+    assert!(!cancelled(), "{:#?}", answers(&harness, &thread));
+    say_in(&harness, &thread, WRITER, "cancel");
+    answer(&harness, &thread, "oar image-consistency-check: cancelled");
+    settled(&harness);
+    bot.stopped();
 }
 
 #[test]

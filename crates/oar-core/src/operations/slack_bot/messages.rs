@@ -66,7 +66,7 @@ impl Desk {
         match heard {
             Heard::Nothing => return,
             // `cancel` is said to people as well.
-            Heard::Cancel if !is_addressed && !self.runs_in(channel, message.reply_thread()) => return,
+            Heard::Cancel if !is_addressed && self.before(&message).is_empty() => return,
             _ => {}
         }
         if !self.heard.borrow_mut().is_new(&message) {
@@ -92,10 +92,16 @@ impl Desk {
                 return self.say_not_taken(&message, NOT_KNOWN).await;
             }
         }
-        let is_command = matches!(heard, Heard::Command(_));
-        if is_command && self.may_be_known(&message, again) && self.is_late(&message) {
-            drop(place);
-            return self.say_not_taken(&message, TOO_LATE).await;
+        if self.may_be_known(&message, again) && self.is_late(&message) {
+            match heard {
+                Heard::Command(_) => {
+                    drop(place);
+                    return self.say_not_taken(&message, TOO_LATE).await;
+                }
+                // What it was to stop is not run any more either.
+                Heard::Cancel => return,
+                _ => {}
+            }
         }
         if let (Heard::Command(_), Err(())) = (&heard, &place) {
             return self.say_not_taken(&message, TOO_MANY).await;

@@ -185,21 +185,19 @@ impl Desk {
         }
     }
 
-    /// Whether a command runs in this thread, or waits there.
-    pub(super) fn runs_in(&self, channel: &str, thread: &str) -> bool {
-        self.running.borrow().iter().any(|(key, running)| key.channel == channel && running.thread == thread)
+    /// The commands that run in the thread of this message, or wait there, and were written before it.
+    pub(super) fn before(&self, message: &IncomingMessage) -> Vec<(MessageKey, Level)> {
+        let thread = message.reply_thread();
+        let running = self.running.borrow();
+        let before = running.iter().filter(|(key, running)| {
+            key.channel == message.key.channel && running.thread == thread && key.ts < message.key.ts
+        });
+        before.map(|(key, running)| (key.clone(), running.level)).collect()
     }
 
-    /// Stops the commands of a thread, those that wait as well.
+    /// Stops the commands of a thread that were written before this message, those that wait as well.
     pub(super) async fn cancel(&self, message: &IncomingMessage) {
-        let thread = message.reply_thread();
-        let here: Vec<(MessageKey, Level)> = self
-            .running
-            .borrow()
-            .iter()
-            .filter(|(key, running)| key.channel == message.key.channel && running.thread == thread)
-            .map(|(key, running)| (key.clone(), running.level))
-            .collect();
+        let here = self.before(message);
         let text = match here.iter().map(|(_, level)| *level).max() {
             None => "no command runs in this thread".to_owned(),
             Some(level) => match self.access(&message.user, &message.key.channel, level).await {
