@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use end_to_end::slack_bot;
 use end_to_end::{Fault, FaultKind, Harness, KONFLUX};
+use end_to_end::{elliott, slack_bot};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use sandbox::scenario::records::UPGRADE_JOB;
@@ -611,12 +611,11 @@ fn a_lease_is_renewed_while_a_pass_goes_on() {
 #[test]
 fn a_drive_by_its_old_name_is_kept_running_like_every_agent() {
     let agents = json!({"waits": {"run": "oarctl tick", "every": "1"}});
-    let harness = with_agents(&agents);
+    let (harness, _) = elliott::install(with_agents(&agents));
     harness.oar(KONFLUX, &["create-test-report"]).expect(0);
     let supervisor = Supervisor::start(&harness);
     let found = until(&harness, "a pass", both_passed);
-    // There is no elliott, so a step of the release has a problem.
-    assert_eq!(found[0]["run"], json!("oarctl tick"));
+    assert_eq!((&found[0]["run"], &found[0]["problems"]), (&json!("oarctl tick"), &json!(0)), "{found:#}");
     supervisor.signal(Signal::SIGTERM);
     let run = supervisor.ended().expect(143);
     assert!(run.stderr.contains("waits: 4.19.1: "), "{run:?}");

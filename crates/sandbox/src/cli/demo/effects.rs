@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     scenario::{ERRATA_RELEASE, KONFLUX_RELEASE, jenkins::STAGE_JOB},
+    services::jira::Write,
     world::World,
 };
 
@@ -15,6 +16,10 @@ enum Kind {
     StageBuild,
     Move,
     Approval,
+    Note,
+    Issue,
+    Transition,
+    Comment,
     Message,
 }
 
@@ -26,6 +31,10 @@ impl Kind {
             Self::StageBuild => ("test on stage", "tests on stage"),
             Self::Move => ("move of an advisory", "moves of advisories"),
             Self::Approval => ("approval of the shipment", "approvals of the shipment"),
+            Self::Note => ("note on a merge request", "notes on merge requests"),
+            Self::Issue => ("new Jira issue", "new Jira issues"),
+            Self::Transition => ("move of a Jira issue", "moves of Jira issues"),
+            Self::Comment => ("comment on a Jira issue", "comments on Jira issues"),
             Self::Message => ("message in Slack", "messages in Slack"),
         };
         format!("{count} {}", if count == 1 { one } else { many })
@@ -82,8 +91,31 @@ fn effects(world: &World) -> BTreeMap<(Kind, String), usize> {
         }
     }
     for request in &world.gitlab.lock().merge_requests {
-        for by in &request.approved_by {
-            happened(Kind::Approval, format!("the approval of !{} by account {by}", request.iid));
+        for _ in &request.approved_by {
+            happened(Kind::Approval, format!("the approval of !{}", request.iid));
+        }
+        // What was added later stands behind what the scenario has.
+        let added = request.notes.iter().filter(|note| !note.system).rev().take(request.notes_added as usize);
+        for note in added {
+            happened(Kind::Note, format!("the note on !{}: {}", request.iid, note.body));
+        }
+    }
+    for issue in world.jira.lock().issues.values() {
+        for write in &issue.writes {
+            match write {
+                Write::Created => happened(Kind::Issue, format!("the issue `{}`", issue.summary)),
+                Write::Transitioned { to, .. } => {
+                    happened(Kind::Transition, format!("the move of {} to {to}", issue.key));
+                }
+                Write::Commented(id) => {
+                    let mut comments = issue.comments.iter();
+                    let text = comments.find(|comment| comment.id == *id).map(|comment| &comment.body);
+                    let text = text.map_or("it was removed", String::as_str);
+                    happened(Kind::Comment, format!("the comment on {}: {text}", issue.key));
+                }
+                // Setting a value again changes nothing that people see.
+                Write::Assigned(_) | Write::Edited(_) | Write::CommentEdited(_) => {}
+            }
         }
     }
     for message in world.slack.lock().messages.iter().filter(|message| message.bot_id.is_some()) {
@@ -98,7 +130,7 @@ fn effects(world: &World) -> BTreeMap<(Kind, String), usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::services::testing::world;
+    use crate::services::{gitlab::Note, jira::Comment, testing::world};
 
     #[test]
     fn what_is_done_a_second_time_is_named() {
@@ -126,5 +158,34 @@ mod tests {
         start(&world);
         let twice = all_once(&world).unwrap_err();
         assert!(twice.contains("4.19.1-x86_64 on stage (2 times)"), "{twice}");
+    }
+
+    #[test]
+    fn a_second_approval_or_comment_is_named_whoever_it_is_by() {
+        let world = world();
+        {
+            let mut gitlab = world.gitlab.lock();
+            let request = &mut gitlab.merge_requests[0];
+            request.approved_by = vec![1, 2];
+            request.notes_added = 2;
+            let (created_at, updated_at) = (request.updated_at.clone(), request.updated_at.clone());
+            let note =
+                Note { id: 1, author: 1, body: "checked".to_owned(), system: false, created_at, updated_at };
+            request.notes.extend([note.clone(), Note { id: 2, author: 2, ..note }]);
+        }
+        {
+            let mut jira = world.jira.lock();
+            let issue = jira.issues.values_mut().next().unwrap();
+            for id in [9_001, 9_002] {
+                let (body, author) = ("please verify".to_owned(), id.to_string());
+                let (created, updated) = (issue.updated.clone(), issue.updated.clone());
+                issue.comments.push(Comment { id, author, body, created, updated });
+                issue.writes.push(Write::Commented(id));
+            }
+        }
+        let twice = all_once(&world).unwrap_err();
+        for words in ["the approval of !", ": checked (2 times)", ": please verify (2 times)"] {
+            assert!(twice.contains(words), "{words}: {twice}");
+        }
     }
 }
