@@ -84,9 +84,10 @@ mutants: ## Change the rules of the engine one at a time; its tests must notice 
 	fi; \
 	.ci/mutants $(MUTANTS)
 
-test-deep: mutants ## Run in full what CI samples: every fault, a hundred meetings, two weeks of agents, fifty releases, ten thousand holds (some hours)
+test-deep: ## Run in full what CI samples: every fault, a hundred meetings, two weeks of agents, fifty releases, ten thousand holds (some hours)
 	$(CARGO) build --locked --workspace --bins --tests
 	OAR_TEST_DEEP=1 $(CARGO) test --locked --workspace --no-fail-fast --test matrix --test at_once --test slack_storm --test fortnight --test simulated --test hold --test mcp_adversary --test mcp_storm
+	$(MAKE) mutants
 
 bench: ## Measure start-up, tasks and StateBox files
 	$(CARGO) build --locked --release -p release-tests -p end-to-end --bins
