@@ -85,6 +85,8 @@ facts! {
     StageJob stage_job: JobView, "the Jenkins build";
     /// The pushes of the advisories to staging.
     Pushes pushes: Pushes, "the pushes to staging";
+    /// The bugs that `drop-bugs` would drop.
+    Drops drops: DropsView, "the bugs that would be dropped";
     /// The security alerts of the RHCOS advisory.
     Alerts alerts: Alerts, "the security alerts";
     /// The payload in the registry, and the address of its metadata.
@@ -284,6 +286,13 @@ pub struct Pushes {
     pub odd: Vec<String>,
     /// Those that could not be read; with the reason.
     pub unread: Vec<String>,
+}
+
+/// What `drop-bugs` would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DropsView {
+    /// Its steps, in words; none when no bug is to be dropped.
+    pub steps: Vec<String>,
 }
 
 /// The security alerts of the RHCOS advisory.

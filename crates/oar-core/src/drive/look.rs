@@ -11,8 +11,8 @@ use tokio::sync::OnceCell;
 use super::case::{Case, KnownIssue};
 use super::evaluate::COMMIT;
 use super::facts::{
-    Alerts, ApprovalGates, ApprovalsView, BuildData, Fact, FactKey, Facts, JobView, PayloadView, Promotion,
-    Pushes, Seen, ShippedView, StageView, Tests, Unknown,
+    Alerts, ApprovalGates, ApprovalsView, BuildData, DropsView, Fact, FactKey, Facts, JobView, PayloadView,
+    Promotion, Pushes, Seen, ShippedView, StageView, Tests, Unknown,
 };
 use crate::clients::Clients;
 use crate::clients::errata::AdvisoryKind;
@@ -21,7 +21,7 @@ use crate::clients::jenkins::BuildResult;
 use crate::clients::prow::ProwState;
 use crate::config::{ConfigError, Impetus, WaitPolicy};
 use crate::error::{Classified, ErrorClass, ServiceErrorKind};
-use crate::flow::outcome::{Refusal, TaskError};
+use crate::flow::outcome::{Plan as _, Refusal, TaskError};
 use crate::flow::task::Task as _;
 use crate::operators::approval::{PayloadLook, payload_look, payload_of};
 use crate::operators::shipment::{Environment, Shipment};
@@ -32,6 +32,7 @@ use crate::prow::view::BuildView;
 use crate::service::Service;
 use crate::statebox::{State, TaskName, TaskStatus};
 use crate::tasks::change_advisory_status::ChangeAdvisoryStatus;
+use crate::tasks::drop_bugs::DropBugs;
 use crate::tasks::external_job::{JobPlan, JobStep, describe, describe_all};
 use crate::tasks::is_shipped::is_shipped;
 use crate::tasks::statebox_files::StateBoxFiles;
@@ -115,6 +116,7 @@ impl<'a> Looker<'a> {
             FactKey::ConsistencyJob => fact!(consistency_job, consistency_job),
             FactKey::StageJob => fact!(stage_job, stage_job),
             FactKey::Pushes => fact!(pushes, pushes),
+            FactKey::Drops => fact!(drops, drops),
             FactKey::Alerts => fact!(alerts, alerts),
             FactKey::Payload => fact!(payload, payload),
             FactKey::ApprovalGates => fact!(approval_gates, approval_gates),
@@ -415,6 +417,18 @@ impl<'a> Looker<'a> {
             }
         }
         Ok((pushes, address))
+    }
+
+    /// Makes the plan of `drop-bugs`.
+    async fn drops(&self) -> Looked<DropsView> {
+        let task = DropBugs::new(self.context().await?.clone(), BTreeSet::new());
+        let plan = task.plan(self.state).await?;
+        if let Some(error) = plan.unreadable.first() {
+            let error = error.inner();
+            return Err(Refusal::new(error.class(), error.to_string()).into());
+        }
+        let steps = plan.summary().steps.iter().map(ToString::to_string).collect();
+        Ok((DropsView { steps }, "Errata Tool, Jira and GitLab".to_owned()))
     }
 
     async fn alerts(&self) -> Looked<Alerts> {

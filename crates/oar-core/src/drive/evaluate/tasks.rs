@@ -171,6 +171,7 @@ impl Evaluation<'_> {
                     None => done,
                 })
             }
+            TaskName::DropBugs => self.drops(row, ready()),
             TaskName::AnalyzeCandidateBuild => self.candidate(row),
             TaskName::AnalyzePromotedBuild => self.promoted(row),
             TaskName::PushToCdnStaging => self.push(view, row),
@@ -325,6 +326,19 @@ impl Evaluation<'_> {
             Judgement::running(first(&pushes.running)).due(due).since(started).until(until)
         };
         Ok(judgement.on(evidence))
+    }
+
+    /// Without a bug that is to be dropped nobody has to be asked.
+    fn drops(&self, row: &Row, ready: Judgement) -> Judged {
+        let seen = self.need(row, FactKey::Drops, &self.input.facts.drops)?;
+        let steps = &seen.value.steps;
+        let evidence = self.read(seen, "plan", format!("{} steps", steps.len()));
+        let ready = if steps.is_empty() {
+            ready.only_looking().noting("no bug is to be dropped: Pass can be recorded")
+        } else {
+            ready.noting(steps.join("; "))
+        };
+        Ok(ready.on(evidence))
     }
 
     pub(super) fn signatures(&self, row: &Row, ready: Judgement) -> Judged {

@@ -25,8 +25,8 @@ use crate::clients::release_controller::Phase;
 use crate::config::DrivePolicy;
 use crate::drive::evaluate::Input;
 use crate::drive::facts::{
-    Alerts, ApprovalGates, ApprovalsView, BuildData, Fact, Facts, JobView, PayloadView, Promotion, Pushes,
-    Seen, ShippedView, StageView, Tests, Unknown,
+    Alerts, ApprovalGates, ApprovalsView, BuildData, DropsView, Fact, Facts, JobView, PayloadView, Promotion,
+    Pushes, Seen, ShippedView, StageView, Tests, Unknown,
 };
 use crate::drive::plan::assemble;
 use crate::drive::verdict::{NodePlan, Verdict};
@@ -118,6 +118,7 @@ impl World {
                 Pushes { total: 2, to_push: vec!["advisory 1".to_owned()], ..Pushes::default() },
                 now,
             ),
+            drops: seen(DropsView { steps: vec!["remove OCPBUGS-1".to_owned()] }, now),
             alerts: seen(Alerts::Read { blocking: false, alerts: Vec::new() }, now),
             payload: seen(PayloadView::Good, now),
             approval_gates: seen(ApprovalGates::Open, now),

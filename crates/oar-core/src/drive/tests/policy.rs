@@ -1,7 +1,8 @@
 //! What the engine may do by itself.
 
-use super::{World, hours, staged};
+use super::{World, hours, seen, staged};
 use crate::config::Leave;
+use crate::drive::facts::DropsView;
 use crate::drive::plan::check_policy;
 use crate::drive::verdict::ToDo;
 use crate::flow::nodes::{Node, ROWS, Who};
@@ -33,6 +34,16 @@ fn the_policy_says_what_runs_by_itself() {
     assert!(check_policy(&world.policy).is_ok());
     world.policy.steps.insert("stage-testin".to_owned(), Leave::Auto);
     assert!(check_policy(&world.policy).unwrap_err().to_string().contains("drive.stage-testin"));
+}
+
+#[test]
+fn nobody_is_asked_to_drop_nothing() {
+    let mut world = staged().passed(&[T::ImageConsistencyCheck, T::StageTesting]);
+    assert!(matches!(world.of(T::DropBugs).to_do, ToDo::Consent { .. }));
+    world.facts.drops = seen(DropsView { steps: Vec::new() }, world.now);
+    let plan = world.of(T::DropBugs);
+    assert!(matches!(plan.to_do, ToDo::Run { only_looks: true, .. }), "{plan:?}");
+    assert_eq!(plan.person, None);
 }
 
 #[test]

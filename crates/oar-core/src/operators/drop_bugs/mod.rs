@@ -61,7 +61,7 @@ pub struct DropPlan {
     pub gone: BTreeSet<IssueKey>,
     notes: Vec<String>,
     /// Advisories that cannot be read.
-    unreadable: Vec<TaskError>,
+    pub unreadable: Vec<TaskError>,
 }
 
 impl DropPlan {
