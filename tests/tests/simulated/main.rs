@@ -71,8 +71,8 @@ fn is_in_time(simulation: &Simulation) {
 /// engine with trouble is later: by the passes that were disturbed, and by what they left behind.
 fn leaves_nothing(simulation: &Simulation, context: &str) {
     for (possible, done) in work(simulation) {
-        // What could not be read for a while is seen once more.
-        let mut before = simulation.seen.iter().filter(|seen| possible <= seen.at && seen.at < done.at);
+        // What could not be read for a while is seen once more: the first time counts.
+        let mut before = simulation.seen.iter().filter(|seen| seen.at < done.at);
         if before.any(|seen| seen.node == done.node && seen.result == done.result) {
             continue;
         }
