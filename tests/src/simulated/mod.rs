@@ -448,7 +448,10 @@ impl Simulation {
         // Whatever comes after the approval names its look.
         let look = nodes.iter().filter(|node| node.act == Act::CarryOn).find_map(|node| node.look_at);
         let repeats = |node: &&NodePlan| node.act != Act::CarryOn && look.is_some() && node.look_at == look;
-        let due = nodes.iter().filter(|node| !repeats(node)).flat_map(|node| due(node, time, others)).min();
+        // When the page is up the next look finds it, whatever else is to come.
+        let page = self.events.values().any(|event| *event == Event::Published);
+        let skips = others.filter(|_| page);
+        let due = nodes.iter().filter(|node| !repeats(node)).flat_map(|node| due(node, time, skips)).min();
         let date = self.moments.next_date(time);
         let next = [others, own, due, date, from, Some(morning), Some(time + HEARTBEAT)]
             .into_iter()
