@@ -358,8 +358,12 @@ fn request(plan: &NodePlan) -> Option<Request> {
         (Verdict::Failed { why, .. }, ToDo::Consent { command } | ToDo::ByHand { command }) => {
             (format!("it failed: {why}: run it again?"), yes_no(), Some(command.clone()))
         }
-        (Verdict::Failed { why, .. }, _) => {
-            (format!("it failed, and is not tried again by itself: {why}"), Vec::new(), None)
+        (Verdict::Failed { why, .. }, to_do) => {
+            let command = match to_do {
+                ToDo::Answer { command } => command.clone(),
+                _ => None,
+            };
+            (format!("it failed, and is not tried again by itself: {why}"), Vec::new(), command)
         }
         (_, ToDo::Consent { command }) if plan.node.row().cost == Cost::Paid => {
             (START_JOBS.to_owned(), yes_no(), Some(command.clone()))

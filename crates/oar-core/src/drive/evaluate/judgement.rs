@@ -145,6 +145,8 @@ pub fn to_do(judgement: &Judgement, policy: Leave, command: Option<String>) -> T
         (Verdict::Blocked { .. }, _, _) if judgement.command.is_some() => {
             ToDo::Answer { command: judgement.command.clone() }
         }
+        // Whoever has looked at the failure runs it again.
+        (Verdict::Failed { tries_left: 0, .. }, _, command) => ToDo::Answer { command },
         (verdict, _, _) if verdict.is_settled() => ToDo::Nothing,
         (_, Acts::No, _) | (_, _, None) => ToDo::Nothing,
         (_, acts, Some(command)) => match (policy, acts) {

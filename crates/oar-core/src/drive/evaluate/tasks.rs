@@ -171,6 +171,9 @@ impl Evaluation<'_> {
                     None => done,
                 })
             }
+            TaskName::DropBugs if self.waits_for_its_page() => {
+                Ok(Judgement::not_applicable("the release was approved without it"))
+            }
             TaskName::DropBugs => self.drops(row, ready()),
             TaskName::AnalyzeCandidateBuild => self.candidate(row),
             TaskName::AnalyzePromotedBuild => self.promoted(row),
@@ -326,6 +329,11 @@ impl Evaluation<'_> {
             Judgement::running(first(&pushes.running)).due(due).since(started).until(until)
         };
         Ok(judgement.on(evidence))
+    }
+
+    /// Whether the approval has done its part and waits.
+    fn waits_for_its_page(&self) -> bool {
+        self.tasks.get(&TaskName::ChangeAdvisoryStatus).is_some_and(|view| view.wait.is_some())
     }
 
     /// Without a bug that is to be dropped nobody has to be asked.

@@ -219,6 +219,24 @@ fn another_reason_against_the_approval_is_another_question() {
 }
 
 #[test]
+fn an_approval_that_waits_for_its_page_does_not_wait_for_bugs_to_be_dropped() {
+    let mut world = approvable();
+    world.set(T::DropBugs, TaskStatus::NotStarted);
+    assert_eq!(world.of(T::ChangeAdvisoryStatus).verdict.name(), "waiting");
+    world.set(T::ChangeAdvisoryStatus, TaskStatus::InProgress);
+    let wait = NewWait {
+        condition: "the metadata URL".to_owned(),
+        since: world.now,
+        until: world.now + hours(48),
+        next_check: world.now,
+    };
+    let _ = world.state().begin_wait(T::ChangeAdvisoryStatus, &wait);
+    assert_eq!(world.of(T::DropBugs).verdict.name(), "not_applicable");
+    let plan = world.of(T::ChangeAdvisoryStatus);
+    assert!(matches!(plan.to_do, ToDo::Run { only_looks: true, .. }), "{plan:?}");
+}
+
+#[test]
 fn rule_13_a_push_is_run_again_and_an_approval_is_looked_at() {
     let mut world = first();
     world.set(T::PushToCdnStaging, TaskStatus::InProgress);

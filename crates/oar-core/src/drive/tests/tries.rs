@@ -24,7 +24,8 @@ fn paid_jobs_are_started_once_more_after_infrastructure_and_never_after_the_prod
     let mut world = staged();
     world.run(T::StageTesting, 0, RunOutcome::Fail, Some(ReasonClass::Product));
     let plan = world.of(T::StageTesting);
-    assert_eq!((plan.person, &plan.to_do), (Some(Who::Owner), &ToDo::Nothing));
+    let again = |task: &str| ToDo::Answer { command: Some(format!("oar -r 4.19.1 {task}")) };
+    assert_eq!((plan.person, &plan.to_do), (Some(Who::Owner), &again("stage-testing")));
     world.issue("the cluster was broken", true, &[T::StageTesting]);
     let now = world.now;
     let _ = world.state().resolve_issue("the cluster was broken", "repaired", now).unwrap();
@@ -51,7 +52,8 @@ fn a_job_that_was_aborted_is_started_once_more_and_then_a_person_is_asked() {
     aborted(&mut world, 1);
     let plan = world.of(T::ImageConsistencyCheck);
     assert!(matches!(plan.verdict, Verdict::Failed { tries_left: 0, .. }), "{plan:#?}");
-    assert_eq!((&plan.to_do, plan.person), (&ToDo::Nothing, Some(Who::Owner)));
+    let again = ToDo::Answer { command: Some("oar -r 4.19.1 image-consistency-check".to_owned()) };
+    assert_eq!((&plan.to_do, plan.person), (&again, Some(Who::Owner)));
     // Who puts the task back to the start wants a new job.
     world.set(T::ImageConsistencyCheck, TaskStatus::NotStarted);
     assert_eq!(world.of(T::ImageConsistencyCheck).verdict, Verdict::Ready);
