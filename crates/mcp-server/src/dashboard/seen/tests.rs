@@ -160,14 +160,14 @@ fn nobody_is_waited_for_only_where_everything_is_known() {
 #[test]
 fn what_changes_with_the_time_alone_concerns_its_page() {
     let mut state = new_state(RELEASE);
-    let hold = NewDecision {
+    let decision = NewDecision {
         id: "h".to_owned(),
         subject: Subject::Hold { until: Some("2026-07-02T12:30:00Z".parse().unwrap()) },
         by: "lead".to_owned(),
         at: at(-10),
         reason: "the network is rebuilt".to_owned(),
     };
-    let _ = state.decide(&hold);
+    let _ = state.decide(&decision);
     let held = look(None, file(&state, "1"), 29);
     let same = look(Some(&held), file(&state, "1"), 29);
     let free = look(Some(&held), file(&state, "1"), 31);
