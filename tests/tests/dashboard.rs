@@ -572,6 +572,9 @@ fn a_file_that_cannot_be_read_any_more_leaves_its_questions() {
     );
     let questions = |page: &Value| page["waits_for_people"].as_array().unwrap().len();
     assert_eq!(questions(&after), questions(&before));
+    let mut own = after["waits_for_people"].as_array().unwrap().iter();
+    let own = own.find(|item| item["releases"] == json!(["4.18.50"])).unwrap();
+    assert_eq!(own["outdated"], true, "{own}");
     let page = ready(&server, "/releases/4.18.50").body;
     assert!(page.contains("the StateBox of this release cannot be read"), "{page}");
     server.stopped();

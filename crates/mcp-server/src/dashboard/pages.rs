@@ -58,6 +58,7 @@ const REFRESH: u32 = 60;
 const LOADING: u32 = 2;
 
 type LookedUp<T> = Result<Arc<T>, Failure>;
+type LeadTimes = LookedUp<(lead_time::Answer, Timestamp)>;
 
 /// The pages. Cheap to clone.
 pub(super) struct Pages {
@@ -66,7 +67,7 @@ pub(super) struct Pages {
     releases: Cache<ReleaseVersion, LookedUp<Known>>,
     builds: Cache<ResultName, LookedUp<(BuildView, Timestamp)>>,
     /// By the day, and by the version of the last change of a StateBox file.
-    lead_times: Cache<(Option<Date>, u64), LookedUp<(lead_time::Answer, Timestamp)>>,
+    lead_times: Cache<(Option<Date>, u64), LeadTimes>,
     rate: DefaultDirectRateLimiter,
 }
 

@@ -24,13 +24,18 @@ fn shower() -> Shower {
     Shower::new(Redactor::default(), at(0))
 }
 
-fn file(state: &State, revision: &str) -> Result<ReadFile, String> {
+fn file(state: &State, revision: &str) -> ReadFile {
     let stored = Stored { text: state.to_yaml(), revision: Revision::new(revision) };
-    Ok(ReadFile { state: state.clone(), stored })
+    ReadFile { state: state.clone(), stored }
 }
 
 /// What is known after a look; the look before was a minute earlier.
-fn look(before: Option<&Known>, read: Result<ReadFile, String>, minutes: i64) -> Known {
+fn look(before: Option<&Known>, read: ReadFile, minutes: i64) -> Known {
+    tried(before, Ok(read), minutes)
+}
+
+/// The same after a look that may have failed.
+fn tried(before: Option<&Known>, read: Result<ReadFile, String>, minutes: i64) -> Known {
     Known::after(before, &release(RELEASE), read, "there", (Some(at(minutes - 1)), at(minutes)))
 }
 
@@ -65,7 +70,7 @@ fn a_file_that_cannot_be_read_any_more_leaves_what_was_known_and_makes_its_relea
     let good = look(None, file(&approved(), "1"), 0);
     assert_eq!(good.row(&release(RELEASE), at(0)).status, Standing::Complete);
     let broken = || Err("GitHub answers 503".to_owned());
-    let bad = look(Some(&good), broken(), 1);
+    let bad = tried(Some(&good), broken(), 1);
     assert_eq!((bad.state().is_ok(), bad.at, bad.revision()), (true, at(0), "1"));
     assert_eq!(bad.problem.as_ref().unwrap().since, at(1));
     let row = bad.row(&release(RELEASE), at(1));
@@ -73,13 +78,13 @@ fn a_file_that_cannot_be_read_any_more_leaves_what_was_known_and_makes_its_relea
     assert!(row.concerns[0].text.ends_with("GitHub answers 503"), "{row:?}");
     assert_eq!(of(bad.clone()).pages_that_differ(&of(good.clone())), ["/", "/releases/4.19.1"]);
     // Found again a minute later, it goes on; after a week in which nobody looked, it is a new one.
-    assert_eq!(look(Some(&bad), broken(), 2).problem.unwrap().since, at(1));
+    assert_eq!(tried(Some(&bad), broken(), 2).problem.unwrap().since, at(1));
     let pause = (Some(at(1)), at(10_000));
     let later = Known::after(Some(&bad), &release(RELEASE), broken(), "there", pause);
     assert_eq!(later.problem.unwrap().since, at(10_000));
     let again = look(Some(&bad), file(&approved(), "2"), 3);
     assert_eq!((again.problem.as_ref(), again.at, again.revision()), (None, at(3), "2"));
-    let never = look(None, broken(), 0);
+    let never = tried(None, broken(), 0);
     assert_eq!(never.state().unwrap_err(), "GitHub answers 503");
 }
 
@@ -153,21 +158,21 @@ fn nobody_is_waited_for_only_where_everything_is_known() {
     nobody.nodes[0].verdict = Verdict::Waiting { what: "an answer".to_owned(), unknown: true };
     known.planned("1".to_owned(), Ok(Arc::new(nobody)), at(0));
     assert!(overview(known.clone(), "").contains(uncertain));
-    let unreadable = look(None, Err("it is damaged".to_owned()), 0);
+    let unreadable = tried(None, Err("it is damaged".to_owned()), 0);
     assert!(overview(unreadable, "").contains(uncertain));
 }
 
 #[test]
 fn what_changes_with_the_time_alone_concerns_its_page() {
     let mut state = new_state(RELEASE);
-    let hold = NewDecision {
+    let decision = NewDecision {
         id: "h".to_owned(),
         subject: Subject::Hold { until: Some("2026-07-02T12:30:00Z".parse().unwrap()) },
         by: "lead".to_owned(),
         at: at(-10),
         reason: "the network is rebuilt".to_owned(),
     };
-    let _ = state.decide(&hold);
+    let _ = state.decide(&decision);
     let held = look(None, file(&state, "1"), 29);
     let same = look(Some(&held), file(&state, "1"), 29);
     let free = look(Some(&held), file(&state, "1"), 31);

@@ -207,7 +207,7 @@ pub(super) struct PersonItem {
     pub(super) overdue: bool,
     /// When people are told once more.
     pub(super) told_again: Option<Time>,
-    /// Whether the StateBox has changed since the services were asked, so that this may be answered already.
+    /// Whether the StateBox has changed since this was found, so that it may be answered already.
     pub(super) outdated: bool,
 }
 
@@ -256,8 +256,9 @@ impl PersonItem {
     /// The questions of a release.
     pub(super) fn all(known: &Known, shower: &Shower) -> Vec<Self> {
         let Some((plan, state)) = known.shown_plan().zip(known.state().ok()) else { return Vec::new() };
-        let item =
-            |request| Self { outdated: known.is_outdated(), ..Self::new(plan, state, request, shower) };
+        // What is read again and again has changed when it cannot be read.
+        let outdated = known.is_outdated() || known.problem.is_some();
+        let item = |request| Self { outdated, ..Self::new(plan, state, request, shower) };
         plan.people.iter().map(item).collect()
     }
 

@@ -23,6 +23,7 @@ const RUNS: usize = 50;
 const RESOLVED: usize = 100;
 
 /// The page.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and any may hold beside any")]
 #[derive(Debug, Serialize, Template)]
 #[template(path = "release.html")]
 pub(in crate::dashboard) struct ReleasePage {
