@@ -164,6 +164,11 @@
     source?.close();
     source = new EventSource(main.dataset.events);
     for (const kind of ["hello", "changed", "beat"]) source.addEventListener(kind, heard);
+    // The server ends each stream some time; that is no lost connection.
+    source.addEventListener("again", () => {
+      source.close();
+      setTimeout(listen, Math.random() * 3000);
+    });
     source.onerror = () => {
       say("lost", `Connection lost at ${clock()}; what is shown is older. Connecting again`);
       // A browser that was refused does not try again by itself.

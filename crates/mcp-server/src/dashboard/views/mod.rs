@@ -10,7 +10,7 @@ use askama::Template;
 use askama::filters::HtmlSafe;
 use oar_core::drive::plan::{DrivePlan, Request};
 use oar_core::drive::verdict::{NodePlan, Verdict};
-use oar_core::flow::nodes::Who;
+use oar_core::flow::nodes::{Node, Who};
 use oar_core::statebox::{Asked, State};
 use oar_core::tasks::active_releases::{Concern, ConcernRow, ReleaseRow, Standing};
 use oar_core::tasks::status::HeldRow;
@@ -135,6 +135,17 @@ impl Badge {
             Standing::Complete => Tone::Done.badge("complete"),
             Standing::Shipped => Tone::Done.badge("shipped"),
         }
+    }
+}
+
+/// Whether the services say that a release, which is approved, has shipped; nothing when they were not asked.
+pub(super) fn note_shipped(row: &mut ReleaseRow, asked: Option<&DrivePlan>) {
+    let shipped = asked.and_then(|plan| plan.nodes.iter().find(|node| node.node == Node::Shipped));
+    match shipped.map(|node| &node.verdict) {
+        _ if row.status != Standing::Complete => {}
+        Some(Verdict::Done) => row.ask_shipped(Ok(true)),
+        Some(Verdict::Waiting { what, unknown: true }) => row.ask_shipped(Err(what)),
+        _ => {}
     }
 }
 

@@ -6,11 +6,14 @@ use askama::Template;
 use askama::filters::HtmlSafe;
 use oar_core::flow::nodes::{Who, names};
 use oar_core::operations::releases::Answer;
-use oar_core::tasks::active_releases::{Concern, ReleaseRow, Standing};
+use oar_core::tasks::active_releases::{Concern, ReleaseRow, Standing, sort};
 use oar_core::version::{ReleaseVersion, YStream};
 use serde::Serialize;
 
-use super::{Badge, ConcernItem, HeldItem, PersonItem, ProblemItem, Tone, verdict_words, who_key, who_word};
+use super::{
+    Badge, ConcernItem, HeldItem, PersonItem, ProblemItem, Tone, note_shipped, verdict_words, who_key,
+    who_word,
+};
 use crate::dashboard::board::{Known, Seen};
 use crate::dashboard::text::{Shower, Text, Time, Words};
 
@@ -31,7 +34,7 @@ enum Shown {
     Asks,
 }
 
-const STATES: [(&str, &str, Shown); 8] = [
+const STATES: [(&str, &str, Shown); 9] = [
     ("blocked", "blocked", Shown::Standing(Standing::Blocked)),
     ("overdue", "overdue", Shown::Overdue),
     ("asks", "waits for people", Shown::Asks),
@@ -39,6 +42,7 @@ const STATES: [(&str, &str, Shown); 8] = [
     ("in_progress", "in progress", Shown::Standing(Standing::InProgress)),
     ("not_started", "not started", Shown::Standing(Standing::NotStarted)),
     ("complete", "complete", Shown::Standing(Standing::Complete)),
+    ("shipped", "shipped", Shown::Standing(Standing::Shipped)),
     ("unknown", "unknown", Shown::Standing(Standing::Unknown)),
 ];
 const PEOPLE: [Who; 5] = [Who::Owner, Who::Leads, Who::Art, Who::ProductSecurity, Who::Operator];
@@ -235,7 +239,12 @@ impl Overview {
         shower: &Shower,
     ) -> Self {
         let read = seen.releases.iter().map(|(release, known)| (release, known.state()));
-        let answer = Answer::of(read, seen.held.clone(), shower.now());
+        let mut answer = Answer::of(read, seen.held.clone(), shower.now());
+        for row in &mut answer.releases {
+            let known = seen.releases.get(&row.release);
+            note_shipped(row, known.and_then(|known| known.plan.asked()));
+        }
+        sort(&mut answer.releases);
         let mut streams: BTreeSet<YStream> = BTreeSet::new();
         let mut counts = Counts::default();
         let (mut releases, mut waits, total) = (Vec::new(), Vec::new(), answer.releases.len());

@@ -13,7 +13,7 @@ use oar_core::version::ReleaseVersion;
 use serde::Serialize;
 
 use super::picture::Picture;
-use super::{Badge, ConcernItem, HeldItem, PersonItem, ProblemItem, Tone, verdict_words};
+use super::{Badge, ConcernItem, HeldItem, PersonItem, ProblemItem, Tone, note_shipped, verdict_words};
 use crate::dashboard::board::Known;
 use crate::dashboard::links::{advisory, build_path, issue};
 use crate::dashboard::text::{Command, Link, Shower, Text, Time, Words};
@@ -234,7 +234,8 @@ pub(in crate::dashboard) struct Sources<'a> {
 impl ReleasePage {
     pub(in crate::dashboard) fn new(sources: Sources<'_>, shower: &Shower) -> Self {
         let Sources { release, known, state, location, active, held, problems, endpoints } = sources;
-        let row = ReleaseRow::of(release, state, shower.now());
+        let mut row = ReleaseRow::of(release, state, shower.now());
+        note_shipped(&mut row, known.plan.asked());
         let report = StatusReport::of(state, location.clone(), shower.now());
         let plan = known.shown_plan();
         let nodes = || plan.into_iter().flat_map(|plan| &plan.nodes);

@@ -80,14 +80,11 @@ impl Evaluation<'_> {
     /// What of the judged cannot be compared with how it is now, because that could not be read.
     fn not_compared(&self, view: &TaskView) -> Option<String> {
         let judged = view.judged.as_ref().filter(|judged| judged.is_about(view))?;
-        judged.of.iter().find_map(|(subject, was)| {
-            match self.input.facts.standing(fact_of(subject)?) {
-                Standing::Unknown(unknown) => Some(format!(
-                    "whether {subject} is still {was} cannot be determined: {}",
-                    unknown.why
-                )),
-                Standing::Known(..) | Standing::NotLooked => None,
+        judged.of.iter().find_map(|(subject, was)| match self.input.facts.standing(fact_of(subject)?) {
+            Standing::Unknown(unknown) => {
+                Some(format!("whether {subject} is still {was} cannot be determined: {}", unknown.why))
             }
+            Standing::Known(..) | Standing::NotLooked => None,
         })
     }
 
