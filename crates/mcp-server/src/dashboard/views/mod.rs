@@ -214,8 +214,9 @@ pub(super) struct PersonItem {
     pub(super) overdue: bool,
 }
 
-/// How many links one question shows.
+/// How many links and steps one question shows.
 const LINKS: usize = 4;
+const STEPS: usize = 4;
 
 impl PersonItem {
     fn new(plan: &DrivePlan, state: &State, request: &Request, shower: &Shower) -> Self {
@@ -249,6 +250,15 @@ impl PersonItem {
             since: since.map(|since| shower.time(&since)),
             overdue: deadline.as_ref().is_some_and(Time::is_over),
             deadline,
+        }
+    }
+
+    /// The first steps that it is about; a general blocker is about nearly all.
+    fn steps(&self) -> String {
+        let names = self.nodes.iter().take(STEPS).copied().collect::<Vec<_>>().join(", ");
+        match self.nodes.len().saturating_sub(STEPS) {
+            0 => names,
+            more => format!("{names} and {more} more"),
         }
     }
 
