@@ -91,7 +91,10 @@ fn first_pages(server: &Server) {
         println!("first page: not measured: {error}");
         return;
     }
-    row(&format!("first page of {RELEASES} releases, {:.1} KB on the wire (ms)", kilobytes(size)), &times);
+    let whole = server_page(server, "/", "first").map_or(0, |(_, bytes)| bytes);
+    let sizes = format!("{:.1} KB on the wire, {:.0} KB unpacked", kilobytes(size), kilobytes(whole));
+    row(&format!("first page of {RELEASES} releases (ms)"), &times);
+    println!("  {sizes}");
     println!("  the goal: 20 ms at the server, 60 KB on the wire");
 }
 
@@ -164,10 +167,10 @@ fn with_viewers(harness: &Harness, server: &Server, work: impl FnOnce()) {
 /// `text` with one issue, another one for each number.
 fn with_issue(text: &str, number: u32) -> String {
     let issue = format!(
-        "issues:\n- issue: change {number}\n  reported_at: '2026-11-01T00:00:00Z'\n  resolved: false\n  resolution: null\n  \
+        "\nissues:\n- issue: change {number}\n  reported_at: '2026-11-01T00:00:00Z'\n  resolved: false\n  resolution: null\n  \
          blocker: false\n  related_tasks: []\n"
     );
-    text.replacen("issues: []\n", &issue, 1)
+    text.replacen("\nissues: []\n", "\nissues:\n", 1).replacen("\nissues:\n", &issue, 1)
 }
 
 /// The stream of changes of one viewer, whose head was read.
