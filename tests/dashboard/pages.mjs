@@ -1,5 +1,5 @@
 // A person with a browser at the pages of the dashboard: every page, in both themes and three widths, with the keyboard, without
-// scripts, with axe, while things change, and while the server is away. What it finds wrong is printed as JSON at its end; the
+// scripts, with axe, on paper, while things change, for a week, and while the server is away. What it finds wrong is printed as JSON at its end; the
 // test that started it changes the world when a line asks for it.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -89,10 +89,26 @@ async function looked() {
           if (pictures) await page.screenshot({ path: `${pictures}/${name}-${colorScheme}-${width}.png`, fullPage: name === "overview" || name === "release" });
           await page.close();
         }
+        if (pictures) await pictured(context, `${colorScheme}-${width}`);
       });
     }
   }
 
+}
+
+// What is seen in between and when something is wrong.
+async function pictured(context, name) {
+  const page = await context.newPage();
+  for (const [what, path] of Object.entries({ absent: "/nowhere", damaged: "/releases/4.17.60", empty: "/?state=held&y=4.22" })) {
+    await page.goto(`${base}${path}`);
+    await page.screenshot({ path: `${pictures}/${what}-${name}.png` });
+  }
+  await page.close();
+  const fresh = await browser.newContext({ colorScheme: name.split("-")[0], viewport: page.viewportSize() });
+  const form = await fresh.newPage();
+  await form.goto(`${base}/login`);
+  await form.screenshot({ path: `${pictures}/login-${name}.png` });
+  await fresh.close();
 }
 
 async function axed() {
@@ -180,6 +196,148 @@ async function policy() {
 
 }
 
+// What the browser holds.
+async function holds(context, page) {
+  const client = await context.newCDPSession(page);
+  await client.send("Performance.enable");
+  return async () => {
+    await client.send("HeapProfiler.collectGarbage");
+    const { metrics } = await client.send("Performance.getMetrics");
+    const value = (name) => metrics.find((metric) => metric.name === name).value;
+    return { nodes: value("Nodes"), listeners: value("JSEventListeners"), heap: value("JSHeapUsedSize") };
+  };
+}
+
+function hasGrown(what, before, after) {
+  if (after.nodes > before.nodes * 1.2 + 200) wrong("memory", `${what}: ${before.nodes} nodes became ${after.nodes}`);
+  if (after.listeners > before.listeners + 5) wrong("memory", `${what}: ${before.listeners} listeners became ${after.listeners}`);
+  if (after.heap > before.heap * 1.5 + 2e6) wrong("memory", `${what}: ${before.heap} bytes became ${after.heap}`);
+}
+
+async function printed() {
+  step("printed");
+  // On paper, for a reader with the dark theme: nothing is cut or dark, and nothing is there that only works on a screen.
+  const paper = { width: 1047, height: 718 };
+  await withContext({ colorScheme: "dark", viewport: paper }, async (context) => {
+    await login(context);
+    for (const [name, path] of Object.entries(pages)) {
+      const page = await context.newPage();
+      watch(page, `${name} printed`);
+      await page.goto(`${base}${path}`);
+      await settled(page);
+      await page.emulateMedia({ media: "print", colorScheme: "dark" });
+      const problems = await page.evaluate(() => {
+        const problems = [];
+        const brightness = (color) => {
+          const [red, green, blue, alpha = 1] = color.match(/[\d.]+/g).map(Number);
+          return alpha === 0 ? null : (0.299 * red + 0.587 * green + 0.114 * blue) / 255;
+        };
+        const name = (element) => `${element.tagName}.${element.getAttribute("class") ?? ""} ${element.textContent.trim().slice(0, 40)}`;
+        const isShown = (element) => element.checkVisibility() && element.getBoundingClientRect().width > 1;
+        const ground = brightness(getComputedStyle(document.body).backgroundColor);
+        if (ground === null || ground < 0.95) problems.push(`the ground is ${getComputedStyle(document.body).backgroundColor}`);
+        const text = brightness(getComputedStyle(document.body).color);
+        if (text > 0.2) problems.push(`the text is ${getComputedStyle(document.body).color}`);
+        for (const element of document.body.querySelectorAll("*")) {
+          if (!isShown(element) || element.closest("svg") || element.matches(".hidden, thead, thead *")) continue;
+          const style = getComputedStyle(element);
+          const own = brightness(style.backgroundColor);
+          // Of small signs some are dark on purpose.
+          if (own !== null && own < 0.5 && !element.matches(".badge, .cell")) problems.push(`dark: ${name(element)}`);
+          if (element.matches("button, input, select, nav, .skip")) problems.push(`only for screens: ${name(element)}`);
+          const cutsX = style.overflowX !== "visible" && element.scrollWidth > element.clientWidth + 1;
+          const cutsY = style.overflowY !== "visible" && element.scrollHeight > element.clientHeight + 1;
+          if (cutsX || cutsY) problems.push(`cut: ${name(element)}`);
+          if (element.getBoundingClientRect().right > document.documentElement.clientWidth + 1) problems.push(`off the paper: ${name(element)}`);
+        }
+        for (const part of document.querySelectorAll("details")) {
+          const inside = [...part.children].find((child) => child.tagName !== "SUMMARY");
+          if (inside && part.checkVisibility() && !inside.checkVisibility({ contentVisibilityAuto: true })) problems.push(`folded: ${name(part)}`);
+        }
+        return problems.slice(0, 8);
+      });
+      for (const problem of problems) wrong("printed", `${name}: ${problem}`);
+      if (pictures) {
+        await page.screenshot({ path: `${pictures}/${name}-printed.png`, fullPage: true });
+        await page.pdf({ path: `${pictures}/${name}.pdf`, format: "A4", preferCSSPageSize: true, printBackground: false });
+      }
+      await page.close();
+    }
+  });
+}
+
+async function week() {
+  step("a week");
+  // A page that is open for a week, of which the clock is moved: five hundred changes, each read and shown, and the connection
+  // is made anew whenever the machine has slept.
+  await withContext({ viewport: { width: 1600, height: 900 } }, async (context) => {
+    await login(context);
+    const page = await context.newPage();
+    watch(page, "a week");
+    await page.clock.install({ time: Date.now() });
+    // The stream is in the hands of this program; what a change leads to is the server's.
+    await page.addInitScript(() => {
+      const open = new Set();
+      globalThis.EventSource = class extends EventTarget {
+        constructor() {
+          super();
+          open.add(this);
+        }
+        close() {
+          open.delete(this);
+        }
+      };
+      globalThis.streams = {
+        count: () => open.size,
+        tell: (kind, data) => open.forEach((source) => source.dispatchEvent(new MessageEvent(kind, { data: JSON.stringify(data) }))),
+      };
+    });
+    let read = 0;
+    page.on("response", (response) => {
+      if (response.request().resourceType() === "fetch") read += 1;
+    });
+    await page.goto(`${base}${pages.filtered}`);
+    await settled(page);
+    await page.evaluate(() => globalThis.streams.tell("hello", { version: Number(document.getElementById("main").dataset.version), pages: [] }));
+    const size = await holds(context, page);
+    const CHANGES = 500;
+    const PAUSE = (7 * 24 * 3600 * 1000) / CHANGES;
+    const change = async (number) => {
+      await page.clock.fastForward(PAUSE);
+      const before = read;
+      await page.evaluate((version) => {
+        globalThis.streams.tell("changed", { version, pages: ["/"] });
+        document.querySelector("main > *").dataset.mark = "old";
+      }, 1_000_000 + number);
+      await page.clock.runFor(1000);
+      await page.waitForFunction(() => document.querySelector("main > *").dataset.mark !== "old", null, { timeout: 10000 })
+        .catch(() => wrong("a week", `change ${number} is not shown`));
+      if (read === before) wrong("a week", `after change ${number} nothing was read`);
+    };
+    for (let number = 0; number < 20; number += 1) await change(number);
+    const before = await size();
+    for (let number = 20; number < CHANGES; number += 1) await change(number);
+    hasGrown("a week", before, await size());
+    const streams = await page.evaluate(() => globalThis.streams.count());
+    if (streams !== 1) wrong("a week", `${streams} streams are open`);
+    // The clock of the page says that a week has passed; the times of the server are as they were.
+    const ages = await page.evaluate(() => {
+      const now = Date.now();
+      return [...document.querySelectorAll("main time[data-age]")].map((time) => ({
+        words: time.textContent,
+        days: (now - Date.parse(time.dateTime)) / 86_400_000,
+      }));
+    });
+    if (ages.length < 10) wrong("a week", `${ages.length} ages`);
+    for (const { words, days } of ages) {
+      const [, shown] = words.match(/(\d+) d\b/) ?? [];
+      if (days >= 7 && Math.floor(days) !== Number(shown)) wrong("a week", `after ${days} days it says ${words}`);
+    }
+    const state = await page.evaluate(() => document.getElementById("connection").dataset.state);
+    if (state !== "live") wrong("a week", `the page says that it is ${state}`);
+  });
+}
+
 async function live() {
   step("live");
   // A change arrives in an open page; what its reader does stays; a lost connection is said and heals.
@@ -213,14 +371,7 @@ async function live() {
     const focus = await release.evaluate(() => document.activeElement.tagName);
     if (focus !== "SUMMARY") wrong("live", `the focus went to ${focus}`);
 
-    const client = await context.newCDPSession(page);
-    await client.send("Performance.enable");
-    const size = async () => {
-      await client.send("HeapProfiler.collectGarbage");
-      const { metrics } = await client.send("Performance.getMetrics");
-      const value = (name) => metrics.find((metric) => metric.name === name).value;
-      return { nodes: value("Nodes"), listeners: value("JSEventListeners"), heap: value("JSHeapUsedSize") };
-    };
+    const size = await holds(context, page);
     const changed = async (number) => {
       await please(`change ${number}`);
       await page.waitForFunction((words) => document.querySelector("main").textContent.includes(words), `changed ${number} times`, { timeout: 15000 })
@@ -229,10 +380,7 @@ async function live() {
     for (let number = 1; number <= 5; number += 1) await changed(number);
     const before = await size();
     for (let number = 6; number <= 20; number += 1) await changed(number);
-    const after = await size();
-    if (after.nodes > before.nodes * 1.2 + 200) wrong("memory", `${before.nodes} nodes became ${after.nodes}`);
-    if (after.listeners > before.listeners + 5) wrong("memory", `${before.listeners} listeners became ${after.listeners}`);
-    if (after.heap > before.heap * 1.5 + 2e6) wrong("memory", `${before.heap} bytes became ${after.heap}`);
+    hasGrown("twenty changes", before, await size());
 
     step("away");
     away = true;
@@ -255,7 +403,7 @@ async function live() {
   });
 }
 
-const parts = { looked, axed, withoutScripts, policy, live };
+const parts = { looked, axed, withoutScripts, policy, printed, week, live };
 // The script alone: events, the clock and answers that fail are given to it.
 async function script() {
   step("script");

@@ -4,8 +4,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use sandbox::scenario::github::RECORD_BRANCH;
-use sandbox::scenario::records::{result_file, stable_jobs};
+use sandbox::scenario::records::{Runs, result_file, stable_jobs};
 use sandbox::services::github::{BUILD_DATA_REPOSITORY, STATE_REPOSITORY};
+use sandbox::services::release_controller::Payload;
 
 use crate::{Harness, KONFLUX};
 
@@ -41,7 +42,7 @@ pub fn fourteen() -> Harness {
     for task in ["take-ownership", "push-to-cdn-staging"] {
         harness.pass(KONFLUX, task);
     }
-    put_record(&harness, KONFLUX);
+    put_record(&harness, KONFLUX, ("pending", &[]), &[]);
     harness.oar(KONFLUX, &["drive", "--once"]).expect(0);
     let tested = dated(harness.statebox(KONFLUX).unwrap());
     let build_data = build_data(&harness, "4.19").unwrap();
@@ -52,43 +53,60 @@ pub fn fourteen() -> Harness {
     harness.put_statebox(KONFLUX, &tested);
     for (place, release) in OTHERS.iter().enumerate() {
         put_build_data(&harness, release, &entry);
-        put_record(&harness, release);
-        {
+        put_record(&harness, release, ("pending", &[]), &[]);
+        let own = {
             let mut controller = harness.sandbox.world().release_controller.lock();
-            let own = controller.payload_mut("4-stable", KONFLUX).unwrap().clone();
-            let stable = controller.streams.get_mut("4-stable").unwrap();
-            stable.retain(|payload| payload.name != *release);
-            stable
-                .push(sandbox::services::release_controller::Payload { name: (*release).to_owned(), ..own });
-        }
+            controller.payload_mut("4-stable", KONFLUX).unwrap().clone()
+        };
+        promote(&harness, Payload { name: (*release).to_owned(), ..own });
         let text = if place + 1 < TESTED { &tested } else { &asking };
         harness.put_statebox(release, &text.replace(KONFLUX, release));
     }
     harness
 }
 
-fn build_data(harness: &Harness, stream: &str) -> Option<String> {
+/// Puts `payload` into the stable stream, as the only one of its name.
+pub(crate) fn promote(harness: &Harness, payload: Payload) {
+    let mut controller = harness.sandbox.world().release_controller.lock();
+    let stable = controller.streams.get_mut("4-stable").unwrap();
+    stable.retain(|known| known.name != payload.name);
+    stable.push(payload);
+}
+
+/// ART's build data of a y-stream.
+pub(crate) fn build_data(harness: &Harness, stream: &str) -> Option<String> {
     let github = harness.sandbox.world().github.lock();
     github.text(BUILD_DATA_REPOSITORY, &format!("openshift-{stream}"), "releases.yml")
 }
 
-/// Makes `entry` the build data of `release`.
-fn put_build_data(harness: &Harness, release: &str, entry: &str) {
-    let stream = release.rsplit_once('.').unwrap().0;
-    let before = build_data(harness, stream).unwrap_or_else(|| "releases:\n".to_owned());
-    let before = before.replacen(&format!("  {release}:\n"), &format!("  {release}-before:\n"), 1);
-    let text = before.replacen("releases:\n", &format!("releases:\n  {release}:\n{entry}"), 1);
+/// Makes `text` the build data of a y-stream.
+pub(crate) fn put_build_data_file(harness: &Harness, stream: &str, text: String) {
     let (branch, now) = (format!("openshift-{stream}"), harness.sandbox.clock().now());
     let mut github = harness.sandbox.world().github.lock();
     github.put(BUILD_DATA_REPOSITORY, &branch, "releases.yml", text, "Update releases.yml", now).unwrap();
 }
 
-/// The tests of `release` run.
-fn put_record(harness: &Harness, release: &str) {
+/// Makes `entry` the build data of `release`.
+pub(crate) fn put_build_data(harness: &Harness, release: &str, entry: &str) {
+    let stream = release.rsplit_once('.').unwrap().0;
+    let before = build_data(harness, stream).unwrap_or_else(|| "releases:\n".to_owned());
+    let before = before.replacen(&format!("  {release}:\n"), &format!("  {release}-before:\n"), 1);
+    let text = before.replacen("releases:\n", &format!("releases:\n  {release}:\n{entry}"), 1);
+    put_build_data_file(harness, stream, text);
+}
+
+/// A record in which every test of `release` has `runs`.
+pub(crate) fn put_record(harness: &Harness, release: &str, runs: Runs<'_>, flags: &[(&str, bool)]) {
     let stream = release.rsplit_once('.').unwrap().0;
     let now = harness.sandbox.clock().now();
-    let runs: Vec<_> = stable_jobs(stream).into_iter().map(|(job, _)| (job, ("pending", &[][..]))).collect();
-    let text = result_file("4-stable", release, now - SignedDuration::from_mins(10), &runs, &[]);
+    let runs: Vec<_> = stable_jobs(stream).into_iter().map(|(job, _)| (job, runs)).collect();
+    let text = result_file("4-stable", release, now - SignedDuration::from_mins(10), &runs, flags);
+    put_record_text(harness, release, text);
+}
+
+/// Makes `text` the record of `release`.
+pub(crate) fn put_record_text(harness: &Harness, release: &str, text: String) {
+    let now = harness.sandbox.clock().now();
     let path = format!("_releases/ocp-test-result-{release}-amd64.json");
     let mut github = harness.sandbox.world().github.lock();
     github.put(STATE_REPOSITORY, RECORD_BRANCH, &path, text, "the tests run", now).unwrap();

@@ -102,7 +102,7 @@
   // Reading this page: one request and one timer at a time, however often it is asked for.
   const OLD = 60000;
   const AGAIN = { loading: 2000, failed: 10000, changed: 200 };
-  const PATIENCE = 60000;
+  const TIME_LIMIT = 60000;
   const reading = { goesOn: false, again: false, timer: 0, due: Infinity, failed: false, at: Date.now() };
   // Whether a page is shown that an error must not replace.
   let isShown = !isLoading(main);
@@ -151,7 +151,7 @@
         redirect: "manual",
         credentials: "same-origin",
         cache: "no-cache",
-        signal: AbortSignal.timeout(PATIENCE),
+        signal: AbortSignal.timeout(TIME_LIMIT),
       });
       if (answer.type === "opaqueredirect" || answer.status === 401) {
         location.reload();
@@ -214,6 +214,11 @@
     const source = new EventSource(main.dataset.events);
     live.source = source;
     for (const kind of ["hello", "changed", "beat"]) source.addEventListener(kind, heard);
+    // The server ends each stream some time; that is no lost connection.
+    source.addEventListener("again", () => {
+      source.close();
+      setTimeout(listen, Math.random() * 3000);
+    });
     source.onerror = () => {
       say("lost", `Connection lost at ${clock()}; what is shown is older. Connecting again`);
       // A browser that was refused does not try again by itself.

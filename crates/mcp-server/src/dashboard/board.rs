@@ -114,6 +114,13 @@ impl Board {
         self.0.live.subscribe()
     }
 
+    /// Tells the viewers of a change.
+    #[cfg(test)]
+    pub(super) fn tell(&self, changed: Changed) {
+        // An error means that nobody listens.
+        let _ = self.0.live.send(Arc::new(changed));
+    }
+
     fn wanted(&self) -> MutexGuard<'_, Wanted> {
         // Its fields are changed one by one and each is right by itself, so a panic elsewhere does no harm.
         self.0.wanted.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,6 +1,7 @@
 //! The stream of changes (server-sent events): which pages show something else now.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,9 @@ const MOST: usize = 500;
 const WAITING: usize = 4;
 /// How long a viewer may take nothing; then its connection is closed, and its page connects again.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// After this time a stream ends and its page connects again: whoever may not look any more hears nothing more, and whoever reads
+/// nothing keeps no place.
+const LONGEST: Duration = Duration::from_hours(1);
 /// How often something is sent, so that both sides notice a lost connection.
 const BEAT: Duration = Duration::from_secs(15);
 /// When a page connects again, in milliseconds.
@@ -84,6 +88,7 @@ impl Viewer {
         let version = self.board.seen().version;
         let hello = event("hello", &Changed { version, pages: Vec::new() });
         let mut next = Some(hello.retry(AGAIN));
+        let mut end = pin!(tokio::time::sleep(LONGEST));
         loop {
             if let Some(event) = next.take() {
                 match tokio::time::timeout(PATIENCE, sender.send(event)).await {
@@ -96,6 +101,7 @@ impl Viewer {
                 biased;
                 () = self.stop.cancelled() => return,
                 () = sender.closed() => return,
+                () = &mut end => return self.end(&sender).await,
                 heard = changes.recv() => match heard {
                     Ok(news) => next = Some(event("changed", &news)),
                     // It missed changes: its page connects again, and is read anew.
@@ -107,6 +113,18 @@ impl Viewer {
                     next = Some(Event::default().event("beat").data(self.board.seen().version.to_string()));
                 }
             }
+        }
+    }
+
+    /// Asks the page to connect again, and ends its stream.
+    async fn end(&self, sender: &mpsc::Sender<Event>) {
+        let said = async {
+            sender.send(Event::default().event("again").data("0")).await.ok()?;
+            // What nobody takes would keep the connection open.
+            sender.reserve_many(WAITING).await.ok().map(drop)
+        };
+        if tokio::time::timeout(PATIENCE, said).await.is_err() {
+            self.drop_connection();
         }
     }
 
@@ -123,4 +141,106 @@ fn event(name: &str, changed: &Changed) -> Event {
     let pages = if changed.pages.len() > NAMED { json!(["*"]) } else { json!(changed.pages) };
     let data = json!({ "version": changed.version, "pages": pages });
     Event::default().event(name).data(data.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::BodyDataStream;
+    use futures::StreamExt as _;
+    use tokio::time::{Instant, sleep, timeout};
+
+    use super::*;
+    use crate::content::Content;
+    use crate::documents::tests::World;
+
+    struct Room {
+        _world: World,
+        board: Board,
+        viewers: Viewers,
+        metrics: Metrics,
+    }
+
+    fn room() -> Room {
+        let world = World::new();
+        let content = Content::new(world.documents.clone(), Duration::from_secs(3600));
+        let board = Board::new(content, CancellationToken::new());
+        let metrics = Metrics::new(board.clock());
+        Room { _world: world, board, viewers: Viewers::default(), metrics }
+    }
+
+    impl Room {
+        fn enter(&self, connection: &OfConnection) -> BodyDataStream {
+            let (connection, stop) = (Some(connection.clone()), CancellationToken::new());
+            let stream = self.viewers.stream(&self.board, Wants::Releases, &self.metrics, connection, stop);
+            stream.unwrap().into_body().into_data_stream()
+        }
+
+        fn looking(&self) -> usize {
+            MOST - self.viewers.0.available_permits()
+        }
+    }
+
+    /// Reads until `words` come.
+    async fn hears(events: &mut BodyDataStream, words: &str) {
+        let heard = async {
+            while let Some(part) = events.next().await {
+                if String::from_utf8_lossy(&part.unwrap()).contains(words) {
+                    return;
+                }
+            }
+            panic!("the stream ended without {words}");
+        };
+        timeout(Duration::from_secs(1), heard).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_viewer_that_takes_nothing_is_closed_and_the_others_hear_at_once() {
+        let room = room();
+        let (silent, other) = (OfConnection::alone(), OfConnection::alone());
+        let _untaken = room.enter(&silent);
+        let mut events = room.enter(&other);
+        hears(&mut events, "event: hello").await;
+        // Numbers of one length, so that none is the beginning of another one.
+        for version in 1001..=2000 {
+            room.board.tell(Changed { version, pages: vec!["/".to_owned()] });
+            hears(&mut events, &format!("\"version\":{version}")).await;
+        }
+        assert!(!silent.is_closed() && room.looking() == 2);
+        sleep(PATIENCE + Duration::from_secs(1)).await;
+        assert!(silent.is_closed() && !other.is_closed() && room.looking() == 1);
+        room.board.tell(Changed { version: 2001, pages: vec!["/".to_owned()] });
+        hears(&mut events, "\"version\":2001").await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_changes_the_beats_find_who_takes_nothing() {
+        let room = room();
+        let silent = OfConnection::alone();
+        let _untaken = room.enter(&silent);
+        let entered = Instant::now();
+        while !silent.is_closed() {
+            sleep(Duration::from_secs(1)).await;
+            assert!(entered.elapsed() < Duration::from_mins(2), "it keeps its place");
+        }
+        assert_eq!(room.looking(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_after_an_hour_and_its_connection_stays() {
+        let room = room();
+        let connection = OfConnection::alone();
+        let mut events = room.enter(&connection);
+        let entered = Instant::now();
+        let mut last = String::new();
+        while let Some(part) = events.next().await {
+            last = String::from_utf8_lossy(&part.unwrap()).into_owned();
+        }
+        assert!(last.contains("event: again"), "{last}");
+        assert!(
+            entered.elapsed() >= LONGEST && entered.elapsed() < LONGEST + BEAT,
+            "{:?}",
+            entered.elapsed()
+        );
+        assert!(!connection.is_closed() && room.looking() == 0);
+    }
 }

@@ -227,6 +227,18 @@ impl OfConnection {
     pub(crate) fn close(&self) {
         self.activity.gives_way.cancel();
     }
+
+    /// Of a connection that nobody serves.
+    #[cfg(test)]
+    pub(crate) fn alone() -> Self {
+        Self { activity: Arc::new(Activity::new()), peer: IpAddr::from([127, 0, 0, 1]) }
+    }
+
+    /// Whether it is to be closed.
+    #[cfg(test)]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.activity.gives_way.is_cancelled()
+    }
 }
 
 /// What happens on one connection.
@@ -441,7 +453,7 @@ mod tests {
         assert_eq!(due(&activity), None, "one request is still answered");
         drop(second);
         assert_eq!(due(&activity), Some(limits.head_time), "nobody has shown a token");
-        OfConnection { activity: Arc::clone(&activity), peer: IpAddr::from([127, 0, 0, 1]) }.authenticated();
+        OfConnection { activity: Arc::clone(&activity), ..OfConnection::alone() }.authenticated();
         assert_eq!(due(&activity), Some(limits.idle_time));
         activity.read();
         assert_eq!(due(&activity), Some(limits.head_time), "the next head has begun");
@@ -454,8 +466,7 @@ mod tests {
     fn at_the_cap_the_oldest_unknown_connection_gives_way() {
         let places = Arc::new(Places::new(3));
         let known = |place: &Place| {
-            OfConnection { activity: Arc::clone(&place.activity), peer: IpAddr::from([127, 0, 0, 1]) }
-                .authenticated();
+            OfConnection { activity: Arc::clone(&place.activity), ..OfConnection::alone() }.authenticated();
         };
         let take = || places.take();
         let (first, second, third) = (take().0.unwrap(), take().0.unwrap(), take().0.unwrap());

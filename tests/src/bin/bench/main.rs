@@ -1,8 +1,8 @@
 //! Requests and timings, printed as tables: start-up, every command in both flows at 0 and 20 ms per request, the
 //! StateBox dialect, image health, the images of a whole payload, a pass over all records, a pass of the engine over fourteen
-//! releases, a pass of the Jira notificator, the MCP server under load, the lead time of simulated releases. `commands`,
-//! `image-health`, `image-consistency`, `pass`, `drive`, `notificator`, `mcp` and `lead-time` as argument print that table alone;
-//! `commands TEXT` measures only the lines whose name or flow holds the text, and `requests TEXT` prints what such a line
+//! releases, a pass of the Jira notificator, the MCP server under load, the dashboard, the lead time of simulated releases.
+//! `commands`, `image-health`, `image-consistency`, `pass`, `drive`, `notificator`, `mcp`, `dashboard` and `lead-time` as argument
+//! print that table alone; `commands TEXT` measures only the lines whose name or flow holds the text, and `requests TEXT` prints what such a line
 //! asks for, and in which round.
 //!
 //! The critical path of a command in rounds is what its requests cost that wait for each other: the time that 20 ms per
@@ -16,6 +16,7 @@
     reason = "a program of one page that prints a table"
 )]
 
+mod dashboard;
 mod lead_time;
 mod mcp;
 
@@ -60,6 +61,7 @@ fn main() {
         (Some("requests"), text) => return requests(&text),
         (Some("lead-time"), _) => return lead_time::measure(),
         (Some("drive"), _) => return drive(),
+        (Some("dashboard"), _) => return dashboard::measure(&std::env::args().skip(2).collect::<Vec<_>>()),
         (Some("mcp"), _) => return mcp::measure(&std::env::args().skip(2).collect::<Vec<_>>()),
         _ => {}
     }
@@ -93,6 +95,7 @@ fn main() {
     image_consistency();
     notificator();
     mcp::measure(&[]);
+    dashboard::measure(&[]);
     lead_time::measure();
     if let Err(error) = image_health() {
         println!("image health: not measured: {error}");

@@ -20,10 +20,10 @@ const STARTS: usize = 15;
 const ABANDONED: usize = 10_000;
 
 /// The limit of requests of a caller is for people and their agents, not for this.
-const UNLIMITED: [&str; 2] = ["--requests-per-minute", "100000000"];
+pub(super) const UNLIMITED: [&str; 2] = ["--requests-per-minute", "100000000"];
 
 /// What is called: the cached metadata of a release.
-const TOOL: &str = "oar_get_release_metadata";
+pub(super) const TOOL: &str = "oar_get_release_metadata";
 
 pub(super) fn measure(arguments: &[String]) {
     let seconds = arguments.first().and_then(|seconds| seconds.parse().ok()).unwrap_or(5);
@@ -102,7 +102,7 @@ fn calls(
 }
 
 #[expect(clippy::too_many_arguments, reason = "what a table row of a benchmark consists of")]
-fn load(
+pub(super) fn load(
     address: SocketAddr,
     token: Option<&str>,
     era: Era,

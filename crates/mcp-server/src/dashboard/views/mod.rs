@@ -211,8 +211,9 @@ pub(super) struct PersonItem {
     pub(super) outdated: bool,
 }
 
-/// How many links one question shows.
+/// How many links and steps one question shows.
 const LINKS: usize = 4;
+const STEPS: usize = 4;
 
 impl PersonItem {
     fn new(plan: &DrivePlan, state: &State, request: &Request, shower: &Shower) -> Self {
@@ -250,6 +251,15 @@ impl PersonItem {
             deadline: deadline.map(|at| shower.moment(at)),
             told_again: told_again.filter(|at| !at.is_over()),
             outdated: false,
+        }
+    }
+
+    /// The first steps that it is about; a general blocker is about nearly all.
+    fn steps(&self) -> String {
+        let names = self.nodes.iter().take(STEPS).copied().collect::<Vec<_>>().join(", ");
+        match self.nodes.len().saturating_sub(STEPS) {
+            0 => names,
+            more => format!("{names} and {more} more"),
         }
     }
 

@@ -2,15 +2,21 @@
 //! arrives.
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
-use std::io::{BufRead as _, Write as _};
+mod browser;
+mod viewers;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use end_to_end::dashboard::{DAMAGED, HOSTILE, WITH_HOSTILE_TEXTS, WITH_LONG_TEXTS, fill};
-use end_to_end::mcp::{self, Connection, Events, Reply, Server, until};
+use end_to_end::dashboard::{
+    DAMAGED, HOSTILE, RELEASES, WITH_DAMAGED_RECORD, WITH_HOSTILE_TEXTS, WITH_LONG_TEXTS, fill,
+};
+use end_to_end::mcp::{self, Connection, Reply, Server, until};
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX};
 use sandbox::scenario::github::RECORD_BRANCH;
 use sandbox::services::github::STATE_REPOSITORY;
 use serde_json::{Value, json};
+use viewers::Viewer;
 
 /// What every answer says to browsers.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
@@ -48,13 +54,13 @@ fn ready(server: &Server, path: &str) -> Reply {
     })
 }
 
-/// The overview once every plan was made.
-fn asked(server: &Server) -> Value {
+/// The overview once the services were asked about each release that can be read.
+fn all_asked(server: &Server) -> Value {
     until("the services were asked", || {
-        let page = ready(server, "/releases.json").json();
-        let rows = page["releases"].as_array().unwrap();
+        let page = read(server, "/releases.json").json();
+        let rows = page["releases"].as_array()?;
         let all = rows.iter().filter(|row| row["release"] != DAMAGED).all(|row| !row["asked"].is_null());
-        all.then_some(page)
+        (all && rows.len() == RELEASES).then_some(page)
     })
 }
 
@@ -72,9 +78,8 @@ fn every_page_answers_and_its_json_says_the_same() {
     let harness = filled();
     let server = Server::start(&harness, &[]);
     let overview = ready(&server, "/");
-    let json = ready(&server, "/releases.json").json();
+    let json = all_asked(&server);
     let releases = json["releases"].as_array().unwrap();
-    assert_eq!(releases.len(), 20, "{json:#}");
     let own = harness.run("oar", ["releases", "--output", "json"]).json();
     let names = |rows: &Value| -> Vec<String> {
         rows.as_array().unwrap().iter().map(|row| row["release"].as_str().unwrap().to_owned()).collect()
@@ -116,7 +121,7 @@ fn every_page_answers_and_its_json_says_the_same() {
     let standings = |rows: &Value, of: fn(&Value) -> &Value| -> Vec<String> {
         rows.as_array().unwrap().iter().map(|row| of(row).as_str().unwrap().replace('_', " ")).collect()
     };
-    let shown = asked(&server);
+    let shown = all_asked(&server);
     let own = harness.run("oar", ["releases", "--output", "json"]).json();
     assert_eq!(
         standings(&shown["releases"], |row| &row["standing"]["word"]),
@@ -139,6 +144,11 @@ fn every_page_answers_and_its_json_says_the_same() {
     for build in builds_json["builds"].as_array().unwrap() {
         let (name, arch) = (build["build"].as_str().unwrap(), build["arch"].as_str().unwrap());
         assert!(builds.body.contains(name), "{name}");
+        if name == WITH_DAMAGED_RECORD {
+            let reply = read(&server, &format!("/builds/{name}.json?arch={arch}"));
+            assert!(reply.head.status == 502 && reply.json()["error"].is_string(), "{reply:?}");
+            continue;
+        }
         let page = ready(&server, &format!("/builds/{name}.json?arch={arch}")).json();
         let shown = harness.run("jobctl", ["show", name, "--arch", arch, "--output", "json"]).json();
         assert_eq!(page["jobs"].as_array().unwrap().len(), shown["jobs"].as_array().unwrap().len(), "{name}");
@@ -181,6 +191,43 @@ fn every_page_answers_and_its_json_says_the_same() {
     assert_eq!(writes, Vec::<String>::new(), "looking changes nothing");
     let log = server.stopped().stderr;
     assert!(!log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn the_overview_shows_every_state_and_all_services_know_each_release() {
+    let harness = filled();
+    let server = Server::start(&harness, &[]);
+    ready(&server, "/");
+    let page = all_asked(&server);
+    let mut states: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut standings = BTreeSet::new();
+    for row in page["releases"].as_array().unwrap() {
+        let release = row["release"].as_str().unwrap();
+        standings.insert(row["standing"]["word"].as_str().unwrap());
+        assert!(row["problem"].is_null(), "{row:#}");
+        for step in row["steps"].as_array().unwrap() {
+            let (state, step) = (step["state"].as_str().unwrap(), step["step"].as_str().unwrap());
+            states.entry(state).or_default().push(format!("{release} {step}"));
+        }
+    }
+    for state in
+        ["done", "running", "ready", "waiting", "unknown", "blocked", "asks", "failed", "stale", "none"]
+    {
+        assert!(states.contains_key(state), "no step is {state}: {states:#?}");
+    }
+    let known = [DAMAGED, WITH_DAMAGED_RECORD];
+    let unknown = states["unknown"].iter().filter(|step| !known.iter().any(|known| step.starts_with(known)));
+    assert_eq!(unknown.collect::<Vec<_>>(), Vec::<&String>::new());
+    let words = ["blocked", "complete", "in progress", "not started", "shipped", "unknown"];
+    assert_eq!(standings, BTreeSet::from(words));
+    let counts = &page["counts"];
+    for count in ["blocked", "overdue", "waits_for_people", "held", "unknown"] {
+        assert!(counts[count].as_u64().is_some_and(|count| count > 0), "{count}: {counts}");
+    }
+    let late = page["waits_for_people"].as_array().unwrap().iter().any(|item| item["overdue"] == true);
+    assert!(late, "{:#}", page["waits_for_people"]);
+    server.stopped();
+    harness.sandbox.assert_no_unexpected();
 }
 
 #[test]
@@ -401,96 +448,6 @@ fn hostile_texts_are_shown_and_secrets_are_not() {
     server.stopped();
 }
 
-/// The events of a viewer.
-struct Viewer {
-    connection: Connection,
-    events: Events,
-}
-
-impl Viewer {
-    fn open(server: &Server) -> Self {
-        Self::of(server, "/events")
-    }
-
-    fn of(server: &Server, path: &str) -> Self {
-        let bearer = format!("Bearer {}", mcp::token("reader"));
-        let mut connection = Connection::open(server.address()).unwrap();
-        connection.send("GET", path, &[("Authorization", &bearer)], "").unwrap();
-        let head = connection.head().unwrap();
-        assert!(head.status == 200 && head.is_stream(), "{head:?}");
-        let mut viewer = Self { connection, events: Events::default() };
-        let hello = viewer.next();
-        assert!(hello["version"].is_number(), "{hello}");
-        viewer
-    }
-
-    fn next(&mut self) -> Value {
-        loop {
-            let part = self.connection.part().unwrap().unwrap();
-            if let Some(event) = self.events.add(&part).into_iter().next() {
-                return serde_json::from_str(&event).unwrap();
-            }
-        }
-    }
-
-    /// Waits until `page` has changed.
-    fn hears(&mut self, page: &str) {
-        let started = Instant::now();
-        loop {
-            let event = self.next();
-            let pages = event["pages"].as_array().cloned().unwrap_or_default();
-            if pages.iter().any(|name| name == page || name == "*") {
-                return;
-            }
-            assert!(started.elapsed() < Duration::from_mins(1), "{page} did not change");
-        }
-    }
-}
-
-#[test]
-fn a_change_arrives_and_a_hundred_viewers_cost_what_one_does() {
-    let harness = filled();
-    let server = Server::start(&harness, &["--poll", "1"]);
-    ready(&server, "/");
-    // So that what is counted below is the looking alone.
-    asked(&server);
-    let looks = || {
-        let requests = harness.sandbox.requests();
-        let trees = requests.iter().filter(|request| request.line().contains("git/trees/z-stream:_releases"));
-        trees.count()
-    };
-    let count_for = |seconds: u64| {
-        let before = looks();
-        std::thread::sleep(Duration::from_secs(seconds));
-        looks() - before
-    };
-    let mut one = Viewer::open(&server);
-    let of_one = count_for(6);
-    let mut viewers: Vec<Viewer> = (0..100).map(|_| Viewer::open(&server)).collect();
-    assert_eq!(server.metric("release_tests_mcp_viewers "), Some(101.0));
-    let of_many = count_for(6);
-    assert!(of_many <= of_one + 3, "{of_one} looks for one viewer, {of_many} for a hundred");
-    // A change is heard: at most one pause between two looks, and what the server needs.
-    let file = harness.statebox(KONFLUX).unwrap();
-    let issue = "issues:\n- issue: the stage is down\n  reported_at: '2026-11-01T00:00:00Z'\n  resolved: false\n  resolution: \
-                 null\n  blocker: true\n  related_tasks: []\n";
-    let started = Instant::now();
-    harness.put_statebox(KONFLUX, &file.replace("issues: []\n", issue));
-    one.hears(&format!("/releases/{KONFLUX}"));
-    assert!(started.elapsed() < Duration::from_secs(1 + 2), "{:?}", started.elapsed());
-    assert!(read(&server, "/").body.contains("the stage is down"));
-    for viewer in &mut viewers {
-        viewer.hears("/");
-    }
-    drop(viewers);
-    drop(one);
-    until("the viewers are gone", || {
-        (server.metric("release_tests_mcp_viewers ") == Some(0.0)).then_some(())
-    });
-    let run = server.stopped();
-    assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
-}
-
 #[test]
 fn a_source_that_cannot_be_read_is_an_error_and_not_an_empty_page() {
     let harness = filled();
@@ -535,7 +492,7 @@ fn records_that_do_not_come_delay_no_release() {
     let fault = harness.sandbox.faults().add(hangs);
     let server = Server::start(&harness, &["--poll", "1"]);
     ready(&server, "/");
-    asked(&server);
+    all_asked(&server);
     assert!(read(&server, "/builds").body.contains("<h1>Reading"));
     let mut viewer = Viewer::of(&server, "/events?of=builds");
     until("the records are asked for", || (harness.sandbox.faults().hits(fault) > 0).then_some(()));
@@ -555,7 +512,7 @@ fn records_that_do_not_come_delay_no_release() {
 fn a_file_that_cannot_be_read_any_more_leaves_its_questions() {
     let harness = filled();
     let server = Server::start(&harness, &["--poll", "1"]);
-    let before = asked(&server);
+    let before = all_asked(&server);
     let row = |page: &Value| -> Value {
         let mut rows = page["releases"].as_array().unwrap().iter();
         rows.find(|row| row["release"] == "4.18.50").unwrap().clone()
@@ -578,95 +535,4 @@ fn a_file_that_cannot_be_read_any_more_leaves_its_questions() {
     let page = ready(&server, "/releases/4.18.50").body;
     assert!(page.contains("the StateBox of this release cannot be read"), "{page}");
     server.stopped();
-}
-
-/// The pages of the browser by name.
-fn pages(build: &str) -> Value {
-    json!({
-        "overview": "/",
-        "filtered": "/?state=blocked",
-        "release": format!("/releases/{KONFLUX}"),
-        "failed": format!("/releases/{WITH_LONG_TEXTS}"),
-        "hostile": format!("/releases/{WITH_HOSTILE_TEXTS}"),
-        "live": "/releases/4.18.50",
-        "builds": "/builds",
-        "build": format!("/builds/{build}"),
-        "lead-time": "/lead-time",
-    })
-}
-
-/// Answers what the browser asks for: changes of a release, and the end and the return of the server.
-fn serve(
-    harness: &Harness,
-    options: &[&str],
-    mut server: Option<Server>,
-    child: &mut std::process::Child,
-) -> Vec<Value> {
-    let stdout = std::io::BufReader::new(child.stdout.take().unwrap());
-    let mut stdin = child.stdin.take().unwrap();
-    let (release, before) = ("4.18.50", harness.statebox("4.18.50").unwrap());
-    let address = server.as_ref().unwrap().address().to_string();
-    let mut found = Vec::new();
-    for line in stdout.lines().map_while(Result::ok) {
-        let Some(wish) = line.strip_prefix("please ") else {
-            found = serde_json::from_str(&line).unwrap_or_else(|_| vec![json!(line)]);
-            continue;
-        };
-        match wish.split_once(' ') {
-            Some(("change", number)) => {
-                let text =
-                    before.replace("The worksheet was made late", &format!("It was changed {number} times"));
-                harness.put_statebox(release, &text);
-            }
-            _ if wish == "stop" => drop(server.take().map(Server::stopped_anyhow)),
-            _ => {
-                let options: Vec<&str> =
-                    ["--listen", address.as_str()].iter().chain(options).copied().collect();
-                server = Some(Server::start_program(harness.command("mcp", options)));
-            }
-        }
-        let _ = writeln!(stdin, "done");
-    }
-    found
-}
-
-#[test]
-fn a_person_with_a_browser_finds_nothing_wrong() {
-    let harness = filled();
-    let options = ["--poll", "1"];
-    let server = Server::start(&harness, &options);
-    ready(&server, "/");
-    until("the services were asked", || {
-        let page = read(&server, &format!("/releases/{KONFLUX}.json")).json();
-        (!page["asked"].is_null()).then_some(())
-    });
-    let builds = ready(&server, "/builds.json").json();
-    let build = builds["builds"][0]["build"].as_str().unwrap();
-    let browser = ["/usr/bin/chromium", "/usr/bin/chromium-browser"]
-        .into_iter()
-        .find(|path| std::path::Path::new(path).exists());
-    let browser = browser.expect("a browser: run `make deps`");
-    let packages = end_to_end::root().join(".venv/dashboard");
-    assert!(packages.join("node_modules").exists(), "{} is missing: run `make deps`", packages.display());
-    let mut command = mcp::outside("node/bin/node");
-    command.arg(end_to_end::root().join("tests/dashboard/pages.mjs"));
-    command
-        .env("DASHBOARD_URL", format!("http://{}", server.address()))
-        .env("DASHBOARD_TOKEN", mcp::token("reader"))
-        .env("DASHBOARD_PAGES", pages(build).to_string())
-        .env("DASHBOARD_BROWSER", browser)
-        .env("DASHBOARD_PACKAGES", &packages)
-        .env("HOME", harness.home())
-        .stdin(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::inherit());
-    // For whoever looks at them, or repairs one part.
-    for name in ["DASHBOARD_PICTURES", "DASHBOARD_PARTS"] {
-        if let Some(value) = std::env::var_os(name) {
-            command.env(name, value);
-        }
-    }
-    let mut child = command.spawn().unwrap();
-    let found = serve(&harness, &options, Some(server), &mut child);
-    assert!(child.wait().unwrap().success());
-    assert_eq!(found, Vec::<Value>::new());
 }
