@@ -10,9 +10,12 @@ use jiff::Timestamp;
 /// For how long something serves: a pass over many releases.
 const SERVES: Duration = Duration::from_secs(30);
 
+/// A value and when it was read.
+type Kept = (Timestamp, Arc<dyn Any + Send + Sync>);
+
 /// One value of each type that is kept, for the next seconds.
 #[derive(Debug, Default)]
-pub struct Recent(Mutex<HashMap<TypeId, (Timestamp, Arc<dyn Any + Send + Sync>)>>);
+pub struct Recent(Mutex<HashMap<TypeId, Kept>>);
 
 impl Recent {
     /// Keeps `value`, which was read at `at`, in place of an earlier one of its type.

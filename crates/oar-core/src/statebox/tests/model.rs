@@ -202,7 +202,7 @@ fn a_status_set_by_hand_says_who_and_why_and_respects_a_pass() {
     let view = task(&state, name);
     assert_eq!(view.started_at, view.completed_at);
     // Later it is said of what has changed since.
-    assert_eq!(state.set_task(name, &manual("d", TaskStatus::Pass, "11:00:00")), Ok(Change::Changed));
+    assert_eq!(state.set_task(name, &manual("later", TaskStatus::Pass, "11:00:00")), Ok(Change::Changed));
     let view = task(&state, name);
     assert_eq!(view.completed_at.as_deref(), Some("2026-07-02T11:00:00Z"));
     assert_eq!(view.last_run().unwrap().reason.as_deref(), Some("seen by hand"));

@@ -69,7 +69,7 @@ async fn commits_are_compared_directly_or_since_they_parted() {
         let mut state = world.gitlab.lock();
         let branch = state.project_mut(5150).unwrap().branches.get_mut(branch).unwrap();
         let mut files = branch.files.clone();
-        let path = files.keys().find(|path| path.ends_with(".yaml")).unwrap().clone();
+        let path = files.keys().find(|path| path.contains(".image.")).unwrap().clone();
         files.get_mut(&path).unwrap().push_str("# more\n");
         branch.push(Commit::new(files, vec![before.clone()], "a <a@example.test> 1 +0000", "more\n"));
         path
