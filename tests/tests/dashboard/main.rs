@@ -73,6 +73,49 @@ fn form(token: &str, next: &str) -> String {
 
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 
+/// Each build under test has its page, which says what `jobctl show` says.
+fn builds_say_what_jobctl_says(harness: &Harness, server: &Server) {
+    let builds = ready(server, "/builds");
+    let builds_json = ready(server, "/builds.json").json();
+    for build in builds_json["builds"].as_array().unwrap() {
+        let (name, arch) = (build["build"].as_str().unwrap(), build["arch"].as_str().unwrap());
+        assert!(builds.body.contains(name), "{name}");
+        if name == WITH_DAMAGED_RECORD {
+            let reply = read(server, &format!("/builds/{name}.json?arch={arch}"));
+            assert!(reply.head.status == 502 && reply.json()["error"].is_string(), "{reply:?}");
+            continue;
+        }
+        let page = ready(server, &format!("/builds/{name}.json?arch={arch}")).json();
+        let shown = harness.run("jobctl", ["show", name, "--arch", arch, "--output", "json"]).json();
+        assert_eq!(page["jobs"].as_array().unwrap().len(), shown["jobs"].as_array().unwrap().len(), "{name}");
+        assert_eq!(page["verdict"]["word"].as_str(), build["verdict"]["word"].as_str(), "{name}");
+    }
+}
+
+/// What an address must not name is an error on the page and in its JSON.
+fn wrong_addresses_are_errors(server: &Server) {
+    for (path, status) in [
+        ("/?state=red", 400),
+        ("/releases/4.19.99", 404),
+        ("/releases/99.1.1", 404),
+        ("/releases/../../etc/passwd", 404),
+        ("/builds/4.19.99", 404),
+        ("/nowhere", 404),
+        ("/lead-time?since=June", 400),
+    ] {
+        let reply = read(server, path);
+        assert_eq!(reply.head.status, status, "{path}: {reply:?}");
+        assert!(reply.body.contains("role=\"alert\""), "{path}: {}", reply.body);
+        let path = match path.split_once('?') {
+            Some((path, query)) => format!("{}.json?{query}", path.replace("/?", "/releases?")),
+            None => format!("{path}.json"),
+        };
+        let reply = read(server, &path.replace("/.json", "/releases.json"));
+        assert_eq!(reply.head.status, status, "{path}: {reply:?}");
+        assert!(reply.json()["error"].is_string(), "{path}: {reply:?}");
+    }
+}
+
 #[test]
 fn every_page_answers_and_its_json_says_the_same() {
     let harness = filled();
@@ -139,21 +182,7 @@ fn every_page_answers_and_its_json_says_the_same() {
         plan["people"].as_array().unwrap().len(),
         "{plan:#}"
     );
-    let builds = ready(&server, "/builds");
-    let builds_json = ready(&server, "/builds.json").json();
-    for build in builds_json["builds"].as_array().unwrap() {
-        let (name, arch) = (build["build"].as_str().unwrap(), build["arch"].as_str().unwrap());
-        assert!(builds.body.contains(name), "{name}");
-        if name == WITH_DAMAGED_RECORD {
-            let reply = read(&server, &format!("/builds/{name}.json?arch={arch}"));
-            assert!(reply.head.status == 502 && reply.json()["error"].is_string(), "{reply:?}");
-            continue;
-        }
-        let page = ready(&server, &format!("/builds/{name}.json?arch={arch}")).json();
-        let shown = harness.run("jobctl", ["show", name, "--arch", arch, "--output", "json"]).json();
-        assert_eq!(page["jobs"].as_array().unwrap().len(), shown["jobs"].as_array().unwrap().len(), "{name}");
-        assert_eq!(page["verdict"]["word"].as_str(), build["verdict"]["word"].as_str(), "{name}");
-    }
+    builds_say_what_jobctl_says(&harness, &server);
     let lead_time = ready(&server, "/lead-time.json").json();
     let own = harness.run("oarctl", ["lead-time", "--output", "json"]).json();
     assert_eq!((&lead_time["median"], &lead_time["unfinished"]), (&own["median"], &own["unfinished"]));
@@ -161,26 +190,7 @@ fn every_page_answers_and_its_json_says_the_same() {
     // Filters.
     let blocked = ready(&server, "/releases.json?state=blocked&y=4.21").json();
     assert_eq!(names(&blocked["releases"]), [WITH_LONG_TEXTS]);
-    for (path, status) in [
-        ("/?state=red", 400),
-        ("/releases/4.19.99", 404),
-        ("/releases/99.1.1", 404),
-        ("/releases/../../etc/passwd", 404),
-        ("/builds/4.19.99", 404),
-        ("/nowhere", 404),
-        ("/lead-time?since=June", 400),
-    ] {
-        let reply = read(&server, path);
-        assert_eq!(reply.head.status, status, "{path}: {reply:?}");
-        assert!(reply.body.contains("role=\"alert\""), "{path}: {}", reply.body);
-        let path = match path.split_once('?') {
-            Some((path, query)) => format!("{}.json?{query}", path.replace("/?", "/releases?")),
-            None => format!("{path}.json"),
-        };
-        let reply = read(&server, &path.replace("/.json", "/releases.json"));
-        assert_eq!(reply.head.status, status, "{path}: {reply:?}");
-        assert!(reply.json()["error"].is_string(), "{path}: {reply:?}");
-    }
+    wrong_addresses_are_errors(&server);
     let others = ["brewhub", "google-oauth"];
     let writes = harness.sandbox.writes();
     let writes: Vec<String> = writes

@@ -21,7 +21,7 @@ const MOST: usize = 500;
 /// How many events wait for a slow viewer.
 const WAITING: usize = 4;
 /// How long a viewer may take nothing; then its connection is closed, and its page connects again.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TAKEN_WITHIN: Duration = Duration::from_secs(30);
 /// After this time a stream ends and its page connects again: whoever may not look any more hears nothing more, and whoever reads
 /// nothing keeps no place.
 const LONGEST: Duration = Duration::from_hours(1);
@@ -91,7 +91,7 @@ impl Viewer {
         let mut end = pin!(tokio::time::sleep(LONGEST));
         loop {
             if let Some(event) = next.take() {
-                match tokio::time::timeout(PATIENCE, sender.send(event)).await {
+                match tokio::time::timeout(TAKEN_WITHIN, sender.send(event)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) => return,
                     Err(_) => return self.drop_connection(),
@@ -123,7 +123,7 @@ impl Viewer {
             // What nobody takes would keep the connection open.
             sender.reserve_many(WAITING).await.ok().map(drop)
         };
-        if tokio::time::timeout(PATIENCE, said).await.is_err() {
+        if tokio::time::timeout(TAKEN_WITHIN, said).await.is_err() {
             self.drop_connection();
         }
     }
@@ -162,8 +162,11 @@ mod tests {
 
     fn room() -> Room {
         let world = World::new();
-        let content = Content::new(world.documents.clone(), Duration::from_secs(3600));
-        let board = Board::new(content, CancellationToken::new());
+        let content = Content::new(world.documents.clone(), Duration::from_hours(1));
+        // Nobody looks by this board: what has changed is told to it.
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let board = Board::new(content, stop);
         let metrics = Metrics::new(board.clock());
         Room { _world: world, board, viewers: Viewers::default(), metrics }
     }
@@ -206,7 +209,7 @@ mod tests {
             hears(&mut events, &format!("\"version\":{version}")).await;
         }
         assert!(!silent.is_closed() && room.looking() == 2);
-        sleep(PATIENCE + Duration::from_secs(1)).await;
+        sleep(TAKEN_WITHIN + Duration::from_secs(1)).await;
         assert!(silent.is_closed() && !other.is_closed() && room.looking() == 1);
         room.board.tell(Changed { version: 2001, pages: vec!["/".to_owned()] });
         hears(&mut events, "\"version\":2001").await;
