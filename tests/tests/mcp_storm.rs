@@ -1,15 +1,16 @@
 //! Calls that are cancelled at any moment leave no task, no connection and no half effect. Fifty here, a thousand with
-//! `make test-deep`; the seed is printed, and `OAR_TEST_SEED` repeats it.
+//! `make test-deep`; the seed is printed, and `OAR_TEST_SEED` repeats it. What is stopped says so, and what it had started.
 
 use std::time::Duration;
 
 use end_to_end::effects::Effects;
 use end_to_end::matrix::sample::{Numbers, is_deep};
 use end_to_end::mcp::{self, Era, Server, Silent, until};
-use end_to_end::{ERRATA, Harness, KONFLUX, LEAD, elliott};
+use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, LEAD, elliott};
 use serde_json::{Value, json};
 
-fn calls() -> [(&'static str, Value); 6] {
+/// Two of them start a job, once.
+fn calls() -> [(&'static str, Value); 8] {
     [
         ("oar_take_ownership", json!({"release": KONFLUX, "email": LEAD})),
         ("oar_update_bug_list", json!({"release": KONFLUX})),
@@ -17,11 +18,14 @@ fn calls() -> [(&'static str, Value); 6] {
         ("oar_check_cve_tracker_bug", json!({"release": KONFLUX})),
         ("oar_is_release_shipped", json!({"release": KONFLUX})),
         ("oar_push_to_cdn_staging", json!({"release": KONFLUX})),
+        ("oar_stage_testing", json!({"release": KONFLUX})),
+        ("oar_image_consistency_check", json!({"release": KONFLUX})),
     ]
 }
 
 fn prepared() -> Harness {
-    let (harness, _) = elliott::install(Harness::announced(KONFLUX));
+    let (harness, _) = elliott::install(Harness::on_staging(KONFLUX));
+    harness.sandbox.world().prow.lock().pace.pending_after = jiff::SignedDuration::ZERO;
     let harness = mcp::with_usual_callers(harness);
     harness.sandbox.clear_requests();
     harness
@@ -55,7 +59,7 @@ fn cancelled_calls_leave_nothing_behind() {
     let (clients_before, _) = server.connections();
     for _ in 0..count {
         let which = usize::try_from(numbers.below(2)).unwrap();
-        let (tool, arguments) = calls()[usize::try_from(numbers.below(6)).unwrap()].clone();
+        let (tool, arguments) = calls()[usize::try_from(numbers.below(8)).unwrap()].clone();
         let client = &mut clients[which];
         let (connection, id) = client.begin("tools/call", json!({"name": tool, "arguments": arguments}));
         std::thread::sleep(Duration::from_millis(numbers.below(400)));
@@ -86,6 +90,74 @@ fn cancelled_calls_leave_nothing_behind() {
     println!("memory: {memory:.0} MB");
     let log = server.stopped().stderr;
     assert!(!log.contains("panicked"), "{log}");
+}
+
+/// A release whose first change at Jira never gets an answer. By then the start of the run is recorded.
+fn hanging() -> Harness {
+    let harness = mcp::with_usual_callers(Harness::announced(KONFLUX)).env("OAR_HTTP_TIMEOUT", "120");
+    harness.sandbox.faults().add(Fault::on("jira", FaultKind::Hang).method("PUT").forever());
+    harness
+}
+
+/// A run that goes on after its call was answered is stopped by its caller: it records that, and nobody else can do it.
+#[test]
+fn a_caller_stops_its_own_run_and_the_state_says_so() {
+    let harness = hanging();
+    let server = Server::start(&harness, &[]);
+    let mut client = server.client(Era::Modern, "lead");
+    let arguments = json!({"release": KONFLUX, "email": LEAD});
+    let answer = client.call("oar_take_ownership", arguments);
+    let run = mcp::run_id(&answer).unwrap_or_else(|| panic!("it does not go on: {answer:#?}"));
+    let stop = json!({"run_id": run, "stop": true});
+    assert!(server.client(Era::Modern, "asked").call("get_run", stop.clone()).is_error());
+    let stopped = client.call("get_run", stop);
+    let text = stopped.text();
+    assert!(stopped.is_error() && text.contains("lead stopped it"), "{text}");
+    harness.sandbox.faults().clear();
+    let state = harness.statebox(KONFLUX).unwrap();
+    assert!(state.contains("interrupted"), "{state}");
+    // The next one goes on from there.
+    harness.oar(KONFLUX, &["take-ownership", "-e", LEAD]).expect(0);
+    server.stopped();
+}
+
+#[test]
+fn what_takes_longer_than_a_call_may_is_stopped_and_the_state_says_so() {
+    let harness = hanging();
+    let server = Server::start(&harness, &["--time-limit", "10"]);
+    let mut client = server.client(Era::Modern, "lead");
+    let answer = client.call("oar_take_ownership", json!({"release": KONFLUX, "email": LEAD}));
+    let text = answer.text();
+    assert!(answer.is_error() && text.contains("longer than 10 s"), "{text}");
+    harness.sandbox.faults().clear();
+    let state = harness.statebox(KONFLUX).unwrap();
+    assert!(state.contains("interrupted"), "{state}");
+    // The next one goes on from there.
+    harness.oar(KONFLUX, &["take-ownership", "-e", LEAD]).expect(0);
+    server.stopped();
+}
+
+#[test]
+fn what_was_started_before_the_stop_is_named() {
+    let harness = mcp::with_usual_callers(Harness::on_staging(KONFLUX)).env("OAR_HTTP_TIMEOUT", "120");
+    let server = Server::start(&harness, &[]);
+    // Only messages come after the start of the build.
+    harness.sandbox.faults().add(Fault::on("slack", FaultKind::Hang).forever());
+    let mut client = server.client(Era::Modern, "lead");
+    let answer = client.call("oar_stage_testing", json!({"release": KONFLUX}));
+    let run = mcp::run_id(&answer).unwrap_or_else(|| panic!("it does not go on: {answer:#?}"));
+    let item = harness.sandbox.world().jenkins.lock().items.last().unwrap().id;
+    let stopped = client.call("get_run", json!({"run_id": run, "stop": true}));
+    let text = stopped.text();
+    assert!(text.contains("lead stopped it") && text.contains(&format!("queue item {item}")), "{text}");
+    harness.sandbox.faults().clear();
+    let run = harness.oar(KONFLUX, &["stage-testing"]).expect(0);
+    assert_eq!(
+        harness.sandbox.world().jenkins.lock().items.last().unwrap().id,
+        item,
+        "it is followed: {run:?}"
+    );
+    server.stopped();
 }
 
 #[test]

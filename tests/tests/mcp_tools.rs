@@ -1,13 +1,13 @@
-//! The tools of `release-tests mcp` at the sandbox: what they answer, what they say when nothing works, and what they do not do before
-//! a person has consented.
+//! The tools of `release-tests mcp` at the sandbox: what they answer, and what they say when nothing works.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by failing")]
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use end_to_end::effects::Effects;
 use end_to_end::mcp::{self, Answer, Client, Era, Kind, Server, Tool};
-use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, elliott};
-use sandbox::services::errata::AdvisoryState;
+use end_to_end::{ERRATA, Fault, Harness, KONFLUX};
+use sandbox::services::PREFIXES;
 use serde_json::{Value, json};
 
 /// The beginnings of the texts of command lines (spec 05 §7.4).
@@ -16,20 +16,6 @@ const FAILED: &str = "✗ Command failed (exit code ";
 
 /// The most text of a call.
 const BOUND: usize = 16 * 1024;
-
-/// A sandbox in which `release` is announced and pushing its advisories has something to do.
-fn prepared(release: &str) -> Harness {
-    let (harness, _) = elliott::install(Harness::announced(release));
-    for advisory in harness.sandbox.world().errata.lock().advisories.values_mut() {
-        if advisory.state == AdvisoryState::NewFiles {
-            advisory.state = AdvisoryState::Qe;
-        }
-    }
-    harness.sandbox.world().prow.lock().pace.pending_after = jiff::SignedDuration::ZERO;
-    let harness = mcp::with_usual_callers(harness);
-    harness.sandbox.clear_requests();
-    harness
-}
 
 /// What every answer of a tool holds, whatever came of it.
 #[track_caller]
@@ -123,7 +109,7 @@ fn assert_no_secret(harness: &Harness, answer: &Answer) {
 
 /// Every tool of a release, one after the other, as somebody with all rights calls them.
 fn every_tool(release: &str, era: Era) {
-    let harness = prepared(release);
+    let harness = mcp::prepared(release);
     let server = Server::start(&harness, &[]);
     let mut client = server.client(era, "lead");
     let definitions = client.tools();
@@ -142,6 +128,10 @@ fn every_tool(release: &str, era: Era) {
         }
         if tool.kind == Kind::Critical {
             assert!(answer.is_error(), "{}: {}", tool.name, answer.text());
+        }
+        // Existing callers look for the marker of the Python tooling (spec 05 §7.4).
+        if tool.name == "oar_take_ownership" {
+            assert!(answer.text().contains("status is changed to [Pass]"), "{}", answer.text());
         }
     }
     let status = client.call("oar_get_release_status", json!({"release": release})).document();
@@ -171,7 +161,7 @@ fn every_tool_of_an_errata_release_answers_as_its_definition_says() {
 
 #[test]
 fn both_eras_get_the_same_answers() {
-    let harness = prepared(KONFLUX);
+    let harness = mcp::prepared(KONFLUX);
     let server = Server::start(&harness, &[]);
     let answers = Era::ALL.map(|era| {
         let mut client = server.client(era, "lead");
@@ -185,13 +175,12 @@ fn both_eras_get_the_same_answers() {
 #[test]
 fn when_nothing_works_every_tool_says_so_and_changes_nothing() {
     for release in [KONFLUX, ERRATA] {
-        let harness = prepared(release);
+        let harness = mcp::prepared(release);
         let before = Effects::of(&harness);
         let server = Server::start(&harness, &[]);
         let mut client = server.client(Era::Modern, "lead");
         let definitions = client.tools();
-        let status = FaultKind::Status { code: 500, body: None, headers: Vec::new() };
-        harness.sandbox.faults().add(Fault::anywhere(status).forever());
+        harness.sandbox.faults().add(Fault::anywhere(mcp::echo(&harness, 500)).forever());
         for tool in mcp::tools(release).into_iter().filter(|tool| tool.kind != Kind::Generic) {
             let answer = client.call_to_its_end(tool.name, tool.arguments.clone());
             assert_well_formed(&tool, &definition(&definitions, tool.name), &answer);
@@ -205,9 +194,83 @@ fn when_nothing_works_every_tool_says_so_and_changes_nothing() {
     }
 }
 
+/// The command line that does the same, of a tool that runs a task of a release.
+fn command_of(tool: &Tool) -> Option<Vec<String>> {
+    let name =
+        tool.name.strip_prefix("oar_").filter(|_| matches!(tool.kind, Kind::Command | Kind::Critical))?;
+    let mut words = vec![name.replace('_', "-")];
+    words.extend(tool.arguments["email"].as_str().map(|email| format!("--email={email}")));
+    words.extend((tool.arguments["notify"] == false).then(|| "--no-notify".to_owned()));
+    Some(words)
+}
+
+/// Each task of the StateBox with its status, and how its runs ended.
+fn recorded(harness: &Harness, release: &str) -> Vec<String> {
+    let state: serde_yaml::Value = serde_yaml::from_str(&harness.statebox(release).unwrap()).unwrap();
+    let text = |value: &serde_yaml::Value| value.as_str().unwrap_or("-").to_owned();
+    let of_run = |run: &serde_yaml::Value| format!("{} {}", text(&run["outcome"]), text(&run["class"]));
+    let of_task = |task: &serde_yaml::Value| {
+        let runs = task["history"].as_sequence().into_iter().flatten().map(of_run);
+        format!("{}: {}: {:?}", text(&task["name"]), text(&task["status"]), runs.collect::<Vec<_>>())
+    };
+    state["tasks"].as_sequence().unwrap().iter().map(of_task).collect()
+}
+
+/// The state can be written here, so it says what became of each run: as it does after the same command lines.
+#[test]
+fn what_fails_is_recorded_as_it_is_for_a_command_line() {
+    for release in [KONFLUX, ERRATA] {
+        let (harness, by_hand) = (mcp::prepared(release), mcp::prepared(release));
+        for world in [&harness, &by_hand] {
+            for (_, service) in PREFIXES.iter().filter(|(_, name)| !name.starts_with("github")) {
+                world.sandbox.faults().add(Fault::on(service, mcp::echo(world, 500)).forever());
+            }
+        }
+        let server = Server::start(&harness, &[]);
+        let mut client = server.client(Era::Modern, "lead");
+        let definitions = client.tools();
+        for tool in mcp::tools(release) {
+            let Some(words) = command_of(&tool) else { continue };
+            let answer = client.call_to_its_end(tool.name, tool.arguments.clone());
+            assert_well_formed(&tool, &definition(&definitions, tool.name), &answer);
+            assert_no_secret(&harness, &answer);
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let code = by_hand.oar(release, &words).code.unwrap();
+            let text = answer.text();
+            let begins = if code == 0 { SUCCEEDED.to_owned() } else { format!("{FAILED}{code})") };
+            assert!(text.starts_with(&begins), "{}: {code} at a command line, here: {text}", tool.name);
+            assert_eq!(answer.is_error(), code != 0, "{}: {text}", tool.name);
+            assert_eq!(recorded(&harness, release), recorded(&by_hand, release), "after {}", tool.name);
+        }
+        server.stopped();
+    }
+}
+
+#[test]
+fn what_services_say_of_secrets_is_in_no_answer() {
+    let harness = mcp::prepared(KONFLUX);
+    let server = Server::start(&harness, &[]);
+    let mut client = server.client(Era::Modern, "lead");
+    harness.sandbox.faults().add(Fault::anywhere(mcp::echo(&harness, 400)).forever());
+    for tool in mcp::tools(KONFLUX).into_iter().filter(|tool| tool.kind != Kind::Generic) {
+        let answer = client.call_to_its_end(tool.name, tool.arguments.clone());
+        assert_eq!(answer.is_error(), tool.asks, "{}: {}", tool.name, answer.text());
+        assert_no_secret(&harness, &answer);
+    }
+    let of_release =
+        ["state", "plan", "log/take-ownership"].map(|last| format!("release://{KONFLUX}/{last}"));
+    for uri in of_release.into_iter().chain(["releases://active".to_owned()]) {
+        assert_no_secret(&harness, &client.request("resources/read", json!({"uri": uri})));
+    }
+    let log = server.stopped().stderr;
+    for secret in mcp::secrets(&harness) {
+        assert!(!log.contains(&secret), "{secret} stands in {log}");
+    }
+}
+
 #[test]
 fn what_is_asked_wrongly_is_refused_with_what_was_expected() {
-    let harness = prepared(KONFLUX);
+    let harness = mcp::prepared(KONFLUX);
     let before = Effects::of(&harness);
     let server = Server::start(&harness, &[]);
     for era in Era::ALL {
@@ -231,6 +294,10 @@ fn what_is_asked_wrongly_is_refused_with_what_was_expected() {
                 "no such issue",
             ),
             ("get_run", json!({"run_id": "0198c0de-0000-7000-8000-000000000000"}), "0198c0de"),
+            // These ask no service, so this is how they fail.
+            ("mcp_cache_stats", json!({"release": KONFLUX}), "release"),
+            ("mcp_cache_invalidate", json!({"release": "4.19"}), "release"),
+            ("get_command_help", json!({"cli": "oar", "command": "take-owner"}), "take-owner"),
         ] {
             let answer = client.call(tool, arguments.clone());
             assert!(answer.is_error(), "{tool} {arguments}: {answer:#?}");
@@ -248,7 +315,7 @@ fn what_is_asked_wrongly_is_refused_with_what_was_expected() {
 
 #[test]
 fn the_usual_questions_take_two_calls_and_six_kilobytes() {
-    let harness = prepared(KONFLUX);
+    let harness = mcp::prepared(KONFLUX);
     harness.oar(KONFLUX, &["take-ownership", "-e", end_to_end::LEAD]).expect(0);
     harness.oar(KONFLUX, &["issue", "add", "stage is down", "--task", "stage-testing"]).expect(0);
     let server = Server::start(&harness, &[]);
@@ -303,156 +370,9 @@ fn the_usual_questions_take_two_calls_and_six_kilobytes() {
     }
 }
 
-/// The push, by this caller, whose user answers `elicited` where the client can ask.
-fn push(server: &Server, era: Era, caller: &str, elicited: Option<Value>) -> Answer {
-    let mut client = Client::new(server.address(), era, Some(&mcp::token(caller)));
-    if let Some(elicited) = elicited {
-        client = client.elicits(elicited);
-    }
-    client.connected().call_to_its_end("oar_push_to_cdn_staging", json!({"release": KONFLUX}))
-}
-
-fn pushes(harness: &Harness) -> usize {
-    let requests = harness.sandbox.requests();
-    requests.iter().filter(|request| request.service == "errata" && request.is_write()).count()
-}
-
-#[test]
-fn a_critical_tool_waits_until_a_person_has_consented_to_exactly_its_plan() {
-    let harness = prepared(KONFLUX);
-    let server = Server::start(&harness, &[]);
-    let waits = push(&server, Era::Modern, "lead", None);
-    let text = waits.text();
-    assert!(waits.is_error() && text.contains("waits for consent"), "{text}");
-    assert!(text.contains(&format!("oar -r {KONFLUX} consent push-to-cdn-staging")), "{text}");
-    assert!(text.contains("150002"), "the plan is shown: {text}");
-    assert!(!text.contains("--yes"), "nothing with which the caller could consent: {text}");
-    // Nor with what it could make up.
-    for more in
-        [json!({"yes": true}), json!({"consent": true}), json!({"confirm": "yes"}), json!({"dry_run": false})]
-    {
-        let mut arguments = more.clone();
-        arguments["release"] = KONFLUX.into();
-        let answer = server.client(Era::Modern, "lead").call("oar_push_to_cdn_staging", arguments);
-        assert!(answer.is_error(), "{more}: {}", answer.text());
-    }
-    assert_eq!(pushes(&harness), 0, "{}", harness.request_lines());
-    harness.oar(KONFLUX, &["consent", "push-to-cdn-staging", "--yes"]).expect(0);
-    assert_eq!(pushes(&harness), 0, "consent itself does nothing");
-    // Something else became of the plan meanwhile.
-    let put = |state: AdvisoryState| {
-        harness.sandbox.world().errata.lock().advisory_mut(150_002).unwrap().state = state;
-    };
-    put(AdvisoryState::NewFiles);
-    let other = push(&server, Era::Modern, "lead", None);
-    assert!(other.is_error(), "{}", other.text());
-    assert_eq!(pushes(&harness), 0, "{}", harness.request_lines());
-    put(AdvisoryState::Qe);
-    // What the run that was refused wrote down for people.
-    harness.oar(KONFLUX, &["issue", "resolve", "Advisories in NEW_FILES", "--resolution", "ART moved it"]);
-    let done = push(&server, Era::Legacy, "lead", None);
-    assert!(!done.is_error(), "{}", done.text());
-    assert!(pushes(&harness) > 0, "{}", harness.request_lines());
-}
-
-#[test]
-fn withdrawn_consent_is_none() {
-    let harness = prepared(KONFLUX);
-    let server = Server::start(&harness, &[]);
-    harness.oar(KONFLUX, &["consent", "push-to-cdn-staging", "--yes"]).expect(0);
-    harness.oar(KONFLUX, &["consent", "push-to-cdn-staging", "--withdraw"]).expect(0);
-    let waits = push(&server, Era::Modern, "lead", None);
-    assert!(waits.is_error() && waits.text().contains("waits for consent"), "{}", waits.text());
-    assert_eq!(pushes(&harness), 0);
-}
-
-#[test]
-fn the_document_s_standing_consent_is_named_by_the_run_that_it_allowed() {
-    let harness = prepared(KONFLUX);
-    let server = Server::start(&harness, &[]);
-    let done = push(&server, Era::Modern, "standing", None);
-    assert!(!done.is_error(), "{}", done.text());
-    assert!(done.text().contains("standing consent of standing"), "{}", done.text());
-    assert!(pushes(&harness) > 0);
-    // For this tool and no other.
-    let mut client = server.client(Era::Modern, "standing");
-    let waits = client.call_to_its_end("oar_drop_bugs", json!({"release": KONFLUX}));
-    assert!(waits.is_error() && waits.text().contains("waits for consent"), "{}", waits.text());
-}
-
-#[test]
-fn a_form_of_the_client_counts_only_where_the_token_s_owner_allows_it() {
-    for era in Era::ALL {
-        let harness = prepared(KONFLUX);
-        let server = Server::start(&harness, &[]);
-        for refusal in [json!({"action": "decline"}), json!({"action": "cancel"})] {
-            let refused = push(&server, era, "asked", Some(refusal));
-            assert!(refused.is_error() && !refused.asked.is_empty(), "{era:?}: {refused:#?}");
-        }
-        let agrees = |value: Value| json!({"action": "accept", "content": value});
-        let unclear = push(&server, era, "asked", Some(agrees(json!({}))));
-        let asks_again = unclear.message["result"]["resultType"] == "input_required";
-        assert!(unclear.is_error() || asks_again, "{era:?}: {unclear:#?}");
-        let not_allowed = push(&server, era, "lead", Some(agrees(json!({"consent": true, "confirm": true}))));
-        assert!(not_allowed.is_error() && not_allowed.asked.is_empty(), "{era:?}: {not_allowed:#?}");
-        assert_eq!(pushes(&harness), 0, "{}", harness.request_lines());
-        // The form itself says what it wants to know.
-        let form = push(&server, era, "asked", Some(json!({"action": "decline"}))).asked.remove(0);
-        let schema = form.pointer("/params/requestedSchema/properties").unwrap();
-        let content: serde_json::Map<String, Value> =
-            schema.as_object().unwrap().keys().map(|name| (name.clone(), true.into())).collect();
-        let done = push(&server, era, "asked", Some(agrees(content.into())));
-        assert!(!done.is_error(), "{era:?}: {}", done.text());
-        assert!(pushes(&harness) > 0);
-    }
-}
-
-#[test]
-fn the_generic_runners_are_off_and_never_consent() {
-    let harness = prepared(KONFLUX);
-    let root = mcp::caller("root", &mcp::ALL_SCOPES, "reference");
-    let harness = mcp::with_callers(harness, &json!({ "root": root }));
-    let off = Server::start(&harness, &[]);
-    let mut client = off.client(Era::Modern, "root");
-    assert!(!client.tool_names().iter().any(|name| name.ends_with("_run_command")));
-    let answer = client.call("oar_run_command", json!({"release": KONFLUX, "command": "status"}));
-    assert!(answer.error().is_some() || answer.is_error(), "{answer:#?}");
-    off.stopped();
-    let server = Server::start(&harness, &["--generic"]);
-    let mut client = server.client(Era::Modern, "root");
-    let status = client.call("oar_run_command", json!({"release": KONFLUX, "command": "status"}));
-    assert!(!status.is_error() && status.text().contains("take-ownership"), "{}", status.text());
-    for (tool, arguments) in [
-        ("oar_run_command", json!({"command": "push-to-cdn-staging", "args": "--yes"})),
-        ("oar_run_command", json!({"command": "push-to-cdn-staging", "args": "-y"})),
-        ("oar_run_command", json!({"command": "push-to-cdn-staging --yes"})),
-        ("oar_run_command", json!({"command": "push-to-cdn-staging", "args": "'--yes'"})),
-        ("oar_run_command", json!({"command": "push-to-cdn-staging", "args": "--ye"})),
-        ("oar_run_command", json!({"command": "push-to-cdn-staging", "args": "--yes=true"})),
-        ("oar_run_command", json!({"command": "drop-bugs", "args": "-vy"})),
-        ("oar_run_command", json!({"command": "consent", "args": "push-to-cdn-staging --yes"})),
-        ("oar_run_command", json!({"command": "change-advisory-status", "args": "--carry-on"})),
-        ("oarctl_run_command", json!({"command": "config", "args": "decrypt"})),
-        ("oarctl_run_command", json!({"command": "agents", "args": "run"})),
-        ("oarctl_run_command", json!({"command": "slack-bot"})),
-        ("oarctl_run_command", json!({"command": "statebox", "args": "validate /etc/passwd"})),
-        ("jobctl_run_command", json!({"command": "show", "args": "/etc/passwd"})),
-    ] {
-        let mut arguments = arguments.clone();
-        if tool == "oar_run_command" {
-            arguments["release"] = KONFLUX.into();
-        }
-        let answer = client.call(tool, arguments.clone());
-        assert!(answer.is_error(), "{tool} {arguments}: {}", answer.text());
-        assert!(!answer.text().contains("root:"), "{}", answer.text());
-    }
-    assert_eq!(pushes(&harness), 0, "{}", harness.request_lines());
-    assert_eq!(harness.sandbox.world().errata.lock().advisory_mut(150_002).unwrap().state, AdvisoryState::Qe);
-}
-
 #[test]
 fn texts_of_others_are_marked_bounded_and_harmless() {
-    let harness = prepared(KONFLUX);
+    let harness = mcp::prepared(KONFLUX);
     for (place, text) in mcp::HOSTILE.iter().enumerate() {
         let text = format!("{place} {text}");
         harness.oar(KONFLUX, &["issue", "add", &text, "--no-blocker"]);
@@ -522,7 +442,7 @@ fn whole_result(server: &Server, client: &mut Client, answer: &Answer) -> String
 
 #[test]
 fn what_a_command_line_that_only_reads_says_can_be_read_wholly() {
-    let harness = prepared(KONFLUX);
+    let harness = mcp::prepared(KONFLUX);
     let root = mcp::caller("root", &mcp::ALL_SCOPES, "reference");
     let daily = mcp::caller("daily", &mcp::SCOPES, "daily");
     let harness = mcp::with_callers(harness, &json!({"root": root, "daily": daily}));
@@ -541,57 +461,55 @@ fn what_a_command_line_that_only_reads_says_can_be_read_wholly() {
     }
 }
 
-/// A run that goes on after its call was answered is stopped by its caller: it records that, and nobody else can do it.
-#[test]
-fn a_caller_stops_its_own_run_and_the_state_says_so() {
-    let harness = mcp::with_usual_callers(Harness::announced(KONFLUX)).env("OAR_HTTP_TIMEOUT", "120");
-    let server = Server::start(&harness, &[]);
-    let hang = Fault::on("jira", FaultKind::Hang).method("PUT").forever();
-    harness.sandbox.faults().add(hang);
-    let mut client = server.client(Era::Modern, "lead");
-    let arguments = json!({"release": KONFLUX, "email": end_to_end::LEAD});
-    let answer = client.call("oar_take_ownership", arguments);
-    let run = mcp::run_id(&answer).unwrap_or_else(|| panic!("it does not go on: {answer:#?}"));
-    let stop = json!({"run_id": run, "stop": true});
-    assert!(server.client(Era::Modern, "asked").call("get_run", stop.clone()).is_error());
-    let stopped = client.call("get_run", stop);
-    let text = stopped.text();
-    assert!(stopped.is_error() && text.contains("lead stopped it"), "{text}");
-    harness.sandbox.faults().clear();
-    let state = harness.statebox(KONFLUX).unwrap();
-    assert!(state.contains("interrupted"), "{state}");
-    // The next one goes on from there.
-    harness.oar(KONFLUX, &["take-ownership", "-e", end_to_end::LEAD]).expect(0);
-    server.stopped();
+/// The stream on which a client hears of changes of this resource and of the list of resources.
+fn changes(client: &mut Client, era: Era, uri: &str) -> mcp::Stream {
+    if era == Era::Legacy {
+        let stream = client.stream();
+        client.request("resources/subscribe", json!({"uri": uri})).result();
+        return stream;
+    }
+    let wanted = json!({"resourceSubscriptions": [uri], "resourcesListChanged": true});
+    let (connection, _) = client.begin("subscriptions/listen", json!({"notifications": wanted}));
+    let mut stream = mcp::Stream::of(connection).unwrap();
+    let is_begun = |message: &Value| message["method"] == "notifications/subscriptions/acknowledged";
+    stream.until(Duration::from_mins(1), is_begun).unwrap();
+    stream
 }
 
 #[test]
 fn people_and_models_see_the_same_state_at_once() {
-    let harness = prepared(KONFLUX);
-    let server = Server::start(&harness, &["--poll", "1"]);
-    let mut client = server.client(Era::Modern, "lead");
-    let uri = format!("release://{KONFLUX}/state");
-    let (connection, _) =
-        client.begin("subscriptions/listen", json!({"notifications": {"resourceSubscriptions": [uri]}}));
-    let limit = std::time::Duration::from_mins(1);
-    let mut stream = mcp::Stream::of(connection).unwrap();
-    stream.until(limit, |message| message["method"] == "notifications/subscriptions/acknowledged").unwrap();
-    harness.pass(KONFLUX, "stage-testing");
-    let changed =
-        stream.until(limit, |message| message["method"] == "notifications/resources/updated").unwrap();
-    assert_eq!(changed["params"]["uri"], uri, "{changed:#}");
-    let read = client.request("resources/read", json!({"uri": uri}));
-    assert!(read.message.to_string().contains("stage-testing"), "{read:#?}");
-    let status = client.call("oar_get_release_status", json!({"release": KONFLUX})).document();
-    let tasks = status["tasks"].as_array().unwrap();
-    let stage = tasks.iter().find(|task| task["name"] == "stage-testing").unwrap();
-    assert_eq!(stage["status"], "Pass", "no cache hides it");
-    stream.close();
+    for era in Era::ALL {
+        let harness = mcp::prepared(KONFLUX);
+        let server = Server::start(&harness, &["--poll", "1"]);
+        let mut client = server.client(era, "lead");
+        let uri = format!("release://{KONFLUX}/state");
+        let mut stream = changes(&mut client, era, &uri);
+        let limit = Duration::from_mins(1);
+        harness.pass(KONFLUX, "stage-testing");
+        let is_update = |message: &Value| message["method"] == "notifications/resources/updated";
+        let changed = stream.until(limit, is_update).unwrap();
+        assert_eq!(changed["params"]["uri"], uri, "{changed:#}");
+        let read = client.request("resources/read", json!({"uri": uri}));
+        assert!(read.message.to_string().contains("stage-testing"), "{read:#?}");
+        let status = client.call("oar_get_release_status", json!({"release": KONFLUX})).document();
+        let tasks = status["tasks"].as_array().unwrap();
+        let stage = tasks.iter().find(|task| task["name"] == "stage-testing").unwrap();
+        assert_eq!(stage["status"], "Pass", "no cache hides it");
+        // In a session this needs no subscription.
+        if era == Era::Legacy {
+            client.request("resources/unsubscribe", json!({"uri": uri})).result();
+        }
+        harness.put_statebox("4.19.98", &harness.statebox(KONFLUX).unwrap());
+        let is_listed = |message: &Value| message["method"] == "notifications/resources/list_changed";
+        stream.until(limit, is_listed).unwrap();
+        stream.close();
+        server.stopped();
+    }
 }
 
 #[test]
 fn prompts_and_completion_know_the_releases() {
-    let harness = prepared(KONFLUX);
+    let harness = mcp::prepared(KONFLUX);
     let server = Server::start(&harness, &[]);
     for era in Era::ALL {
         let mut client = server.client(era, "reader");

@@ -373,6 +373,7 @@ fn without_an_environment_it_starts_and_says_what_is_missing() {
     assert_eq!(page["status"], "degraded", "{page:#}");
     let missing = page["environment"].to_string();
     assert!(missing.contains("JIRA_TOKEN") && missing.contains("GITHUB_TOKEN"), "{page:#}");
+    assert!(server.get("/readyz").body.starts_with("ok\nmissing: "), "it takes calls all the same");
     // Whoever asks for what needs one is told so.
     let mut client = server.anonymous(Era::Modern);
     let answer = client.call("oar_get_release_status", json!({"release": KONFLUX}));

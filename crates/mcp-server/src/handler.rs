@@ -8,13 +8,14 @@ use oar_core::error::ErrorClass;
 use oar_core::flow::interrupt::Interrupt;
 use rmcp::model::{CacheScope, Tool as Definition};
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, GetPromptRequestParams,
-    GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ProtocolVersion,
-    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
-    SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
+    CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, Extensions,
+    GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProgressNotificationParam, ProgressToken, ProtocolVersion, ReadResourceRequestParams,
+    ReadResourceResponse, ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter,
+    UnsubscribeRequestParams,
 };
-use rmcp::service::{Peer, RequestContext, RoleServer, SubscriptionContext};
+use rmcp::service::{NotificationContext, Peer, RequestContext, RoleServer, SubscriptionContext};
 use rmcp::{ErrorData, ServerHandler};
 use tokio::sync::mpsc;
 
@@ -110,7 +111,6 @@ pub(crate) async fn serve(options: Options, session: Session) -> Result<ExitCode
     let hold = session.interrupt.hold();
     let interrupt = session.interrupt.clone();
     let served = runtime.spawn(async move {
-        state.readiness().found(Ok(()));
         let served = if stdio {
             let fixed = settings.anonymous.clone().or_else(|| Some(Arc::new(Caller::local())));
             let handler = Handler { shared, subscriptions: Subscriptions::default(), fixed };
@@ -177,9 +177,8 @@ fn settings_of(options: Options, clients: &oar_core::clients::Clients) -> Result
 }
 
 impl Handler {
-    fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Arc<Caller>, ErrorData> {
-        let of_request = context
-            .extensions
+    fn caller(&self, extensions: &Extensions) -> Result<Arc<Caller>, ErrorData> {
+        let of_request = extensions
             .get::<http::request::Parts>()
             .and_then(|parts| parts.extensions.get::<Arc<Caller>>())
             .cloned();
@@ -190,8 +189,8 @@ impl Handler {
     }
 
     /// The caller, who may read.
-    fn reader(&self, context: &RequestContext<RoleServer>) -> Result<Arc<Caller>, ErrorData> {
-        let caller = self.caller(context)?;
+    fn reader(&self, extensions: &Extensions) -> Result<Arc<Caller>, ErrorData> {
+        let caller = self.caller(extensions)?;
         if caller.scopes.contains(&AccessScope::Read) {
             return Ok(caller);
         }
@@ -293,12 +292,18 @@ impl ServerHandler for Handler {
         tools::tool(name).map(|tool| tool.definition().clone())
     }
 
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        if self.reader(&context.extensions).is_ok() {
+            self.shared.content.forward(&self.subscriptions, &context.peer);
+        }
+    }
+
     async fn list_tools(
         &self,
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let caller = self.caller(&context)?;
+        let caller = self.caller(&context.extensions)?;
         let switches = &self.shared.settings.switches;
         let definitions = tools::offered(&caller, switches).map(|tool| tool.definition_under(switches));
         Ok(ListToolsResult::with_all_items(definitions.collect())
@@ -311,7 +316,7 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let caller = self.caller(&context)?;
+        let caller = self.caller(&context.extensions)?;
         let (begun, trail) = (Instant::now(), Arc::<Trail>::default());
         let (name, arguments) = (request.name.clone(), request.arguments.clone());
         let tool = self.offered(&caller, &name);
@@ -341,7 +346,7 @@ impl ServerHandler for Handler {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        self.reader(&context)?;
+        self.reader(&context.extensions)?;
         Ok(self.shared.content.resources().await)
     }
 
@@ -350,7 +355,7 @@ impl ServerHandler for Handler {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        self.reader(&context)?;
+        self.reader(&context.extensions)?;
         Ok(self.shared.content.templates())
     }
 
@@ -361,13 +366,13 @@ impl ServerHandler for Handler {
     ) -> Result<ReadResourceResponse, ErrorData> {
         // Whoever may call tools may read what they answer.
         if let Some(run) = run_of(&request.uri) {
-            let caller = self.caller(&context)?;
+            let caller = self.caller(&context.extensions)?;
             let result = self.shared.calls.result(run, &caller).map_err(|why| {
                 ErrorData::resource_not_found(why, Some(serde_json::json!({ "uri": request.uri })))
             })?;
             return Ok(Content::result_of_run(&request.uri, result).into());
         }
-        let caller = self.reader(&context)?;
+        let caller = self.reader(&context.extensions)?;
         let switches = &self.shared.settings.switches;
         let offers = |tool: &Tool| tools::is_offered(tool, &caller, switches);
         self.shared.content.read(&request.uri, &offers).await.map(Into::into)
@@ -378,7 +383,7 @@ impl ServerHandler for Handler {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        self.reader(&context)?;
+        self.reader(&context.extensions)?;
         Ok(self.shared.content.prompts())
     }
 
@@ -387,7 +392,7 @@ impl ServerHandler for Handler {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        self.reader(&context)?;
+        self.reader(&context.extensions)?;
         self.shared.content.prompt(&request.name, request.arguments.as_ref()).map(Into::into)
     }
 
@@ -396,7 +401,7 @@ impl ServerHandler for Handler {
         request: CompleteRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        self.reader(&context)?;
+        self.reader(&context.extensions)?;
         self.shared.content.complete(&request).await.map(CompleteResult::new)
     }
 
@@ -405,7 +410,7 @@ impl ServerHandler for Handler {
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        self.reader(context.request_context())?;
+        self.reader(&context.request_context().extensions)?;
         self.shared.content.listen(&context).await;
         Ok(())
     }
@@ -415,7 +420,7 @@ impl ServerHandler for Handler {
         request: SubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.reader(&context)?;
+        self.reader(&context.extensions)?;
         self.shared.content.subscribe(&self.subscriptions, &request.uri, &context.peer)
     }
 

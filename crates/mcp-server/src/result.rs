@@ -105,6 +105,11 @@ impl From<ToolFailure> for Answer {
 }
 
 impl Answer {
+    /// A failure whose words may be those of a service.
+    pub(crate) fn quoting(failure: &ToolFailure) -> Self {
+        Self::Text { text: failure.to_string(), ok: false, untrusted: true }
+    }
+
     /// Whether the call succeeded.
     pub fn is_ok(&self) -> bool {
         match self {

@@ -427,6 +427,21 @@ impl Client {
         (sent.unwrap_or_else(|error| panic!("{method}: {error}")), message["id"].clone())
     }
 
+    /// The stream of a session of the legacy era, on which the server says what nobody asked for.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn stream(&self) -> Stream {
+        let headers = self.headers(&json!({"method": ""}));
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let stream = Connection::open(self.address).and_then(|mut connection| {
+            connection.send("GET", PATH, &headers, "")?;
+            Stream::of(connection)
+        });
+        stream.unwrap_or_else(|error| panic!("the stream of a session: {error}"))
+    }
+
     /// Ends the session of the legacy era.
     ///
     /// # Panics

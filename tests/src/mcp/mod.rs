@@ -17,12 +17,13 @@ use std::time::{Duration, Instant};
 pub use client::{Answer, Client, Era, LEGACY, MODERN, PATH, Stream, run_id};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use sandbox::services::errata::AdvisoryState;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 pub use table::{Kind, Tool, tools};
 pub use wire::{Connection, Events, Head, Reply};
 
-use crate::{Harness, Run};
+use crate::{FaultKind, Harness, Run, elliott};
 
 /// Every scope but the generic runners'.
 pub const SCOPES: [&str; 4] = ["release:read", "release:write", "release:critical", "jobs:run"];
@@ -79,6 +80,23 @@ pub fn with_usual_callers(harness: Harness) -> Harness {
             "asked": asked,
         }),
     )
+}
+
+/// A sandbox in which `release` is announced and pushing its advisories has something to do, with the usual callers.
+///
+/// # Panics
+/// When it cannot be prepared.
+pub fn prepared(release: &str) -> Harness {
+    let (harness, _) = elliott::install(Harness::announced(release));
+    for advisory in harness.sandbox.world().errata.lock().advisories.values_mut() {
+        if advisory.state == AdvisoryState::NewFiles {
+            advisory.state = AdvisoryState::Qe;
+        }
+    }
+    harness.sandbox.world().prow.lock().pace.pending_after = jiff::SignedDuration::ZERO;
+    let harness = with_usual_callers(harness);
+    harness.sandbox.clear_requests();
+    harness
 }
 
 /// The server, which ends with the test.
@@ -282,11 +300,16 @@ impl Server {
     pub fn settled(&self, harness: &Harness) {
         until("no call runs", || (self.metric(RUNNING)? == 0.0).then_some(()));
         // What was sent before the end of a call may arrive after it; then nobody waits for the answer.
+        // Sessions are told of changes, so somebody looks for these all the time.
+        let asked_for = || {
+            let requests = harness.sandbox.requests().into_iter();
+            requests.filter(|request| !request.path.contains("/git/trees/")).collect::<Vec<_>>()
+        };
         let late = |from: usize| {
             std::thread::sleep(Duration::from_millis(500));
-            harness.sandbox.requests().split_off(from)
+            asked_for().split_off(from)
         };
-        let asked = harness.sandbox.requests().len();
+        let asked = asked_for().len();
         let first = late(asked);
         let second = late(asked + first.len());
         assert!(
@@ -457,16 +480,38 @@ pub const HOSTILE: [&str; 3] = [
     "\u{1b}]0;title\u{7}\u{202e}reversed",
 ];
 
-/// Values of the sandbox's environment that no answer may hold.
-pub fn secrets(harness: &Harness) -> Vec<String> {
+/// What services are told of secrets and people, and could say again.
+fn told(harness: &Harness) -> Vec<String> {
     let environment = harness.sandbox.environment();
     let is_secret = |name: &str| name.ends_with("TOKEN") || name == "OAR_JWK" || name == "JIRA_USERNAME";
-    let mut secrets: Vec<String> =
+    let mut told: Vec<String> =
         environment.into_iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value).collect();
+    told.extend([crate::LEAD, crate::SECOND_LEAD].map(str::to_owned));
+    told.retain(|secret| !secret.is_empty());
+    told
+}
+
+/// Values of the sandbox's environment that no answer may hold; of a private key, its lines.
+///
+/// # Panics
+/// When a key file cannot be read.
+pub fn secrets(harness: &Harness) -> Vec<String> {
+    let mut secrets = told(harness);
     secrets.extend(["lead", "daily", "engine", "reader", "standing", "asked"].map(token));
-    secrets.extend([crate::LEAD, crate::SECOND_LEAD].map(str::to_owned));
-    secrets.retain(|secret| !secret.is_empty());
+    let files = harness.sandbox.environment().into_iter();
+    for (_, path) in files.filter(|(name, _)| ["GCP_SA_FILE", "GCS_CRED_FILE"].contains(&name.as_str())) {
+        let file: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let lines = file["private_key"].as_str().unwrap().lines();
+        secrets.extend(lines.filter(|line| line.len() > 40).map(str::to_owned));
+    }
     secrets
+}
+
+/// The fault of a service that refuses a request and says everything secret that it was told.
+pub fn echo(harness: &Harness, code: u16) -> FaultKind {
+    let said = told(harness).join(" | ");
+    let body = json!({"message": said, "error": said, "errorMessages": [said], "errors": said});
+    FaultKind::Status { code, body: Some(body.to_string()), headers: Vec::new() }
 }
 
 /// A program of Python's environments or JavaScript's packages in `.venv/mcp` (`make deps`), with nothing of the caller's environment.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use oar_core::redact::Redactor;
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::CallContext;
@@ -51,17 +52,34 @@ pub(super) async fn attend(
 
 /// The answer of a call whose run goes on.
 fn goes_on(tool: &Tool, run: &Run, redactor: &Redactor) -> Answer {
-    let patience = PATIENCE.as_secs();
-    let mut text = format!(
-        "… {} still runs after {patience} seconds, and goes on.\nrun_id: {}\nNext: call get_run with this run_id until it has finished; with `stop` as true it stops.",
-        tool.name, run.id
-    );
-    if let Some(newest) = run.newest().into_iter().find(|text| !text.is_empty()) {
-        text.push_str("\nSo far: ");
-        text.push_str(&redactor.redact(&newest));
+    let newest = run.newest().into_iter().find(|text| !text.is_empty());
+    let newest = newest.map(|text| redactor.redact(&text).into_owned());
+    let next = "call get_run with this run_id until it has finished; with `stop` as true it stops.";
+    if tool.kind == Kind::Operation {
+        let mut document = json!({ "run_id": run.id, "state": "running", "next": next });
+        if let Some(newest) = newest {
+            document["so_far"] = newest.into();
+        }
+        return Answer::Document {
+            document,
+            whole: None,
+            ok: true,
+            untrusted: tool.is_untrusted,
+            fits: true,
+        };
     }
-    // A text is no document: as a success it would not be as the tool's schema says.
-    let ok = !matches!(tool.kind, Kind::Document(_) | Kind::Operation);
+    let mut text = format!(
+        "… {} still runs after {} seconds, and goes on.\nrun_id: {}\nNext: {next}",
+        tool.name,
+        PATIENCE.as_secs(),
+        run.id
+    );
+    if let Some(newest) = newest {
+        text.push_str("\nSo far: ");
+        text.push_str(&newest);
+    }
+    // Every key of these documents is promised to existing clients, so what has none of them yet is no success.
+    let ok = !matches!(tool.kind, Kind::Document(_));
     Answer::Text { text, ok, untrusted: tool.is_untrusted }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use cli_support::SessionCommands;
 use oar_core::error::{Classified as _, ErrorClass};
-use oar_core::flow::log::message_of;
 use oar_core::operations::slack_bot::{CommandLines as _, Order, Output, ReadCommand, Unusable};
 use oar_core::operations::{Call, Effect, NoConsent, Program, Row, Scope};
 use oar_core::version::ReleaseVersion;
@@ -213,7 +212,7 @@ pub(super) async fn run(inner: Arc<Inner>, run: Arc<Run>, line: CommandLine, con
     let lines = SessionCommands::new(inner.session.clone()).without_those_for_people();
     let command = match lines.read(line.program.name(), &line.words) {
         Ok(command) => command,
-        Err(why) => return redacted(&inner, unusable(&line, why)),
+        Err(why) => return unusable(&line, why),
     };
     let row = command.row();
     let needed = scope_of(row);
@@ -241,11 +240,11 @@ pub(super) async fn run(inner: Arc<Inner>, run: Arc<Run>, line: CommandLine, con
         && !line.words.iter().any(|word| word == "--dry-run")
         && let Err(answer) = may_start(&inner, &line, row, &consent).await
     {
-        return redacted(&inner, *answer);
+        return *answer;
     }
     let order = order(&run, consent, run.output.clone());
     let code = run.log.observe(command.run(order)).await;
-    finished(&inner, &run, &line, code)
+    finished(&run, &line, code)
 }
 
 fn order(run: &Run, consent: Arc<dyn oar_core::flow::consent::Consent>, output: Output) -> Order {
@@ -315,8 +314,9 @@ async fn would_start(
     let what = || format!("{} was not run", row.about.command);
     let Some(release) = line.release.clone() else { return Ok(true) };
     let call = Call::new(inner.clients.clone(), run.interrupt.clone()).by(user(&run.caller)).about(release);
-    let failed =
-        |class, why: String, next: String| Box::new(Answer::from(ToolFailure::new(class, what(), why, next)));
+    let failed = |class, why: String, next: String| {
+        Box::new(Answer::quoting(&ToolFailure::new(class, what(), why, next)))
+    };
     let call = call.map_err(|error| failed(error.class(), error.to_string(), String::new()))?;
     let outcome = row.perform(json!({ "dry_run": true }), &call).await.map_err(|error| {
         let next = error.inner().hint().unwrap_or_default();
@@ -327,62 +327,26 @@ async fn would_start(
 }
 
 /// The answer of a command that has ended, in the reference's form (spec 05 §7.4).
-fn finished(inner: &Inner, run: &Run, line: &CommandLine, code: u8) -> Answer {
+fn finished(run: &Run, line: &CommandLine, code: u8) -> Answer {
     let head = if code == 0 {
         "✓ Command succeeded".to_owned()
     } else {
         format!("✗ Command failed (exit code {code})")
     };
-    let (log, output) = (run.log.text(), run.output.text());
-    let mut body = combined(log.trim_end(), output.trim_end());
+    let mut body = run.said();
     if let Some(why) = run.why_stopped() {
         body.push_str("\n\nStopped: ");
         body.push_str(&why);
         body.push_str(". What it had started elsewhere goes on; the same call later finds it.");
     }
     let text = if body.is_empty() { head } else { format!("{head}\n\n{body}") };
-    Answer::Text { text: inner.redacted(&text), ok: code == 0, untrusted: line.tool.is_untrusted }
-}
-
-/// The log and then the output; whichever contains the other wins. What the log says and the output repeats stands once.
-fn combined(log: &str, output: &str) -> String {
-    if log.contains(output) {
-        return log.to_owned();
-    }
-    let is_said = |line: &str| {
-        let message = message_of(line).trim();
-        let has = |said: &str| said.trim() == message || (message.len() > 20 && said.contains(message));
-        message.is_empty() || output.lines().any(has)
-    };
-    let log: Vec<&str> = log.lines().filter(|line| !is_said(line)).collect();
-    if log.is_empty() { output.to_owned() } else { format!("{}\n{output}", log.join("\n")) }
-}
-
-fn redacted(inner: &Inner, answer: Answer) -> Answer {
-    match answer {
-        Answer::Text { text, ok, untrusted } => Answer::Text { text: inner.redacted(&text), ok, untrusted },
-        other => other,
-    }
+    Answer::Text { text, ok: code == 0, untrusted: line.tool.is_untrusted }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::tools::tool;
-
-    #[test]
-    fn whichever_contains_the_other_wins() {
-        assert_eq!(combined("a\nb", "a\nb\nc"), "a\nb\nc");
-        assert_eq!(combined("a\nb", "b"), "a\nb");
-        assert_eq!(combined("a", "b"), "a\nb");
-        assert_eq!((combined("", "b"), combined("a", "")), ("b".to_owned(), "a".to_owned()));
-        let log =
-            "2026-07-02T06:55:57Z: INFO: the consent is used\n2026-07-02T06:55:58Z: INFO: alone\n  more";
-        assert_eq!(
-            combined(log, "the consent is used\ndone"),
-            "2026-07-02T06:55:58Z: INFO: alone\n  more\nthe consent is used\ndone"
-        );
-    }
 
     fn line(name: &str, arguments: Value) -> Result<CommandLine, ToolFailure> {
         let Value::Object(arguments) = arguments else { panic!("{arguments}") };

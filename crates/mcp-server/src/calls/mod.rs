@@ -128,10 +128,17 @@ impl Inner {
         self.session.redactor.redact(text).into_owned()
     }
 
-    /// What programs say to people at a command line, for this caller of a tool.
-    fn in_words_of_tools(&self, tool: &'static Tool, caller: &Caller, answer: Answer) -> Answer {
+    /// A run of a tool has ended: with this answer, without secrets, and in words that its caller knows.
+    fn finish(&self, run: &Arc<Run>, tool: &'static Tool, caller: &Caller, answer: Answer) {
+        let answer = match answer {
+            Answer::Text { text, ok, untrusted } => {
+                Answer::Text { text: self.redacted(&text), ok, untrusted }
+            }
+            // Documents are redacted value by value.
+            other => other,
+        };
         let offers = |tool: &Tool| is_offered(tool, caller, &self.settings.switches);
-        Vocabulary::new(tool, &offers).answer(answer)
+        self.runs.finish(run, Vocabulary::new(tool, &offers).answer(answer));
     }
 }
 
@@ -222,7 +229,7 @@ impl Calls {
                 let caller = Arc::clone(&context.caller);
                 let work = || command::run(Arc::clone(&inner), Arc::clone(&run), line, context);
                 let answer = carry_out(&run, ticket, inner.settings.time_limit, TO_STOP, work).await;
-                inner.runs.finish(&run, inner.in_words_of_tools(tool, &caller, answer));
+                inner.finish(&run, tool, &caller, answer);
             }
         });
         if let Err(error) = started {
@@ -272,7 +279,7 @@ impl Calls {
         tokio::spawn(async move {
             let work = || work(Arc::clone(&inner), Arc::clone(&running), asked);
             let answer = carry_out(&running, ticket, inner.settings.time_limit, to_stop, work).await;
-            inner.runs.finish(&running, inner.in_words_of_tools(tool, &caller, answer));
+            inner.finish(&running, tool, &caller, answer);
         });
         attend(&self.0.runs, tool, &run, &context, &self.0.session.redactor).await
     }

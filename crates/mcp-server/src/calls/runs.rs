@@ -136,6 +136,11 @@ impl Run {
         [self.output.last_note(), message_of(&self.log.last_line()).to_owned()]
     }
 
+    /// What it logged and wrote.
+    pub(super) fn said(&self) -> String {
+        combined(self.log.text().trim_end(), self.output.text().trim_end())
+    }
+
     /// Its whole result as text, if it has ended.
     pub(super) fn result(&self) -> Option<String> {
         let answer = self.ended()?;
@@ -165,6 +170,20 @@ impl Run {
             }
         }
     }
+}
+
+/// The log and then the output; whichever contains the other wins. What the log says and the output repeats stands once.
+pub(super) fn combined(log: &str, output: &str) -> String {
+    if log.contains(output) {
+        return log.to_owned();
+    }
+    let is_said = |line: &str| {
+        let message = message_of(line).trim();
+        let has = |said: &str| said.trim() == message || (message.len() > 20 && said.contains(message));
+        message.is_empty() || output.lines().any(has)
+    };
+    let log: Vec<&str> = log.lines().filter(|line| !is_said(line)).collect();
+    if log.is_empty() { output.to_owned() } else { format!("{}\n{output}", log.join("\n")) }
 }
 
 /// Collects what an operation says into a run.
@@ -389,10 +408,10 @@ pub(super) async fn carry_out<F: Future<Output = Answer>>(
         () = stopped => {
             let why = run.why_stopped().unwrap_or_default();
             let next = "What it had started elsewhere goes on. Look at the release's status before calling it again.";
-            let text = run.output.text();
             let failure =
                 ToolFailure::new(ErrorClass::Unavailable, format!("{} was stopped", run.tool), why, next);
-            let text = if text.trim().is_empty() { failure.to_string() } else { format!("{failure}\n\n{text}") };
+            let said = run.said();
+            let text = if said.is_empty() { failure.to_string() } else { format!("{failure}\n\n{said}") };
             Answer::Text { text, ok: false, untrusted: run.is_untrusted() }
         }
     }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attend::{attend, follow};
 use super::places::Places;
-use super::runs::{Notes, PATIENCE, Run, Runs, TO_STOP, carry_out};
+use super::runs::{Notes, PATIENCE, Run, Runs, TO_STOP, carry_out, combined};
 use super::*;
 use crate::result::LONGEST_RESULT;
 use crate::tools::{Profile, Tool, tool};
@@ -160,6 +160,30 @@ async fn a_document_that_is_late_is_no_success_without_its_keys() {
     assert!(!answer.is_ok() && answer.text().contains(&run.id), "{answer:?}");
 }
 
+/// Clients raise an error where a call failed, and models repeat it: a pass that goes on is neither.
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_is_late_succeeds_with_its_run() {
+    let world = World::of("release_advance");
+    let run = world.start("ann", LIMIT, |run| async move {
+        Notes(run.output.clone()).note("the build waits in the queue");
+        sleep(30).await;
+        Answer::Document { document: json!({}), whole: None, ok: true, untrusted: true, fits: true }
+    });
+    let answer = world.attend(&run, &context("ann")).await;
+    assert!(answer.is_ok() && answer.is_untrusted(), "{answer:?}");
+    let document: Value = serde_json::from_str(&answer.text()).unwrap();
+    assert_eq!((&document["run_id"], &document["state"]), (&json!(run.id), &json!("running")));
+    assert_eq!(document["so_far"], "the build waits in the queue");
+    let given = answer.into_result().structured_content.unwrap();
+    let schema = world.tool.definition().output_schema.clone().unwrap();
+    let schema = Value::Object((*schema).clone());
+    assert!(jsonschema::is_valid(&schema, &given), "{given:#} is not as {schema:#}");
+    // What it must have in the end is still looked at.
+    assert!(world.tool.fits(&given).is_err());
+    let end = world.get_run(&run.id, &context("ann")).await;
+    assert!(matches!(end, Answer::Run { is_finished: true, ok: true, .. }), "{end:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_an_answer_leaves_out_can_be_had_by_its_caller() {
     let world = World::new();
@@ -268,15 +292,16 @@ async fn work_that_does_not_stop_is_dropped_in_time() {
     let run = world.start("ann", Duration::from_secs(5), |run| async move {
         let _dropped = dropped;
         Notes(run.output.clone()).note("build 7 was started");
+        run.log
+            .observe(async { record(Level::Info, "2026-07-02T06:55:57Z: INFO: the job is triggered") })
+            .await;
         std::future::pending::<Answer>().await
     });
     let answer = world.attend(&run, &context("ann")).await;
     assert_eq!(start.elapsed().as_secs(), 5 + TO_STOP.as_secs());
     let text = answer.text();
-    assert!(
-        !answer.is_ok() && text.contains("longer than 5 s") && text.contains("build 7 was started"),
-        "{text}"
-    );
+    assert!(!answer.is_ok() && text.contains("longer than 5 s"), "{text}");
+    assert!(text.contains("build 7 was started") && text.contains("the job is triggered"), "{text}");
     assert!(is_dropped.load(Ordering::SeqCst));
 }
 
@@ -467,4 +492,17 @@ async fn nothing_begins_when_the_server_stops_and_what_runs_records_it() {
         assert_eq!(run.why_stopped().as_deref(), Some("the server is being stopped"));
     }
     assert_eq!(world.runs.running(), 0);
+}
+
+#[test]
+fn whichever_contains_the_other_wins() {
+    assert_eq!(combined("a\nb", "a\nb\nc"), "a\nb\nc");
+    assert_eq!(combined("a\nb", "b"), "a\nb");
+    assert_eq!(combined("a", "b"), "a\nb");
+    assert_eq!((combined("", "b"), combined("a", "")), ("b".to_owned(), "a".to_owned()));
+    let log = "2026-07-02T06:55:57Z: INFO: the consent is used\n2026-07-02T06:55:58Z: INFO: alone\n  more";
+    assert_eq!(
+        combined(log, "the consent is used\ndone"),
+        "2026-07-02T06:55:58Z: INFO: alone\n  more\nthe consent is used\ndone"
+    );
 }

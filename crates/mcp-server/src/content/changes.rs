@@ -119,15 +119,6 @@ impl Changes {
         self.0.sender.receiver_count()
     }
 
-    /// The pause between two looks.
-    pub(crate) fn interval(&self) -> Duration {
-        self.0.interval
-    }
-
-    pub(crate) fn clock(&self) -> &Clock {
-        &self.0.clock
-    }
-
     fn poll(&self) -> std::sync::MutexGuard<'_, Poll> {
         // Its fields are changed one by one and each is right by itself, so a panic elsewhere does no harm.
         self.0.poll.lock().unwrap_or_else(PoisonError::into_inner)

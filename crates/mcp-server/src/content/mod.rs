@@ -376,8 +376,13 @@ impl Content {
         peer: &Peer<RoleServer>,
     ) -> Result<(), ErrorData> {
         session.follow(uri)?;
-        session.forward(&self.changes, peer.clone());
+        self.forward(session, peer);
         Ok(())
+    }
+
+    /// Tells a session of the legacy era of changes from now on.
+    pub fn forward(&self, session: &Subscriptions, peer: &Peer<RoleServer>) {
+        session.forward(&self.changes, peer.clone());
     }
 
     fn redactor(&self) -> &Redactor {

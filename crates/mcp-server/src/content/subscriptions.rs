@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use rmcp::ErrorData;
 use rmcp::model::{ResourceUpdatedNotificationParam, SubscriptionFilter};
 use rmcp::service::{Peer, RoleServer, SubscriptionContext};
+use tokio_util::sync::CancellationToken;
 
 use super::address::Address;
 use super::changes::{Change, Changes, Listener};
@@ -15,7 +16,7 @@ use super::changes::{Change, Changes, Listener};
 pub(super) const FOLLOWED: usize = 64;
 
 /// The resources that a session of the legacy era follows (`resources/subscribe`). Each session has its own; when it is
-/// dropped, nothing is sent any more.
+/// dropped, nothing is sent any more. Changes of the list of resources need no subscription in this era.
 #[derive(Debug, Clone, Default)]
 pub struct Subscriptions(Arc<Followed>);
 
@@ -23,6 +24,14 @@ pub struct Subscriptions(Arc<Followed>);
 struct Followed {
     addresses: Mutex<BTreeSet<String>>,
     is_forwarded: AtomicBool,
+    /// Cancelled when this is dropped.
+    end: CancellationToken,
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.end.cancel();
+    }
 }
 
 impl Followed {
@@ -65,40 +74,34 @@ impl Subscriptions {
         self.0.concerned(change)
     }
 
-    /// Sends what changes to `peer`, until the session ends or follows nothing.
+    /// Tells `peer` of changes of the list of resources and of the resources that are followed, until the session ends.
     pub(super) fn forward(&self, changes: &Changes, peer: Peer<RoleServer>) {
         if self.0.is_forwarded.swap(true, Ordering::SeqCst) {
             return;
         }
-        let followed = Arc::downgrade(&self.0);
-        tokio::spawn(forward(followed, changes.clone(), changes.listen(), peer));
+        let (followed, end) = (Arc::downgrade(&self.0), self.0.end.clone());
+        let mut listener = changes.listen();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = end.cancelled() => {}
+                () = forward(&followed, &mut listener, &peer) => {}
+            }
+        });
     }
 }
 
-async fn forward(followed: Weak<Followed>, changes: Changes, mut listener: Listener, peer: Peer<RoleServer>) {
-    loop {
-        let change = tokio::select! {
-            change = listener.next() => change,
-            // A session may end while nothing changes.
-            () = changes.clock().sleep(changes.interval()) => Some(Arc::new(Change::default())),
-        };
-        let (Some(followed), Some(change)) = (followed.upgrade(), change) else { return };
-        let concerned = {
-            let addresses = followed.addresses();
-            if addresses.is_empty() || peer.is_transport_closed() {
-                // Under the lock: whoever follows something after this starts it again.
-                followed.is_forwarded.store(false, Ordering::SeqCst);
-                return;
-            }
-            drop(addresses);
-            followed.concerned(&change)
-        };
+async fn forward(followed: &Weak<Followed>, listener: &mut Listener, peer: &Peer<RoleServer>) {
+    while let Some(change) = listener.next().await {
+        // Not held while the peer is told, because the end of the session drops it.
+        let Some(concerned) = followed.upgrade().map(|followed| followed.concerned(&change)) else { return };
         for address in concerned {
             let update = ResourceUpdatedNotificationParam::new(address);
             if peer.notify_resource_updated(update).await.is_err() {
-                followed.is_forwarded.store(false, Ordering::SeqCst);
                 return;
             }
+        }
+        if change.list && peer.notify_resource_list_changed().await.is_err() {
+            return;
         }
     }
 }

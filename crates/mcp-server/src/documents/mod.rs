@@ -134,7 +134,15 @@ impl Documents {
         for document in std::iter::once(&mut document).chain(&mut whole) {
             bounds::redact(document, &redactor);
         }
-        DocumentAnswer { document, whole, ok: class.is_none(), class, untrusted: is_untrusted(tool) }
+        // What is wrong with the arguments is in words of this program; other failures may quote a service or a person.
+        let quotes = class.is_some_and(|class| class != ErrorClass::Usage);
+        DocumentAnswer {
+            document,
+            whole,
+            ok: class.is_none(),
+            class,
+            untrusted: quotes || is_untrusted(tool),
+        }
     }
 
     async fn outcome(

@@ -222,6 +222,7 @@ impl Tool {
         }
     }
 
+    /// A command line. Its log may quote a service or a person.
     fn command(
         name: &'static str,
         program: Program,
@@ -229,8 +230,7 @@ impl Tool {
         scope: AccessScope,
         hints: Hints,
     ) -> Self {
-        let operation = Some((program, command));
-        Self { operation, ..Self::new(name, Kind::Command { program, command }, scope, hints) }
+        Self::new(name, Kind::Command { program, command }, scope, hints).like(program, command).untrusted()
     }
 
     fn document(name: &'static str, document: DocumentTool, scope: AccessScope, hints: Hints) -> Self {
@@ -380,6 +380,13 @@ impl Tool {
     }
 
     fn output_schema(&self) -> JsonObject {
+        if self.kind == Kind::Operation {
+            return output::schema_of_long_work(&self.keys);
+        }
+        self.result_schema()
+    }
+
+    fn result_schema(&self) -> JsonObject {
         if self.keys.is_empty() { output::text_schema() } else { output::schema(&self.keys) }
     }
 
@@ -413,14 +420,14 @@ impl Tool {
         definition
     }
 
-    /// Whether a result is as its schema says; otherwise, where it is not.
+    /// Whether the result of work that has ended is as its schema says; otherwise, where it is not.
     ///
     /// # Errors
     ///
     /// What does not fit.
     pub fn fits(&self, result: &Value) -> Result<(), String> {
         let compiled = || {
-            let compiled = jsonschema::validator_for(&Value::Object(self.output_schema()));
+            let compiled = jsonschema::validator_for(&Value::Object(self.result_schema()));
             compiled
                 .inspect_err(|error| tracing::error!("{}: its output schema is wrong: {error}", self.name))
                 .ok()

@@ -32,6 +32,13 @@ pub(super) fn maybe(name: &'static str, shape: Shape) -> Key {
     Key { name, shape, required: false }
 }
 
+/// The schema of what a tool answers whose work may go on after its call: these keys, or those of its run.
+pub(super) fn schema_of_long_work(keys: &[Key]) -> Map<String, Value> {
+    let of_run = [maybe("run_id", Shape::Text), maybe("state", Shape::Text)];
+    let of_result = keys.iter().map(|key| Key { required: false, ..*key });
+    schema(&of_result.chain(of_run).collect::<Vec<_>>())
+}
+
 /// The schema of a successful result: these keys and any further ones.
 pub(super) fn schema(keys: &[Key]) -> Map<String, Value> {
     let mut properties = Map::new();
@@ -50,7 +57,9 @@ pub(super) fn schema(keys: &[Key]) -> Map<String, Value> {
     let mut schema = Map::new();
     schema.insert("type".to_owned(), "object".into());
     schema.insert("properties".to_owned(), Value::Object(properties));
-    schema.insert("required".to_owned(), required.into());
+    if !required.is_empty() {
+        schema.insert("required".to_owned(), required.into());
+    }
     schema.insert("additionalProperties".to_owned(), true.into());
     schema
 }

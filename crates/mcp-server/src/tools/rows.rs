@@ -68,8 +68,7 @@ pub(super) fn all() -> Vec<Tool> {
 fn of_releases() -> Vec<Tool> {
     vec![
         Tool::command("oar_check_cve_tracker_bug", Oar, "check-cve-tracker-bug", Write, CHANGES)
-            .taking([release(), notify(false, "Whether ART is notified of missing trackers in Slack")])
-            .untrusted(),
+            .taking([release(), notify(false, "Whether ART is notified of missing trackers in Slack")]),
         Tool::command("oar_image_signed_check", Oar, "image-signed-check", Write, CHANGES)
             .taking([release()]),
         Tool::command("oar_image_consistency_check", Oar, "image-consistency-check", Write, CHANGES)
@@ -80,8 +79,7 @@ fn of_releases() -> Vec<Tool> {
                     .short('i')
                     .never_empty(),
             ])
-            .starting_jobs("job_id")
-            .untrusted(),
+            .starting_jobs("job_id"),
         Tool::command("oar_stage_testing", Oar, "stage-testing", Write, CHANGES)
             .taking([
                 release(),
@@ -102,8 +100,7 @@ fn of_releases() -> Vec<Tool> {
         Tool::command("oar_push_to_cdn_staging", Oar, "push-to-cdn-staging", Critical, DESTROYS)
             .taking([release()]),
         Tool::command("oar_change_advisory_status", Oar, "change-advisory-status", Critical, DESTROYS)
-            .taking([release()])
-            .untrusted(),
+            .taking([release()]),
     ]
 }
 
@@ -114,14 +111,12 @@ fn of_jobs() -> Vec<Tool> {
             .taking([Parameter::required("release", Values::YStream, By("The minor version, such as 4.19"))
                 .as_word(Word::Option("--minor-release"))
                 .short('r')]),
-        Tool::command("oarctl_jira_notificator", Oarctl, "jira-notificator", Write, CHANGES)
-            .taking([
-                Parameter::or("dry_run", Values::Flag, Unset::Flag(false), ByArgument("dry_run"))
-                    .as_word(Word::When("--dry-run")),
-                Parameter::or("from_date", Values::Day, Unset::Null, ByArgument("from_date"))
-                    .as_word(Word::Option("--from-date")),
-            ])
-            .untrusted(),
+        Tool::command("oarctl_jira_notificator", Oarctl, "jira-notificator", Write, CHANGES).taking([
+            Parameter::or("dry_run", Values::Flag, Unset::Flag(false), ByArgument("dry_run"))
+                .as_word(Word::When("--dry-run")),
+            Parameter::or("from_date", Values::Day, Unset::Null, ByArgument("from_date"))
+                .as_word(Word::Option("--from-date")),
+        ]),
         Tool::command("job_run", Program::Job, "run", Jobs, CHANGES)
             .taking([
                 Parameter::required("job_name", Values::Text, ByArgument("job")).as_word(Word::Positional),
@@ -180,7 +175,7 @@ fn of_documents() -> Vec<Tool> {
     use Shape::{Any, Flag, List, Map, Number, Text};
     // The words of documents are those of the operation that they resemble; none of them runs a command line.
     let task =
-        |described| Parameter::required("task_name", Values::Task, By(described)).as_word(Word::Positional);
+        |described| Parameter::required("task_name", Values::Task, described).as_word(Word::Positional);
     vec![
         Tool::document("oar_get_release_metadata", D::ReleaseMetadata, Read, READS)
             .like(Oar, "metadata")
@@ -217,7 +212,7 @@ fn of_documents() -> Vec<Tool> {
             .like(Oar, "task set")
             .taking([
                 release(),
-                task("The task"),
+                task(ByArgument("name")),
                 Parameter::required("status", Values::Status, ByArgument("status")).as_word(Word::Positional),
                 Parameter::or("result", Values::Text, Unset::Null, By("What is kept as the task's result"))
                     .as_word(Word::Option("--reason")),
@@ -287,7 +282,7 @@ fn of_documents() -> Vec<Tool> {
                 release(),
                 Parameter::or("unresolved_only", Values::Flag, Unset::Flag(false), By("Only unresolved ones")),
                 Parameter::or("blockers_only", Values::Flag, Unset::Flag(false), By("Only blockers")),
-                Parameter::or("task_name", Values::Task, Unset::Null, By("Only those of this task"))
+                Parameter::or("task_name", Values::Task, Unset::Null, ByArgument("task"))
                     .as_word(Word::Option("--task")),
             ])
             .giving([
@@ -300,7 +295,7 @@ fn of_documents() -> Vec<Tool> {
             .untrusted(),
         Tool::document("oar_get_task_blocker", D::GetTaskBlocker, Read, READS)
             .about("Get task blocker", "Show the unresolved issue that blocks a task, if there is one")
-            .taking([release(), task("The task")])
+            .taking([release(), task(By("The task"))])
             .giving([
                 key("success", Flag),
                 key("blocked", Flag),
@@ -316,15 +311,11 @@ fn of_documents() -> Vec<Tool> {
 fn of_further_tasks() -> Vec<Tool> {
     vec![
         Tool::command("oar_check_greenwave_cvp_tests", Oar, "check-greenwave-cvp-tests", Write, CHANGES)
-            .taking([release()])
-            .untrusted(),
+            .taking([release()]),
         Tool::command("oar_update_bug_list", Oar, "update-bug-list", Write, CHANGES)
-            .taking([release(), notify(true, "Whether the QA contacts of the bugs are reminded")])
-            .untrusted(),
-        Tool::command("oar_drop_bugs", Oar, "drop-bugs", Critical, DESTROYS).taking([release()]).untrusted(),
-        Tool::command("oar_add_qe_approval", Oar, "add-qe-approval", Critical, DESTROYS)
-            .taking([release()])
-            .untrusted(),
+            .taking([release(), notify(true, "Whether the QA contacts of the bugs are reminded")]),
+        Tool::command("oar_drop_bugs", Oar, "drop-bugs", Critical, DESTROYS).taking([release()]),
+        Tool::command("oar_add_qe_approval", Oar, "add-qe-approval", Critical, DESTROYS).taking([release()]),
     ]
 }
 

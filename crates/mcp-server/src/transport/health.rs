@@ -121,6 +121,22 @@ impl HealthReport {
         self.environment.missing_required.is_empty() && self.kerberos == TicketStatus::Valid
     }
 
+    /// What is missing, a line for each kind.
+    fn missing(&self) -> String {
+        let EnvironmentReport { missing_required, missing_optional } = &self.environment;
+        let mut lines = String::new();
+        let mut add = |what: &str, found: &str| lines.extend([what, ": ", found, "\n"]);
+        for (what, names) in [("missing", missing_required), ("missing, optional", missing_optional)] {
+            if !names.is_empty() {
+                add(what, &names.join(", "));
+            }
+        }
+        if self.kerberos != TicketStatus::Valid {
+            add("Kerberos", &self.kerberos.text());
+        }
+        lines
+    }
+
     fn document(&self, version: &str, now: &str) -> Value {
         json!({
             "status": if self.is_healthy() { "healthy" } else { "degraded" },
@@ -141,26 +157,38 @@ impl HealthReport {
     }
 }
 
-/// Whether the server is ready for calls. Cheap to clone.
+/// Whether the server takes calls, and what it found of its environment. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<Mutex<Ready>>);
+pub(super) struct Readiness(Arc<Mutex<Ready>>);
 
 #[derive(Debug, Default)]
 enum Ready {
     #[default]
     Starting,
-    Yes,
-    No(String),
+    /// With what is said of the environment.
+    Yes(String),
     Stopping,
 }
 
 impl Readiness {
-    /// The server has found out whether it can answer calls; an error says why not.
-    pub fn found(&self, result: Result<(), String>) {
+    fn set(&self, environment: String) {
         let mut ready = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !matches!(*ready, Ready::Stopping) {
-            *ready = result.map_or_else(Ready::No, |()| Ready::Yes);
+            *ready = Ready::Yes(environment);
         }
+    }
+
+    /// The server listens, and has not looked at its environment yet.
+    pub(super) fn listens(&self) {
+        self.set("the environment has not been looked at yet\n".to_owned());
+    }
+
+    /// The server looked at its environment. What is missing fails the calls that need it, and only these.
+    fn found(&self, report: &Result<HealthReport, String>) {
+        self.set(match report {
+            Ok(report) => report.missing(),
+            Err(why) => format!("the environment cannot be determined: {why}\n"),
+        });
     }
 
     /// The server was told to stop.
@@ -168,14 +196,19 @@ impl Readiness {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Ready::Stopping;
     }
 
-    fn words(&self) -> Result<(), String> {
+    fn words(&self) -> Result<String, &'static str> {
         match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Ready::Yes => Ok(()),
-            Ready::Starting => Err("starting".to_owned()),
-            Ready::No(why) => Err(why.clone()),
-            Ready::Stopping => Err("stopping".to_owned()),
+            Ready::Yes(environment) => Ok(format!("ok\n{environment}")),
+            Ready::Starting => Err("starting\n"),
+            Ready::Stopping => Err("stopping\n"),
         }
     }
+}
+
+/// Looks at the environment of a server that listens, once.
+pub(super) async fn look(state: ServerState) {
+    let report = state.last_check.get(state.health.as_ref()).await;
+    state.readiness.found(&report);
 }
 
 /// The last result of the check.
@@ -223,11 +256,8 @@ pub(super) async fn lives() -> &'static str {
 
 pub(super) async fn ready(State(state): State<ServerState>) -> Response {
     match state.readiness.words() {
-        Ok(()) => (StatusCode::OK, "ok\n").into_response(),
-        Err(why) => {
-            let why = state.redactor.redact(&why).into_owned();
-            (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response()
-        }
+        Ok(words) => (StatusCode::OK, state.redactor.redact(&words).into_owned()).into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
     }
 }
 
@@ -322,15 +352,27 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_stops_does_not_become_ready_again() {
+    fn readiness_says_what_is_missing_and_what_stops_is_not_ready_again() {
         let readiness = Readiness::default();
-        assert_eq!(readiness.words(), Err("starting".to_owned()));
-        readiness.found(Err("JIRA_TOKEN is missing".to_owned()));
-        assert_eq!(readiness.words(), Err("JIRA_TOKEN is missing".to_owned()));
-        readiness.found(Ok(()));
-        assert_eq!(readiness.words(), Ok(()));
+        assert_eq!(readiness.words(), Err("starting\n"));
+        readiness.listens();
+        assert_eq!(readiness.words().unwrap(), "ok\nthe environment has not been looked at yet\n");
+        readiness.found(&Ok(healthy()));
+        assert_eq!(readiness.words().unwrap(), "ok\n");
+        let environment = EnvironmentReport {
+            missing_required: vec!["JIRA_TOKEN".into(), "GCP_SA_FILE".into()],
+            missing_optional: vec!["APITOKEN".into()],
+        };
+        let report = HealthReport { environment, kerberos: TicketStatus::NoTicket, ..healthy() };
+        readiness.found(&Ok(report));
+        assert_eq!(
+            readiness.words().unwrap(),
+            "ok\nmissing: JIRA_TOKEN, GCP_SA_FILE\nmissing, optional: APITOKEN\nKerberos: no_ticket\n"
+        );
+        readiness.found(&Err("it took too long".to_owned()));
+        assert!(readiness.words().unwrap().contains("cannot be determined: it took too long"));
         readiness.stop();
-        readiness.found(Ok(()));
-        assert_eq!(readiness.words(), Err("stopping".to_owned()));
+        readiness.found(&Ok(healthy()));
+        assert_eq!(readiness.words(), Err("stopping\n"));
     }
 }

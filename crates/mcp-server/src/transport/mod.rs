@@ -34,8 +34,7 @@ mod stdio;
 mod tests;
 
 pub use health::{
-    CacheReport, EnvironmentReport, HealthReport, HealthSource, Readiness, ThreadPool, TicketStatus,
-    ToolCounts,
+    CacheReport, EnvironmentReport, HealthReport, HealthSource, ThreadPool, TicketStatus, ToolCounts,
 };
 pub(crate) use metrics::Counted;
 pub use metrics::{Metrics, Outcome};
@@ -59,7 +58,7 @@ pub struct ServerState {
     metrics: Metrics,
     health: Arc<dyn HealthSource>,
     last_check: health::LastCheck,
-    readiness: Readiness,
+    readiness: health::Readiness,
     access: fn(&str) -> Option<Access>,
     version: &'static str,
     clock: Clock,
@@ -80,7 +79,7 @@ impl ServerState {
             metrics: Metrics::new(&clock),
             health,
             last_check: health::LastCheck::default(),
-            readiness: Readiness::default(),
+            readiness: health::Readiness::default(),
             access,
             version,
             clock,
@@ -98,11 +97,6 @@ impl ServerState {
     /// The metrics, for the handler to count calls.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
-    }
-
-    /// The readiness, for who finds out whether calls can be answered.
-    pub fn readiness(&self) -> &Readiness {
-        &self.readiness
     }
 }
 
@@ -181,6 +175,8 @@ impl Server {
         let service = StreamableHttpService::new(move || Ok(handler_factory()), sessions, config);
         let router = router(service, &gate, &settings.address_of(PATH, address));
         let connections = Arc::new(Connections::new(&settings.limits, state.metrics.clone()));
+        state.readiness.listens();
+        tokio::spawn(health::look(state.clone()));
         {
             let accepting = connections.accept(listener, &router);
             tokio::select! {
