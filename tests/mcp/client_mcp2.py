@@ -22,8 +22,9 @@ async def main():
     async with httpx.AsyncClient(headers=HEADERS, timeout=120) as http:
         transport = streamable_http_client(URL, http_client=http)
         async with Client(transport, elicitation_callback=elicit) as client:
-            async with client.listen(resource_subscriptions=[SCRIPT["resource"]]):
-                listened = True
+            async with client.listen(resource_subscriptions=[SCRIPT["resource"]]) as changes:
+                await client.call_tool(*SCRIPT["change"])
+                listened = str((await asyncio.wait_for(anext(aiter(changes)), 60)).uri)
             version = client.protocol_version
             await converse(client, client.call_tool, user, version, "progress_callback", listened=listened)
 

@@ -50,6 +50,8 @@ const templates = await client.listResourceTemplates();
 const state = await client.readResource({ uri: script.resource });
 const prompts = await client.listPrompts();
 const prompt = await client.getPrompt({ name: prompts.prompts[0].name, arguments: { release: script.release } });
+const consents = [...asked];
+for (const wanted of script.last) results[wanted[0]] = await call(wanted);
 console.log(
   JSON.stringify({
     protocol: transport.protocolVersion,
@@ -58,7 +60,7 @@ console.log(
     slow,
     progress,
     critical,
-    asked,
+    asked: consents,
     cancelled,
     resources: resources.resources.map((resource) => resource.uri),
     templates: templates.resourceTemplates.map((template) => template.uriTemplate),

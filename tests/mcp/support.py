@@ -87,6 +87,8 @@ async def converse(client, call, user, protocol, progress, **more):
     state = listed(await client.read_resource(SCRIPT["resource"]), "contents")
     prompts = listed(await client.list_prompts(), "prompts")
     prompt = await client.get_prompt(prompts[0].name, {"release": SCRIPT["release"]})
+    asked = list(user.asked)
+    results.update({name: result(await call(name, arguments)) for name, arguments in SCRIPT["last"]})
     found = {
         "protocol": protocol,
         "tools": [tool.name for tool in listed(tools, "tools")],
@@ -94,7 +96,7 @@ async def converse(client, call, user, protocol, progress, **more):
         "slow": result(slow),
         "progress": user.progress,
         "critical": result(critical),
-        "asked": user.asked,
+        "asked": asked,
         "cancelled": was_cancelled,
         "resources": [str(resource.uri) for resource in resources],
         "templates": [str(either(template, "uri_template", "uriTemplate")) for template in templates],

@@ -5,7 +5,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use end_to_end::mcp::{self, Kind, LEGACY, MODERN, Server};
+use end_to_end::mcp::{self, Kind, LEGACY, MODERN, Server, Tool};
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, LEAD, Run, elliott, finish, root};
 use sandbox::services::errata::AdvisoryState;
 use serde_json::{Value, json};
@@ -26,23 +26,56 @@ fn prepared() -> Harness {
 /// The call whose progress is followed. Called a second time it has nothing to do.
 const SLOW: &str = "oar_take_ownership";
 
+/// The tool to which the client's user consents.
+const PUSH: &str = "oar_push_to_cdn_staging";
+
+/// Whether a tool is called after everything else: what asks the user once more, and a pass, which takes the release before the slow call
+/// does.
+fn is_last(tool: &Tool) -> bool {
+    matches!(tool.kind, Kind::Critical | Kind::Decision) || tool.name == "release_advance"
+}
+
 fn script() -> Value {
-    let calls: Vec<Value> = mcp::tools(KONFLUX)
-        .into_iter()
-        .filter(|tool| !matches!(tool.kind, Kind::Generic | Kind::Critical | Kind::Decision))
-        // A pass would take the release before the slow call does.
-        .filter(|tool| ![SLOW, "release_advance"].contains(&tool.name))
-        .map(|tool| json!([tool.name, tool.arguments]))
-        .collect();
+    let tools = mcp::tools(KONFLUX).into_iter();
+    let others = tools.filter(|tool| tool.kind != Kind::Generic && ![SLOW, PUSH].contains(&tool.name));
+    let (last, first): (Vec<Tool>, Vec<Tool>) = others.partition(is_last);
+    let calls = |tools: Vec<Tool>| -> Vec<Value> {
+        tools.into_iter().map(|tool| json!([tool.name, tool.arguments])).collect()
+    };
+    let issue = json!({"release": KONFLUX, "issue": "a client listens", "blocker": false});
     json!({
         "release": KONFLUX,
-        "calls": calls,
+        "calls": calls(first),
         "slow": [SLOW, {"release": KONFLUX, "email": LEAD}],
-        "critical": ["oar_push_to_cdn_staging", {"release": KONFLUX}],
+        "critical": [PUSH, {"release": KONFLUX}],
         "cancel": ["oar_is_release_shipped", {"release": ERRATA}],
         "cancel_after": 1.0,
-        "resource": format!("release://{KONFLUX}/state"),
+        "last": calls(last),
+        "change": ["oar_add_issue", issue],
+        "resource": state(),
     })
+}
+
+/// The resource that is read and followed.
+fn state() -> String {
+    format!("release://{KONFLUX}/state")
+}
+
+/// The answer that a client reports is as the tool's kind says.
+#[track_caller]
+fn assert_answered(tool: &Tool, result: &Value) {
+    let name = tool.name;
+    let (text, failed) = (result["text"].as_str().unwrap(), result["is_error"].as_bool().unwrap());
+    assert_eq!(result["structured"].is_object(), !failed, "{name}: {result:#}");
+    let begins = if failed { "✗ " } else { "✓ Command succeeded\n" };
+    match tool.kind {
+        Kind::Document(..) | Kind::Operation(_) | Kind::Help => assert!(!failed, "{name}: {result:#}"),
+        // What takes long is followed by its run.
+        Kind::Command | Kind::Critical => {
+            assert!(text.starts_with(begins) || text.contains("run_id: "), "{name}: {result:#}");
+        }
+        Kind::Decision | Kind::Generic => {}
+    }
 }
 
 fn run(harness: &Harness, server: &Server, mut command: Command) -> (Value, Run) {
@@ -56,19 +89,18 @@ fn run(harness: &Harness, server: &Server, mut command: Command) -> (Value, Run)
 
 fn converses(command: Command, protocol: &str) -> Value {
     let harness = prepared();
-    let server = Server::start(&harness, &[]);
+    let server = Server::start(&harness, &["--poll", "1"]);
     let (report, run) = run(&harness, &server, command);
     assert_eq!(report["protocol"], protocol, "{report:#}");
     let tools = report["tools"].as_array().unwrap();
     for tool in mcp::tools(KONFLUX).into_iter().filter(|tool| tool.kind != Kind::Generic) {
         assert!(tools.contains(&json!(tool.name)), "{} is missing: {tools:?}", tool.name);
-    }
-    for tool in
-        mcp::tools(KONFLUX).into_iter().filter(|tool| matches!(tool.kind, Kind::Document(..) | Kind::Help))
-    {
-        let result = &report["results"][tool.name];
-        assert_eq!(result["is_error"], false, "{}: {result:#}", tool.name);
-        assert!(result["structured"].is_object(), "{}: {result:#}", tool.name);
+        let result = match tool.name {
+            SLOW => &report["slow"],
+            PUSH => &report["critical"],
+            name => &report["results"][name],
+        };
+        assert_answered(&tool, result);
     }
     let slow = &report["slow"];
     assert_eq!(slow["is_error"], false, "{slow:#}");
@@ -109,7 +141,7 @@ fn python_s_client_of_the_legacy_era() {
 #[test]
 fn python_s_client_of_the_modern_era() {
     let report = converses(python("mcp2", "client_mcp2.py"), MODERN);
-    assert_eq!(report["listened"], true);
+    assert_eq!(report["listened"], state(), "the change was told");
 }
 
 #[test]
@@ -152,6 +184,11 @@ fn the_inspector_finds_nothing_to_complain_about() {
         };
         let status = call("oar_get_release_status", json!({"release": KONFLUX})).expect(0);
         assert!(status.stdout.contains("take-ownership"), "{status:?}");
+        // Starting it takes long, so one era shows that it takes the other answers too.
+        let quick = |tool: &Tool| matches!(tool.kind, Kind::Document(..) | Kind::Help);
+        for tool in mcp::tools(KONFLUX).into_iter().filter(|tool| era == "modern" && quick(tool)) {
+            call(tool.name, tool.arguments).expect(0);
+        }
         call("oar_get_release_status", json!({"release": "4.19"})).expect(5);
         call("oar_get_release_stattus", json!({"release": KONFLUX})).expect(5);
         let uri = format!("release://{KONFLUX}/state");
