@@ -115,7 +115,7 @@ fn releases() -> Vec<Step> {
         minutes(150, "the tests on stage have ended"),
         Step::Drive(&["stage-testing: done", "image-signed-check: done"]),
         Step::Say(
-            "The rest cannot be undone, so people decide. Every bug of 4.19.1 is verified, so Robin drops none there. In Slack only \
+            "The rest cannot be undone, so people decide. Every bug of 4.19.1 is verified, so nobody is asked to drop any there. In Slack only \
              the release leads may answer, by the configuration.",
         ),
         Step::Listen,
