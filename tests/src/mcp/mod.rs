@@ -481,7 +481,7 @@ pub const HOSTILE: [&str; 3] = [
 ];
 
 /// What services are told of secrets and people, and could say again.
-fn told(harness: &Harness) -> Vec<String> {
+pub fn told(harness: &Harness) -> Vec<String> {
     let environment = harness.sandbox.environment();
     let is_secret = |name: &str| name.ends_with("TOKEN") || name == "OAR_JWK" || name == "JIRA_USERNAME";
     let mut told: Vec<String> =
