@@ -460,7 +460,7 @@ fn without_the_list_of_releases_nothing_is_done_and_the_reason_is_said_once() {
 
 #[test]
 fn a_step_that_failed_is_said_once_with_what_comes_next() {
-    for (code, next) in [(503, "It is due again at "), (400, "must act; oar -r")] {
+    for (code, next) in [(503, "It is due again at "), (400, "the release owner: oar -r")] {
         let harness = Harness::announced(KONFLUX);
         harness.pass(KONFLUX, "check-cve-tracker-bug");
         let down = FaultKind::Status { code, body: None, headers: Vec::new() };

@@ -219,6 +219,18 @@ fn another_reason_against_the_approval_is_another_question() {
 }
 
 #[test]
+fn a_report_whose_run_was_killed_is_run_again_and_one_of_another_program_is_done() {
+    let mut world = fresh();
+    let task = T::CreateTestReport;
+    assert_eq!(world.of(task).verdict, Verdict::Done);
+    world.killed(task);
+    let plan = world.of(task);
+    assert!(matches!(plan.to_do, ToDo::Run { only_looks: true, .. }), "{plan:?}");
+    world.run(task, 1, RunOutcome::Pass, None);
+    assert_eq!(world.of(task).verdict, Verdict::Done);
+}
+
+#[test]
 fn an_approval_that_waits_for_its_page_does_not_wait_for_bugs_to_be_dropped() {
     let mut world = approvable();
     world.set(T::DropBugs, TaskStatus::NotStarted);
