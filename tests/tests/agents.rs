@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use end_to_end::{Fault, FaultKind, Harness, KONFLUX};
+use end_to_end::{Fault, FaultKind, Harness, KONFLUX, LEAD};
 use end_to_end::{elliott, slack_bot};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -502,6 +502,22 @@ fn a_bot_for_which_nobody_has_work_is_left_alone_and_one_that_hangs_is_not() {
     kill(Pid::from_raw(pid(&after, 0)), Signal::SIGSTOP).unwrap();
     let after = until(&harness, "a restart", |list| list[0]["supervised"]["starts"] == 2);
     assert_eq!(after[0]["supervised"]["last_end"]["text"], "it gave no sign of life for 4 s");
+    supervisor.signal(Signal::SIGTERM);
+    supervisor.ended().expect(143);
+}
+
+#[test]
+fn an_agent_that_waits_for_elliott_longer_than_the_watchdog_is_left_alone() {
+    let (harness, elliott) =
+        elliott::install(with_agents(&json!({"drive": {"run": "oarctl drive", "every": "1"}})));
+    harness.oar(KONFLUX, &["create-test-report"]).expect(0);
+    harness.oar(KONFLUX, &["take-ownership", "-e", LEAD]).expect(0);
+    std::fs::write(elliott.join("konflux.sh"), "sleep 10; touch \"$here/ended\"").unwrap();
+    let supervisor = Supervisor::with_watchdog(&harness, "4");
+    let list = until(&harness, "elliott has answered", |_| elliott.join("ended").exists());
+    assert_eq!(list[0]["supervised"]["starts"], 1, "{list:#}");
+    let calls = std::fs::read_to_string(elliott.join("calls")).unwrap();
+    assert_eq!(calls.lines().filter(|line| *line == "konflux").count(), 1, "{calls}");
     supervisor.signal(Signal::SIGTERM);
     supervisor.ended().expect(143);
 }

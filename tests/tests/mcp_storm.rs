@@ -7,6 +7,7 @@ use end_to_end::effects::Effects;
 use end_to_end::matrix::sample::{Numbers, is_deep};
 use end_to_end::mcp::{self, Era, Server, Silent, until};
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, LEAD, elliott};
+use sandbox::services::errata::AdvisoryState;
 use serde_json::{Value, json};
 
 /// Two of them start a job, once.
@@ -26,6 +27,8 @@ fn calls() -> [(&'static str, Value); 8] {
 fn prepared() -> Harness {
     let (harness, _) = elliott::install(Harness::on_staging(KONFLUX));
     harness.sandbox.world().prow.lock().pace.pending_after = jiff::SignedDuration::ZERO;
+    // An advisory that is not ready would block the jobs, or not: that depends on which call finds it first.
+    harness.sandbox.world().errata.lock().advisory_mut(150_002).unwrap().state = AdvisoryState::Qe;
     let harness = mcp::with_usual_callers(harness);
     harness.sandbox.clear_requests();
     harness
@@ -43,7 +46,14 @@ fn undisturbed() -> (Effects, usize) {
         client.call_to_its_end(tool, arguments);
     }
     server.settled(&harness);
-    (Effects::of(&harness), server.open_files())
+    let effects = Effects::of(&harness);
+    for job in [
+        "Jenkins build of zstreams/Stage-Pipeline for quay.io/openshift-release-dev/ocp-release:4.19.1",
+        "Prow job ",
+    ] {
+        assert_eq!(effects.sum(job), 1, "{job}: {effects:#?}");
+    }
+    (effects, server.open_files())
 }
 
 #[test]

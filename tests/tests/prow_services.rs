@@ -1,10 +1,14 @@
 //! The clients around Prow jobs against the sandbox, made from the settings as the programs make them.
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
+use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use agent::{Agent, Pass, Schedule};
+use clap::Parser as _;
+use cli_support::{OutputFormat, Session, Ui};
 use futures::future::{BoxFuture, join_all};
 use jiff::{SignedDuration, Timestamp};
 use oar_core::clients::Clients;
@@ -15,6 +19,7 @@ use oar_core::clients::release_controller::{Phase, StreamName};
 use oar_core::clock::{Clock, ClockSource};
 use oar_core::config::{Environment, Settings};
 use oar_core::error::ServiceErrorKind;
+use oar_core::flow::interrupt::Interrupt;
 use oar_core::http::{Http, HttpSettings};
 use oar_core::permit::WritePermit;
 use oar_core::prow::runs::{RunIntent, Runs, StartedRun};
@@ -386,6 +391,105 @@ async fn one_of_many_replicas_has_the_lease_and_another_inherits_it() {
     assert_eq!(first.acquire(&scene.permit).await.unwrap(), LeaseState::Ours);
     let activity = scene.services.http().activity();
     assert_eq!(activity.begun(), 0, "a renewal beside the work must not hide that the work hangs");
+    scene.sandbox.assert_no_unexpected();
+}
+
+/// A clock on which the time passes twenty times as fast.
+struct Fast(std::time::Instant);
+
+impl ClockSource for Fast {
+    fn now(&self) -> Timestamp {
+        let start: Timestamp = START.parse().unwrap();
+        start + SignedDuration::try_from(self.0.elapsed() * 20).unwrap()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration / 20))
+    }
+
+    fn random(&self) -> f64 {
+        0.5
+    }
+}
+
+/// The options of an agent's command.
+#[derive(clap::Parser)]
+struct Repeated {
+    #[command(flatten)]
+    schedule: Schedule,
+}
+
+#[tokio::test]
+async fn a_pass_that_hangs_gives_no_sign_of_life_though_its_lease_is_renewed() {
+    let scene = scene_with(&[("OAR_LEASE_NAMESPACE", "release-tools")]);
+    let manager = tempfile::tempdir().unwrap();
+    let socket = UnixDatagram::bind(manager.path().join("notify")).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let told = || {
+        let (mut buffer, mut told) = ([0; 1024], Vec::new());
+        while let Ok(length) = socket.recv(&mut buffer) {
+            told.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        }
+        told
+    };
+    let environment = Environment::from_pairs([
+        ("NOTIFY_SOCKET".to_owned(), manager.path().join("notify").display().to_string()),
+        ("WATCHDOG_USEC".to_owned(), "8000000".to_owned()),
+        ("HOME".to_owned(), manager.path().display().to_string()),
+    ]);
+    let (stop, interrupt) = Interrupt::channel();
+    let redactor = Redactor::default();
+    let session = Session {
+        ui: Ui::new(OutputFormat::Text, redactor.clone()),
+        environment,
+        clock: Clock::new(Arc::new(Fast(std::time::Instant::now()))),
+        redactor,
+        interrupt,
+        command_lines: &[],
+        behalf: None,
+    };
+    let agent = Agent {
+        program: "oarctl",
+        role: "demo",
+        scope: "",
+        about: "",
+        parts: &[],
+        dry_run: false,
+        one_at_a_time: false,
+        leases: &scene.signed_in,
+        activity: scene.signed_in.http().activity(),
+    };
+    let Repeated { schedule } = Repeated::parse_from(["demo", "--interval", "600"]);
+    let passes = schedule.run(&session, agent, std::future::pending::<Pass>);
+    let renewals = || {
+        let requests = scene.sandbox.writes().into_iter();
+        requests.filter(|request| request.path.contains("/leases/")).count()
+    };
+    let renewed = async |more: usize| {
+        let before = renewals();
+        for _ in 0..2_400 {
+            if renewals() >= before + more {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the lease is not renewed");
+    };
+    let look = async {
+        renewed(1).await;
+        let begun = told();
+        assert!(begun.iter().any(|message| message.contains("WATCHDOG=1")), "{begun:?}");
+        renewed(1).await;
+        told();
+        renewed(3).await;
+        let later = told();
+        assert!(!later.iter().any(|message| message.contains("WATCHDOG=1")), "{later:?}");
+    };
+    tokio::select! {
+        ended = passes => panic!("it ended: {ended:?}"),
+        () = look => {}
+    }
+    drop(stop);
     scene.sandbox.assert_no_unexpected();
 }
 

@@ -361,6 +361,45 @@ fn a_plan_that_has_changed_is_asked_anew_and_one_that_nobody_answers_expires() {
     bot.stopped();
 }
 
+#[test]
+fn a_plan_that_was_answered_elsewhere_loses_its_buttons() {
+    let harness = with_permissions();
+    let bot = Bot::start(&harness);
+    let ask = || {
+        let thread = say(&harness, LEAD, &format!("oar -r {KONFLUX} push-to-cdn-staging"));
+        let shown = answer(&harness, &thread, "Approve this plan?");
+        settled(&harness);
+        (thread, shown)
+    };
+    let (thread, shown) = ask();
+    // A command that is refused at a terminal answers nothing.
+    harness.oar(KONFLUX, &["push-to-cdn-staging"]).expect(6);
+    let (consented, same_plan) = ask();
+    assert!(answers(&harness, &thread).iter().all(|message| !message.text.contains("answer here")));
+    harness.oar(KONFLUX, &["consent", "push-to-cdn-staging", "--yes"]).expect(0);
+    for (thread, shown) in [(&thread, &shown), (&consented, &same_plan)] {
+        let closed = answer(&harness, thread, "so nothing is left to answer here");
+        assert_eq!((closed.ts.as_str(), closed.blocks), (shown.ts.as_str(), Some(json!([]))), "no buttons");
+        assert!(closed.text.contains("recorded their consent to this plan at 2"), "{}", closed.text);
+    }
+    harness.oar(KONFLUX, &["consent", "push-to-cdn-staging", "--withdraw"]).expect(0);
+    let (thread, shown) = ask();
+    harness.oar(KONFLUX, &["push-to-cdn-staging", "--yes"]).expect(6);
+    let closed = answer(&harness, &thread, "so nothing is left to answer here");
+    assert_eq!((closed.ts.as_str(), closed.blocks), (shown.ts.as_str(), Some(json!([]))), "no buttons");
+    assert!(closed.text.contains("ran push-to-cdn-staging at 2"), "{}", closed.text);
+    until("no plan is open", || memory(&harness)["questions"].as_array()?.is_empty().then_some(()));
+    // A window that still shows the old buttons.
+    change(
+        &harness,
+        "click",
+        &json!({"channel": CHANNEL, "ts": shown.ts, "user": LEAD, "action_id": "approve"}),
+    );
+    answer(&harness, &thread, "This question was settled");
+    bot.stopped();
+    harness.sandbox.assert_no_unexpected();
+}
+
 /// A sandbox in which the job of [`WAITS`] can be started.
 fn on_staging() -> Harness {
     let harness = with_permissions();
@@ -489,13 +528,23 @@ fn a_command_that_nobody_ran_in_time_is_not_run_and_its_author_is_told() {
 #[test]
 fn a_cancel_stops_no_command_that_was_written_after_it() {
     let harness = on_staging();
-    let thread = say(&harness, WRITER, "about a release");
-    say_in(&harness, &thread, WRITER, &format!("<@{BOT}> cancel"));
-    say_in(&harness, &thread, WRITER, WAITS);
-    // All of it was written before the bot began.
     let bot = Bot::start(&harness);
-    answer(&harness, &thread, "no command runs in this thread");
+    let sockets = || harness.sandbox.world().slack.lock().sockets.open_sockets();
+    until("a socket is open", || (!sockets().is_empty()).then_some(()));
+    let thread = say(&harness, WRITER, "about a release");
+    // The cancel is sent to a socket on which nobody listens any more, so it is delivered again after the command.
+    let frozen = sockets();
+    change(&harness, "sockets", &json!({"frozen_for": 2, "freeze": true}));
+    say_in(&harness, &thread, WRITER, &format!("<@{BOT}> cancel"));
+    until("the next socket is open", || (sockets().len() == 1 && sockets() != frozen).then_some(()));
+    say_in(&harness, &thread, WRITER, WAITS);
     answer(&harness, &thread, "is running");
+    for pause in [3, 63] {
+        harness.sandbox.clock().advance(SignedDuration::from_secs(pause));
+        // Whatever is told makes the sandbox look at what is due.
+        say(&harness, OTHER, "about a release");
+    }
+    answer(&harness, &thread, "no command runs in this thread");
     let cancelled = || answers(&harness, &thread).iter().any(|message| message.text.contains("cancelled"));
     assert!(!cancelled(), "{:#?}", answers(&harness, &thread));
     say_in(&harness, &thread, WRITER, "cancel");

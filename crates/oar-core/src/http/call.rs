@@ -210,6 +210,11 @@ impl Call {
         self
     }
 
+    /// What a write changes, as [`Call::about`] named it; `None` for a read.
+    pub fn written_subject(&self) -> Option<&str> {
+        self.subject.as_deref().filter(|_| !self.reads)
+    }
+
     /// Whether the write may be sent now.
     pub(super) async fn may_begin(&self) -> Result<(), ServiceError> {
         let Some(barrier) = &self.barrier else { return Ok(()) };

@@ -1,13 +1,17 @@
 //! What the bot remembers, in a file that all replicas share: what it handled, what runs, which plans wait for an answer.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::approval::{Click, ClickMeans, PlanAnswer, PlanQuestion};
+use super::elsewhere::PlanSubject;
 use super::handled::{Handled, HandledMessages};
 use super::message::{IncomingMessage, MessageKey};
 use super::permissions::Access;
 use crate::flow::consent::PlanHash;
+use crate::version::ReleaseVersion;
 
 /// A command that was taken and has not answered yet. Whoever finds one of an instance that is gone says so in its thread.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +33,9 @@ pub struct RunningCommand {
 pub struct OpenQuestion {
     /// The question.
     pub question: PlanQuestion,
+    /// What the plan is about; unknown of questions that an older version asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<PlanSubject>,
     /// The first message of the thread.
     pub thread: String,
     /// The account of the person who gave the command.
@@ -170,6 +177,19 @@ impl Memory {
         self.questions.iter().filter(is_other).cloned().collect()
     }
 
+    /// The questions that wait for an answer, by the release that they are about.
+    pub fn waiting(&self, now: Timestamp) -> BTreeMap<ReleaseVersion, Vec<OpenQuestion>> {
+        let mut by_release = BTreeMap::<_, Vec<_>>::new();
+        for open in &self.questions {
+            let release = open.subject.as_ref().and_then(PlanSubject::release);
+            let waits = open.question.answered.is_none() && !open.question.is_expired(now);
+            if let Some(release) = release.filter(|_| waits) {
+                by_release.entry(release).or_default().push(open.clone());
+            }
+        }
+        by_release
+    }
+
     /// Nobody needs the question any more.
     pub fn settle(&mut self, id: &str) {
         self.questions.retain(|open| open.question.id != id);
@@ -229,6 +249,7 @@ mod tests {
         let plan: PlanHash = serde_json::from_str("\"abc\"").unwrap();
         let open = OpenQuestion {
             question: PlanQuestion::new("q".into(), message("1.0").key, plan.clone(), at(0)),
+            subject: None,
             thread: "1.0".into(),
             user: "U0ANN".into(),
             program: "oar".into(),

@@ -7,6 +7,7 @@
 mod approval;
 mod click;
 mod command;
+mod elsewhere;
 mod handled;
 mod markup;
 mod memory;
@@ -17,6 +18,7 @@ mod reply;
 pub use approval::{Click, ClickMeans, PLAN_QUESTION_LIFETIME, PlanAnswer, PlanQuestion};
 pub use click::{APPROVE, IncomingClick, REJECT};
 pub use command::{Addressee, Heard, Unclear, UnknownPerson, Words, is_addressed, listen};
+pub use elsewhere::PlanSubject;
 pub use handled::{ATTEMPTS, HANDLED_FOR, Handled, HandledMessages};
 pub use memory::{Memory, OpenQuestion, RunningCommand};
 pub use message::{Ignored, IncomingMessage, InvalidEvent, MessageKey};

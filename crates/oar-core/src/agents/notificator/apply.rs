@@ -28,7 +28,7 @@ pub(super) struct Applier<'a> {
 }
 
 impl Applier<'_> {
-    /// Does it. The issue's writes follow each other, so that Jira's limit of writes per issue is far away.
+    /// Does it. The issue's writes follow each other; [`JiraClient`](crate::clients::jira::JiraClient) pauses between them.
     pub(super) async fn apply(&self, plan: &Plan) -> IssueReport {
         let report = IssueReport::of(&plan.issue.key, &plan.decision);
         // Taken before the first read: everything that is read after it makes the list of people older.

@@ -31,6 +31,8 @@ use crate::service::Service;
 
 /// How many issues are worked on at the same time.
 pub(super) const CONCURRENCY: usize = 8;
+/// How many issues are changed at the same time. Most of that time is the pause between two writes to one issue.
+const CHANGED_AT_ONCE: usize = 32;
 /// After this time a person who was told and not asked for information is not asked any more.
 const REPAIR_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 
@@ -127,7 +129,7 @@ impl Notificator<'_> {
                 let applier =
                     Applier { notificator: self, managers: &managers, histories: &histories, permit };
                 let work: Vec<_> = plans.iter().map(|plan| self.unless_stopped(&applier, plan)).collect();
-                let done: Vec<_> = iter(work).buffer_unordered(CONCURRENCY).collect().await;
+                let done: Vec<_> = iter(work).buffer_unordered(CHANGED_AT_ONCE).collect().await;
                 reports.extend(done.into_iter().flatten());
             }
         }

@@ -17,6 +17,7 @@ mod model;
 mod permissions;
 mod properties;
 mod search;
+mod spacing;
 mod transitions;
 
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub use fetch::IssueSet;
 pub use links::FieldName;
 pub use model::{Account, AccountId, Issue, IssueId, Subtask, Transition, TransitionTarget};
 
+use self::spacing::WriteSpacing;
 use crate::clients::Effect;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Repeat, Reply};
@@ -64,6 +66,7 @@ pub struct JiraClient {
     credentials_good: Arc<OnceCell<bool>>,
     /// The seconds by which this machine's clock was ahead of Jira's at the last answer; 0 until one says it.
     seconds_ahead: Arc<AtomicI64>,
+    writes: Arc<WriteSpacing>,
 }
 
 impl JiraClient {
@@ -99,9 +102,14 @@ impl JiraClient {
         authorization.set_sensitive(true);
         // The stored core has no credentials, because its `Debug` would print them.
         let core = ClientCore::new(base.as_str(), Credentials::Anonymous).map_err(|error| invalid(&error))?;
-        let core = Arc::new(core);
-        let (credentials_good, seconds_ahead) = (Arc::default(), Arc::default());
-        Ok(Self { http, core, authorization, credentials_good, seconds_ahead })
+        Ok(Self {
+            http,
+            core: Arc::new(core),
+            authorization,
+            credentials_good: Arc::default(),
+            seconds_ahead: Arc::default(),
+            writes: Arc::default(),
+        })
     }
 
     /// How far the clock of this machine was ahead of Jira's at the last answer that had a time; negative when it was behind.
@@ -229,8 +237,11 @@ impl JiraClient {
     }
 
     /// Sends the call. Jira Cloud answers 404 also for hidden issues and bad tokens; reading the own account
-    /// once distinguishes these (spec 02 §10 J3, J4).
+    /// once distinguishes these (spec 02 §10 J3, J4). A write waits until it may follow the one before it to the same issue.
     async fn send(&self, call: Call) -> Result<Reply, ServiceError> {
+        if let Some(issue) = call.written_subject() {
+            self.writes.turn(issue).await;
+        }
         let error = match self.exchange(call).await {
             Err(error) if error.status == Some(StatusCode::NOT_FOUND.as_u16()) => error,
             outcome => return outcome,

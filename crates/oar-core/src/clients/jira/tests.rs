@@ -466,3 +466,20 @@ async fn credentials_do_not_show_in_the_client_or_its_errors() {
     let shown = format!("{error:?} {:?} {:?}", client.core, client.authorization);
     assert!(!shown.contains("planted") && !shown.contains("Ym90"), "{shown}");
 }
+
+/// Only the least time is compared: it cannot take less, however fast the machine is.
+#[tokio::test]
+async fn writes_to_one_issue_are_spread() {
+    let server = MockServer::start().await;
+    for issue in ["ART-100", "ART-101"] {
+        mount(&server, "PUT", &format!("/issue/{issue}/properties/told"), ResponseTemplate::new(200)).await;
+    }
+    let client = client(&server);
+    let other: IssueKey = "ART-101".parse().unwrap();
+    let write = async |key: &IssueKey| client.set_property(key, "told", &json!(1), None, &permit()).await;
+    let begun = std::time::Instant::now();
+    for issue in [&key(), &other, &key(), &other, &key()] {
+        assert!(!write(issue).await.unwrap());
+    }
+    assert!(begun.elapsed() >= 2 * spacing::SPACING, "{:?}", begun.elapsed());
+}

@@ -10,7 +10,7 @@ use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::catch_up::{catch_up, expire, learn};
+use super::catch_up::{catch_up, close_questions, learn};
 use super::consent::Tools;
 use super::desk::Desk;
 use super::notebook::Notebook;
@@ -33,8 +33,8 @@ use crate::tasks::shared_store;
 const PROGRAMS: &[&str] = &["oar", "oarctl", "job", "jobctl"];
 /// What is handled at the same time. What comes beyond waits at the socket, and then with Slack.
 const MOST_TASKS: usize = 512;
-/// After so many periods it looks for questions that nobody answered.
-const EXPIRY_PERIODS: u64 = 4;
+/// After so many periods it looks for questions that nobody answered in time, or that were answered elsewhere.
+const QUESTION_PERIODS: u64 = 4;
 /// How long one round waits for its socket.
 const TO_CONNECT: Duration = Duration::from_secs(15);
 /// How often it looks whether its socket is open.
@@ -142,11 +142,15 @@ impl SlackBot {
             }
         };
         self.periods += 1;
-        if served.is_ok() && stop.signal().is_none() && self.periods.is_multiple_of(EXPIRY_PERIODS) {
-            let desk = Rc::clone(&self.desk);
-            self.tasks.push(Box::pin(async move { expire(&desk).await }));
+        if served.is_ok() && stop.signal().is_none() && self.periods.is_multiple_of(QUESTION_PERIODS) {
+            self.look_at_questions();
         }
         served
+    }
+
+    fn look_at_questions(&self) {
+        let (desk, clients) = (Rc::clone(&self.desk), self.clients.clone());
+        self.tasks.push(Box::pin(async move { close_questions(&desk, &clients).await }));
     }
 
     /// Works as the one replica until everything is done that waits: commands that another instance left, messages that nobody
@@ -158,8 +162,7 @@ impl SlackBot {
     pub async fn serve_once(&mut self, stop: &Interrupt) -> Result<Round, TaskError> {
         let clock = self.desk.tools.clock.clone();
         let mut sockets = begin(&self.clients, &self.desk, &self.tasks, true)?;
-        let expired = Rc::clone(&self.desk);
-        self.tasks.push(Box::pin(async move { expire(&expired).await }));
+        self.look_at_questions();
         let (begun, mut open_since) = (clock.now(), None);
         let is_over = |since: Timestamp, length: Duration| {
             Duration::try_from(clock.now().duration_since(since)).is_ok_and(|passed| passed >= length)

@@ -10,9 +10,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::desk::Desk;
 use super::say::INTERRUPTED;
-use crate::agents::bot::{IncomingMessage, RunningCommand};
+use crate::agents::bot::{IncomingMessage, OpenQuestion, RunningCommand};
+use crate::clients::Clients;
 use crate::clients::slack::{Coverage, Recent, UserId, escape};
 use crate::error::{Classified as _, ErrorClass};
+use crate::tasks::open_statebox;
+use crate::version::ReleaseVersion;
 
 /// How far back it looks for messages that were acknowledged and never handled, which a kill leaves: almost as long as it is
 /// remembered which ones were handled ([`HANDLED_FOR`](crate::agents::bot::HANDLED_FOR)).
@@ -25,6 +28,8 @@ const TO_LOOK: Duration = Duration::from_hours(1);
 const TOLD_AT_ONCE: usize = 8;
 /// How long it is tried to tell of commands that did not end.
 const TO_TELL: Duration = Duration::from_hours(24);
+/// Releases whose state is read at the same time, to see which plans were answered elsewhere.
+const LOOKS_AT_ONCE: usize = 4;
 /// The longest pause before the file is read again, without which no command runs.
 const TO_READ_AGAIN: Duration = Duration::from_secs(15);
 /// What stands at a question that nobody answered.
@@ -170,25 +175,71 @@ async fn read_recent(
     }
 }
 
-/// Takes the buttons away from questions that nobody answered in time.
-pub(super) async fn expire(desk: &Desk) {
+/// Takes the buttons away from questions that nobody answered in time, and from those that were answered elsewhere.
+pub(super) async fn close_questions(desk: &Desk, clients: &Clients) {
     let tools = &desk.tools;
     let now = tools.now();
-    let expired = match tools.notebook.read().await {
-        Ok(memory) => memory.expired(now),
+    let memory = match tools.notebook.read().await {
+        Ok(memory) => memory,
         Err(error) => return desk.failed(&format!("open questions are not known: {error}"), error.class()),
     };
-    for open in expired {
-        if open.question.answered.is_none() {
-            tools.close(&open.question.command.channel, open.message.as_deref(), EXPIRED).await;
+    for open in memory.expired(now) {
+        let text = if open.question.answered.is_none() { Some(EXPIRED.to_owned()) } else { None };
+        settle(desk, open, text, "Slack bot: a plan was not answered").await;
+    }
+    let looks = memory.waiting(now).into_iter().map(async |(release, questions)| {
+        for (open, what) in answered_elsewhere(desk, clients, &release, questions).await {
+            let text = format!(
+                "{}, so nothing is left to answer here. `oar status` shows how it stands.",
+                escape(&what)
+            );
+            settle(desk, open, Some(text), "Slack bot: a plan was answered elsewhere").await;
         }
-        let id = open.question.id;
-        let forgotten = tools
-            .notebook
-            .change("Slack bot: a plan was not answered", &tools.permit, move |memory| memory.settle(&id))
-            .await;
-        if let Err(error) = forgotten {
-            tracing::warn!("an expired question stays remembered: {error}");
+    });
+    futures::stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).collect::<()>().await;
+}
+
+/// Those of these questions that the release's state shows as answered, and by what.
+async fn answered_elsewhere(
+    desk: &Desk,
+    clients: &Clients,
+    release: &ReleaseVersion,
+    questions: Vec<OpenQuestion>,
+) -> Vec<(OpenQuestion, String)> {
+    let state = match open_statebox(clients, release) {
+        Ok(statebox) => statebox.find().await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let state = match state {
+        Ok(Some(state)) => state,
+        Ok(None) => return Vec::new(),
+        // The buttons stay, and a click on them says how it is.
+        Err(error) => {
+            tracing::warn!("whether a plan of {release} was answered elsewhere is not known: {error}");
+            return Vec::new();
         }
+    };
+    let answer = |open: OpenQuestion| {
+        // Its own approved command runs.
+        if desk.answering.borrow().contains(&open.question.id) {
+            return None;
+        }
+        let what = open.subject.as_ref()?.answered_by(&open.question, &state)?;
+        Some((open, what))
+    };
+    questions.into_iter().filter_map(answer).collect()
+}
+
+/// Makes a question's message read so, if it has to, and forgets the question.
+async fn settle(desk: &Desk, open: OpenQuestion, text: Option<String>, message: &'static str) {
+    let tools = &desk.tools;
+    if let Some(text) = text {
+        let text = tools.redactor.redact(&text).into_owned();
+        tools.close(&open.question.command.channel, open.message.as_deref(), &text).await;
+    }
+    let id = open.question.id;
+    let forgotten = tools.notebook.change(message, &tools.permit, move |memory| memory.settle(&id)).await;
+    if let Err(error) = forgotten {
+        tracing::warn!("a question that is over stays remembered: {error}");
     }
 }

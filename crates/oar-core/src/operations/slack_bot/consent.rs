@@ -11,7 +11,7 @@ use super::progress::EditTurns;
 use super::thread::CommandThread;
 use super::words;
 use crate::agents::bot::{
-    APPROVE, Access, Click, ClickMeans, IncomingMessage, OpenQuestion, PlanQuestion, REJECT,
+    APPROVE, Access, Click, ClickMeans, IncomingMessage, OpenQuestion, PlanQuestion, PlanSubject, REJECT,
 };
 use crate::clients::slack::{Block, Button, ButtonStyle, Edit, Posted, SlackClient, escape};
 use crate::clock::Clock;
@@ -142,6 +142,7 @@ impl ThreadConsent {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let open = OpenQuestion {
             question: PlanQuestion::new(id.clone(), self.command.key.clone(), plan, now),
+            subject: Some(PlanSubject::of(question)),
             thread: self.command.reply_thread().to_owned(),
             user: self.command.user.0.clone(),
             program: self.program.clone(),

@@ -98,8 +98,8 @@ impl Desk {
                     drop(place);
                     return self.say_not_taken(&message, TOO_LATE).await;
                 }
-                // What it was to stop is not run any more either.
-                Heard::Cancel => return,
+                // Nothing that it was to stop runs or waits.
+                Heard::Cancel if self.before(&message).is_empty() => return,
                 _ => {}
             }
         }

@@ -1,10 +1,12 @@
-//! Jira's Basic authentication, burst limit and routes.
+//! Jira's Basic authentication, limits and routes.
+
+use std::time::Instant;
 
 use axum::{
     Extension, Json, Router,
     extract::{Request, State as AxumState},
-    http::{HeaderName, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    response::{AppendHeaders, IntoResponse, Response},
     routing::{get, post, put},
 };
 use base64::Engine as _;
@@ -88,6 +90,10 @@ async fn front(AxumState(world): AxumState<Shared>, mut request: Request) -> Res
         if let Some(refused) = limit(&mut state) {
             return refused;
         }
+        if let Some(Err(left)) = written_issue(&request).map(|issue| state.count_write(issue, Instant::now()))
+        {
+            return too_many("jira-per-issue-on-write", left.as_secs_f64().ceil(), None);
+        }
         let anonymous = request.uri().path().ends_with("/serverInfo");
         match authenticate(&state, &request) {
             Ok(login) => (Caller(login), None),
@@ -142,12 +148,23 @@ fn limit(state: &mut State) -> Option<Response> {
         return None;
     }
     limit.refuse -= 1;
-    let headers = [
-        ("retry-after", limit.retry_after.to_string()),
-        ("x-ratelimit-limit", "100".to_owned()),
-        ("x-ratelimit-remaining", "0".to_owned()),
-        ("ratelimit-reason", "jira-burst-based".to_owned()),
-    ];
+    Some(too_many("jira-burst-based", f64::from(limit.retry_after), Some(100)))
+}
+
+/// The answer to a request beyond a limit. The one on writes to an issue has no numbers of requests.
+fn too_many(reason: &'static str, seconds: f64, most: Option<u32>) -> Response {
+    let mut headers = vec![("retry-after", seconds.to_string()), ("ratelimit-reason", reason.to_owned())];
+    if let Some(most) = most {
+        headers.extend([("x-ratelimit-limit", most.to_string()), ("x-ratelimit-remaining", "0".to_owned())]);
+    }
+    let headers = AppendHeaders(headers);
     let body = Json(json!({"errorMessages": ["Rate limit exceeded."], "errors": {}}));
-    Some((StatusCode::TOO_MANY_REQUESTS, headers, body).into_response())
+    (StatusCode::TOO_MANY_REQUESTS, headers, body).into_response()
+}
+
+/// The issue that the request changes: its key or id, as its path names it.
+fn written_issue(request: &Request) -> Option<&str> {
+    let mut rest = request.uri().path().split("/issue/").skip(1);
+    let issue = rest.next()?.split('/').next()?;
+    (request.method() != Method::GET && issue != "bulkfetch").then_some(issue)
 }

@@ -1,6 +1,7 @@
 //! What Jira knows, and how tests read and prepare it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
@@ -32,6 +33,10 @@ pub struct RateLimit {
     pub retry_after: u32,
 }
 
+/// So many writes to one issue are taken within so long, in Jira Cloud (checked: Atlassian's page on rate limiting).
+const WRITES_PER_ISSUE: [(usize, Duration); 2] =
+    [(20, Duration::from_secs(2)), (100, Duration::from_secs(30))];
+
 /// Jira Cloud.
 #[derive(Clone, Debug, Default)]
 pub struct State {
@@ -55,10 +60,31 @@ pub struct State {
     pub hides_totals: bool,
     /// Issues as a search shows them until a time.
     stale: BTreeMap<String, (Timestamp, Issue)>,
+    /// When issues were written to lately, by this machine's clock: programs pause by it, whatever the clock of the sandbox says.
+    recent_writes: BTreeMap<String, VecDeque<Instant>>,
     pub(super) ids: u64,
 }
 
 impl State {
+    /// Counts a write to the issue that a path names, unless too many came before it: then how long they stay too many.
+    pub(super) fn count_write(&mut self, issue: &str, now: Instant) -> Result<(), Duration> {
+        let longest = WRITES_PER_ISSUE.iter().map(|(_, within)| *within).max().unwrap_or_default();
+        self.recent_writes.retain(|_, writes| {
+            writes.retain(|at| now.duration_since(*at) < longest);
+            !writes.is_empty()
+        });
+        let writes = self.recent_writes.entry(issue.to_owned()).or_default();
+        for (most, within) in WRITES_PER_ISSUE {
+            let oldest = writes.len().checked_sub(most).and_then(|index| writes.get(index));
+            let left = oldest.map_or(Duration::ZERO, |at| within.saturating_sub(now.duration_since(*at)));
+            if !left.is_zero() {
+                return Err(left);
+            }
+        }
+        writes.push_back(now);
+        Ok(())
+    }
+
     /// The issue with this key.
     pub fn issue(&self, key: &str) -> Option<&Issue> {
         self.issues.get(key)

@@ -1,9 +1,11 @@
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::{get, send, send_as_reader};
 use crate::{
     services::{
-        jira::{Issue, Write},
+        jira::{Issue, State, Write},
         testing::world,
     },
     world::Shared,
@@ -216,4 +218,35 @@ fn the_control_interface_prepares_cases() {
     state.change("hide", &json!({"issue": "ART-14193"}), now).unwrap();
     assert!(state.issue("ART-14193").unwrap().hidden);
     assert!(state.change("other", &json!({}), now).unwrap_err().contains("operations"));
+}
+
+#[test]
+fn writes_to_one_issue_are_limited_for_a_moment_and_for_longer() {
+    let (mut state, begin) = (State::default(), Instant::now());
+    let after = |milliseconds: u64| begin + Duration::from_millis(milliseconds);
+    for _ in 0..20 {
+        assert_eq!(state.count_write("ART-1", begin), Ok(()));
+    }
+    assert_eq!(state.count_write("ART-1", after(500)), Err(Duration::from_millis(1500)));
+    assert_eq!(state.count_write("ART-2", after(500)), Ok(()), "another issue");
+    for second in [2, 4, 6, 8] {
+        for _ in 0..20 {
+            assert_eq!(state.count_write("ART-1", after(second * 1000)), Ok(()), "{second}");
+        }
+    }
+    assert_eq!(state.count_write("ART-1", after(11_000)), Err(Duration::from_secs(19)));
+    assert_eq!(state.count_write("ART-1", after(30_000)), Ok(()));
+}
+
+#[tokio::test]
+async fn the_limit_of_an_issue_is_named_and_reads_go_on() {
+    let world = world();
+    let path = "2/issue/ART-14190/properties/told";
+    for _ in 0..20 {
+        assert_eq!(send(&world, "PUT", path, "1").await.status / 100, 2);
+    }
+    let refused = send(&world, "PUT", path, "1").await;
+    assert_eq!((refused.status, refused.header("ratelimit-reason")), (429, Some("jira-per-issue-on-write")));
+    assert!(matches!(refused.header("retry-after"), Some("1" | "2")), "{refused:?}");
+    assert_eq!(get(&world, path).await.status, 200);
 }
