@@ -375,19 +375,23 @@ fn a_plan_that_was_answered_elsewhere_loses_its_buttons() {
     // A command that is refused at a terminal answers nothing.
     harness.oar(KONFLUX, &["push-to-cdn-staging"]).expect(6);
     let (consented, same_plan) = ask();
-    assert!(answers(&harness, &thread).iter().all(|message| !message.text.contains("answer here")));
+    assert!(answers(&harness, &thread).iter().all(|message| !message.text.contains("not asked about")));
     harness.oar(KONFLUX, &["consent", "push-to-cdn-staging", "--yes"]).expect(0);
     for (thread, shown) in [(&thread, &shown), (&consented, &same_plan)] {
-        let closed = answer(&harness, thread, "so nothing is left to answer here");
+        let closed = answer(&harness, thread, "so this plan is not asked about any more");
         assert_eq!((closed.ts.as_str(), closed.blocks), (shown.ts.as_str(), Some(json!([]))), "no buttons");
         assert!(closed.text.contains("recorded their consent to this plan at 2"), "{}", closed.text);
     }
     harness.oar(KONFLUX, &["consent", "push-to-cdn-staging", "--withdraw"]).expect(0);
     let (thread, shown) = ask();
     harness.oar(KONFLUX, &["push-to-cdn-staging", "--yes"]).expect(6);
-    let closed = answer(&harness, &thread, "so nothing is left to answer here");
+    let closed = answer(&harness, &thread, "so this plan is not asked about any more");
     assert_eq!((closed.ts.as_str(), closed.blocks), (shown.ts.as_str(), Some(json!([]))), "no buttons");
-    assert!(closed.text.contains("ran push-to-cdn-staging at 2"), "{}", closed.text);
+    assert!(
+        closed.text.contains("ran push-to-cdn-staging at 2") && closed.text.contains("ended as Fail"),
+        "{}",
+        closed.text
+    );
     until("no plan is open", || memory(&harness)["questions"].as_array()?.is_empty().then_some(()));
     // A window that still shows the old buttons.
     change(

@@ -31,7 +31,8 @@ impl PlanSubject {
 
     /// What happened since `question` was asked that answers it, in words; `None` when nothing did.
     ///
-    /// A run that was refused, or that failed before it did anything, answers nothing: the plan can still be approved.
+    /// A run that was refused or could not find out what it needed answers nothing: the plan can still be approved. One that
+    /// failed does, because the plan that was shown is not that of now.
     pub fn answered_by(&self, question: &PlanQuestion, state: &State) -> Option<String> {
         let task = TaskName::ALL.into_iter().find(|task| task.id() == self.task)?;
         let view = state.task(task)?;
@@ -54,7 +55,8 @@ impl PlanSubject {
         if let Some(run) = view.history.iter().rev().find(is_run) {
             let by = run.by.as_deref().unwrap_or("somebody");
             let started = run.started.as_deref().unwrap_or("an unknown time");
-            return Some(format!("{by} ran {command} at {started}"));
+            let ended = run.outcome.map_or_else(String::new, |outcome| format!(", which ended as {outcome}"));
+            return Some(format!("{by} ran {command} at {started}{ended}"));
         }
         if command != task.id() {
             return None;
@@ -66,7 +68,7 @@ impl PlanSubject {
 /// Whether the plan of this run, or what it would have done, is carried out or being carried out.
 fn has_begun(run: &RunView, went_on: bool) -> bool {
     match run.outcome {
-        Some(RunOutcome::Pass) => true,
+        Some(RunOutcome::Pass | RunOutcome::Fail) => true,
         // A run of which no end is known was begun after its plan was consented to.
         Some(RunOutcome::InProgress) | None => !went_on,
         Some(_) => !run.done.is_empty(),
@@ -150,11 +152,16 @@ mod tests {
             ("a run that goes on", true, run(after, push, "")),
             ("an earlier run", false, run(before, push, &format!(", finished: '{after}', outcome: Pass"))),
             ("another command", false, run(after, "task-set", "")),
+            ("a run that failed", true, run(after, push, &format!(", finished: '{after}', outcome: Fail"))),
             ("a refused run", false, run(after, push, &format!(", finished: '{after}', outcome: Blocked"))),
             (
-                "a run that failed on its way",
+                "a run that was stopped on its way",
                 true,
-                run(after, push, &format!(", finished: '{after}', outcome: Fail, done: [pushed 150001]")),
+                run(
+                    after,
+                    push,
+                    &format!(", finished: '{after}', outcome: Interrupted, done: [pushed 150001]"),
+                ),
             ),
             (
                 "a waiver",

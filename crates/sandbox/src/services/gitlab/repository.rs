@@ -82,21 +82,17 @@ fn between(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Ve
         .collect()
 }
 
-/// The commit from which both have come.
-fn merge_base(project: &Project, one: &Commit, other: &Commit) -> Option<Commit> {
-    let before = |commit: &Commit| {
-        let mut found = vec![commit.clone()];
-        let mut next = 0;
-        while let Some(commit) = found.get(next).cloned() {
-            let parents = commit.parents.iter().filter_map(|id| project.commit(id));
-            let new: Vec<Commit> = parents.filter(|parent| !found.contains(parent)).collect();
-            found.extend(new);
-            next += 1;
-        }
-        found
-    };
-    let of_one = before(one);
-    before(other).into_iter().find(|commit| of_one.contains(commit))
+/// A commit and those that it comes from, the newest first.
+fn ancestry(project: &Project, commit: &Commit) -> Vec<Commit> {
+    let mut found = vec![commit.clone()];
+    let mut next = 0;
+    while let Some(commit) = found.get(next).cloned() {
+        let parents = commit.parents.iter().filter_map(|id| project.commit(id));
+        let new: Vec<Commit> = parents.filter(|parent| !found.contains(parent)).collect();
+        found.extend(new);
+        next += 1;
+    }
+    found
 }
 
 /// What differs between two commits of a project: directly (`straight`), otherwise since the commit from which both have come.
@@ -106,17 +102,21 @@ pub(super) async fn compare(asked: Asked) -> Result<Json<Value>, Refusal> {
     let access = asked.project(&state)?;
     let of = |name: &str| {
         let reference = query.get(name).ok_or_else(|| Refusal::Parameter(format!("{name} is missing")))?;
-        commit(access.project, reference)
+        commit(access.project, reference).map_err(|_| Refusal::NotFound("Ref"))
     };
     let (from, to) = (of("from")?, of("to")?);
+    let (of_from, of_to) = (ancestry(access.project, &from), ancestry(access.project, &to));
     let base = match query.get("straight") {
         Some("true") => Some(from.clone()),
-        Some("false") | None => merge_base(access.project, &from, &to),
+        // The commit from which both have come.
+        Some("false") | None => of_to.iter().find(|commit| of_from.contains(commit)).cloned(),
         Some(_) => return Err(Refusal::Parameter("straight is invalid".to_owned())),
     };
     let base = base.ok_or(Refusal::NotFound("Merge Base"))?;
+    let new = of_to.iter().rev().filter(|commit| !of_from.contains(commit));
+    let commits: Vec<Value> = new.map(|commit| json!({"id": commit.id})).collect();
     Ok(Json(json!({
-        "commit": {"id": to.id}, "commits": [{"id": to.id}], "diffs": between(&base.files, &to.files),
+        "commit": commits.last(), "commits": commits, "diffs": between(&base.files, &to.files),
         "compare_timeout": false, "compare_same_ref": from.id == to.id,
     })))
 }

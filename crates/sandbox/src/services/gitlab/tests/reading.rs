@@ -1,6 +1,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::Commit;
 use super::{REQUEST, get};
@@ -83,12 +83,14 @@ async fn commits_are_compared_directly_or_since_they_parted() {
     let [change] = &found["diffs"].as_array().unwrap()[..] else { panic!("{found:#}") };
     assert_eq!((change["new_path"].as_str(), &change["new_file"]), (Some(path.as_str()), &json!(false)));
     assert_eq!(found["compare_timeout"], false);
+    assert_eq!((&found["commits"], &found["commit"]), (&json!([{"id": now}]), &json!({"id": now})));
     let back = compare(format!("from={now}&to={before}")).await.json();
     assert_eq!(back["diffs"], json!([]), "the older one has nothing that the newer one lacks");
+    assert_eq!((&back["commits"], &back["commit"]), (&json!([]), &Value::Null));
     let back = compare(format!("from={now}&to={before}&straight=true")).await.json();
     assert_eq!(back["diffs"].as_array().unwrap().len(), 1);
     let gone = compare(format!("from={}&to={now}&straight=true", "0".repeat(40))).await;
-    assert_eq!(gone.json(), json!({"message": "404 Commit Not Found"}));
+    assert_eq!(gone.json(), json!({"message": "404 Ref Not Found"}));
     assert_eq!(compare(format!("from={now}")).await.json(), json!({"error": "to is missing"}));
 }
 
