@@ -72,8 +72,12 @@ unit: build-tests run-tests ## Build the programs and run the tests
 build-tests:
 	$(CARGO) build --locked --workspace --bins --tests
 
+# The tests of every command mostly wait for answers and pauses, so twice as many of them run as there are processors.
 run-tests:
-	$(CARGO) test --locked --workspace --no-fail-fast
+	@failed=0; \
+	$(CARGO) test --locked --workspace --no-fail-fast -- --skip every_command:: || failed=1; \
+	$(CARGO) test --locked --workspace --test matrix -- every_command:: --test-threads $$((2 * $$(nproc))) || failed=1; \
+	exit $$failed
 
 # The tool is built once, into the build directory. MUTANTS are more arguments: `make mutants MUTANTS='--shard 0/8'`.
 mutants: ## Change the rules of the engine one at a time; its tests must notice 95 of 100 changes (some hours)

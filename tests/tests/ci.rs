@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::{Command, Stdio};
@@ -81,6 +82,30 @@ fn elsewhere_it_says_what_is_needed_and_a_wrong_purpose_is_refused() {
     assert!(run.stderr.contains("expected `build` or `test`"), "{run:?}");
 }
 
+/// The packages that `.ci/deps` installs with this package manager.
+fn packages(manager: &str) -> BTreeSet<String> {
+    let script = fs::read_to_string(root().join(".ci/deps")).unwrap();
+    let branch = script.split(&format!("    {manager})\n")).nth(1).unwrap();
+    let branch = branch.split("        ;;").next().unwrap();
+    let lists = branch.lines().filter_map(|line| line.trim().strip_prefix("packages"));
+    let names =
+        lists.flat_map(|list| list.trim_start_matches(['+', '=', '(']).trim_end_matches(')').split(' '));
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_page_names_every_package_that_is_installed() {
+    let page = fs::read_to_string(root().join("docs/quality.md")).unwrap();
+    let table = page.split("| Debian (`apt`) |").nth(1).unwrap().split("\n\n").next().unwrap();
+    for (column, manager) in [(1, "apt"), (2, "dnf")] {
+        let cells = table.lines().skip(2).filter_map(|row| row.split('|').nth(column));
+        let named: BTreeSet<String> =
+            cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(str::to_owned).collect();
+        assert_eq!(named, packages(manager), "{manager}");
+        assert!(named.len() > 15, "{named:?}");
+    }
+}
+
 /// A machine on which every part takes ten minutes.
 const TEN_MINUTES: &str = "times=0; [ ! -e \"$LOG.time\" ] || times=$(<\"$LOG.time\"); \
                            echo $((times + 1)) >\"$LOG.time\"; echo $((times * 600))";
@@ -97,6 +122,9 @@ fn ci_says_how_long_each_part_took_and_which_one_took_longer_than_it_has() {
     }
     assert!(run.stdout.contains("ci: warning: fmt-check took longer than its 1 minutes"), "{run:?}");
     assert!(!run.stdout.contains("warning: run-tests"), "{run:?}");
+    let minutes = |line: &str| line.strip_suffix(" min")?.rsplit(' ').next()?.parse::<u32>().ok();
+    let all: u32 = run.stdout.lines().filter(|line| line.starts_with("ci: ")).filter_map(minutes).sum();
+    assert!((1..50).contains(&all), "all parts together have {all} minutes");
 }
 
 #[test]

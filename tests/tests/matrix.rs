@@ -2,15 +2,16 @@
 //! `end_to_end::matrix::table`. Of faults, kills and answers that throw secrets back a sample is made that has some of
 //! every kind, with a seed that is printed (`OAR_TEST_SEED` repeats it); `make test-deep` makes all.
 
-use end_to_end::matrix::{Kind, proofs, scenario, table};
+use end_to_end::matrix::{proofs, table};
 
 /// The tests of each scenario, by its name; and the names, to see that none is forgotten.
 macro_rules! matrix {
     ($($name:ident),+ $(,)?) => {
         const NAMES: &[&str] = &[$(stringify!($name)),+];
 
-        $(mod $name {
-            use super::{Kind, proofs, scenario};
+        /// `make run-tests` runs these apart, more at a time: they wait more than they compute.
+        mod every_command { $(mod $name {
+            use end_to_end::matrix::{Kind, proofs, scenario};
 
             #[test]
             fn runs_keep_to_their_budget_and_a_second_one_changes_nothing() {
@@ -35,7 +36,7 @@ macro_rules! matrix {
             fn nothing_secret_is_written() {
                 proofs::secrets(&scenario(stringify!($name)));
             }
-        })+
+        })+ }
     };
 }
 

@@ -1,7 +1,7 @@
 use cli_support::{CliError, ExitCode, Session};
 use oar_core::operations::doctor::BuildsDoctor;
 
-/// Check that everything that the tests of builds need is there, without changing anything
+/// Check that everything the tests of builds need is available, without changing anything
 ///
 /// Looks at the configuration, every token (accepted, scopes, expiry), rights, hosts and clocks, in less than ten seconds, and
 /// shows a line for each with the next step. Exit code 0: nothing that is needed is missing; 3: something is; 4: something

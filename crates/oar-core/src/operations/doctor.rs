@@ -15,12 +15,11 @@ impl Conclusion for Diagnosis {
     }
 }
 
-const SUMMARY_RELEASE: &str =
-    "Check that everything that the release needs is there, or without one what every release needs";
+const SUMMARY_RELEASE: &str = "Check that everything a release needs is available, without changing anything";
 const SUMMARY_RELEASES: &str =
-    "Check that everything that releases and agents need is there, without changing anything";
+    "Check that everything releases and agents need is available, without changing anything";
 const SUMMARY_BUILDS: &str =
-    "Check that everything that the tests of builds need is there, without changing anything";
+    "Check that everything the tests of builds need is available, without changing anything";
 const HINTS: &[&str] =
     &["A check that could not look says unknown; run it again before the first command that writes."];
 

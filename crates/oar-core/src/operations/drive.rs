@@ -73,7 +73,7 @@ impl Conclusion for Passed {
 impl Operation for Drive {
     const ABOUT: About = About::look(
         "drive",
-        "Show what stands where in the release, what can be done now, what waits and who must act",
+        "Show the state of each step of the release, what can be done now, what waits, and who must act",
     )
     .hints(&["It asks the services, and changes nothing; `oar status` shows what the StateBox alone says."]);
     type Answer = DrivePlan;

@@ -66,7 +66,7 @@ impl Conclusion for Answer {}
 impl Operation for Hold {
     const ABOUT: About = About::task(
         "hold",
-        "Hold the release, or every release: no command, agent or bot begins anything for what is held until it is withdrawn",
+        "Hold a release or all releases: nothing new is started until the hold is withdrawn",
         Effect::Writes,
     )
     .for_people()

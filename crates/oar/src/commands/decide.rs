@@ -18,7 +18,7 @@ pub(crate) struct Args {
     /// `accept`, `reject` or `wait`
     #[arg(value_name = "VERDICT", required_unless_present = "withdraw", add = complete::verdicts())]
     verdict: Option<Verdict>,
-    /// Why
+    /// The reason, which everybody can read
     #[arg(long, value_name = "TEXT", required_unless_present = "withdraw")]
     reason: Option<String>,
     /// The address of what the decision rests on

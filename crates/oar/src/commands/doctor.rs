@@ -3,12 +3,12 @@ use oar_core::operations::doctor::ReleaseDoctor;
 
 use crate::release::Release;
 
-/// Check that everything that the release needs is there, or without one what every release needs
+/// Check that everything a release needs is available, without changing anything
 ///
-/// Changes nothing. Looks at the configuration, every token (accepted, scopes, expiry), the Kerberos ticket, rights,
-/// channels, hosts and clocks, in less than ten seconds, and shows a line for each with the next step. Without a release
-/// it says what was not looked at. Exit code 0: nothing that is needed is missing; 3: something is; 4: something that is
-/// needed could not be looked at.
+/// Checks the configuration, every token (accepted, scopes, expiry), the Kerberos ticket, rights, channels, hosts and
+/// clocks within ten seconds, and shows a line for each with the next step. Without a release it checks what every release
+/// needs, and says what was not checked. Exit code 0: nothing that is needed is missing; 3: something is missing; 4: something
+/// that is needed could not be checked.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 

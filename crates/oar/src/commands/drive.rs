@@ -18,13 +18,12 @@ use oar_core::statebox::TaskName;
 use crate::plan_text::{done, render};
 use crate::release::Release;
 
-/// Show what stands where in the release, what can be done now, what waits and who must act
+/// Show the state of each step of the release, what can be done now, what waits, and who must act
 ///
-/// Without --once nothing is changed. Only the facts are read that a step needs which could go on now. What cannot be
-/// read is unknown, and never counts as done. With --once the steps are run that can be done now, as far as the section
-/// `drive` of the configuration document leaves them to the engine; people are told in Slack what waits for them, each
-/// question once. Exits with 1 if a step failed, or has neither a next look nor a person, which is a defect of this
-/// program.
+/// Without --once, nothing is changed. Facts are read only for steps that could go on now; what cannot be read is unknown,
+/// and never counts as done. With --once, the steps that can be done now are run, as far as the section `drive` of the
+/// configuration document leaves them to the engine, and people are told in Slack what waits for them, each question once.
+/// Exits with 1 if a step failed, or if a step has neither a next look nor a person, which is a defect of this program.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct Args {
@@ -34,7 +33,7 @@ pub(crate) struct Args {
     /// Do everything that can be done now and that the policy leaves to the engine
     #[arg(long, conflicts_with = "offline")]
     once: bool,
-    /// Do it again and again until the release has shipped, and show what stands where; Ctrl-C leaves the release to others
+    /// Repeat --once until the release has shipped, and show the state of each step; Ctrl-C leaves the release to others
     #[arg(long, conflicts_with_all = ["plan", "once", "offline", "dry_run"])]
     watch: bool,
     /// Show what would be done without doing it

@@ -6,14 +6,15 @@ use oar_core::statebox::DecisionView;
 use crate::release::Release;
 use crate::report::DryRunArgs;
 
-/// Hold the release, or every release: no command, agent or bot begins anything for what is held until it is withdrawn
+/// Hold a release or all releases: nothing new is started until the hold is withdrawn
 ///
-/// What is asked for is still read, decisions and results of running jobs are recorded, and a running command can be
-/// stopped. Tests of builds, jira-notificator, check-test-results and the detector's reminders go on. A run under
-/// way reads the hold before each of its changes, at most five seconds late. `oar status` shows who holds the release and why.
+/// Commands, agents and the bot change nothing of a held release. They can still read, decisions and results of running
+/// jobs are recorded, and a running command can be stopped. A command that already runs reads the hold before each of its
+/// changes, at most five seconds late. Tests of builds, jira-notificator, check-test-results and the detector's reminders
+/// go on. `oar status` shows who holds the release and why.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Why
+    /// The reason, which everybody can read
     #[arg(long, value_name = "TEXT", required_unless_present = "withdraw")]
     reason: Option<String>,
     /// The last day (UTC) of the hold, or the time at which it ends; without it, it lasts until it is withdrawn

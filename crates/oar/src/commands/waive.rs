@@ -16,7 +16,7 @@ pub(crate) struct Args {
     /// The task, for example analyze-candidate-build
     #[arg(value_name = "TASK", add = complete::tasks())]
     task: TaskName,
-    /// Why
+    /// The reason, which everybody can read
     #[arg(long, value_name = "TEXT", required_unless_present = "withdraw")]
     reason: Option<String>,
     /// The last day (UTC) of the waiver, or the time at which it ends; without it, it does not end
