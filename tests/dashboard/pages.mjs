@@ -444,10 +444,11 @@ async function script() {
         },
       };
       globalThis.world = world;
-      globalThis.fetch = (...request) => {
+      globalThis.fetch = async (...request) => {
         world.reads += 1;
-        if (!world.status) return real(...request);
-        return Promise.resolve(new Response('<main id="main"><h1>It failed</h1></main>', { status: world.status }));
+        if (world.status) return new Response('<main id="main"><h1>It failed</h1></main>', { status: world.status });
+        const [answer, version] = [await real(...request), world.version];
+        return new Response((await answer.text()).replace(/data-version="\d+"/, `data-version="${version}"`), answer);
       };
     });
     const open = async (path) => {
@@ -531,6 +532,14 @@ async function script() {
     await expect("connections of a page that is seen again", 1, () => world.open());
     await count("a page that is seen again", 1, 1, async () => {
       await tell("hello", 3);
+      await pass(5);
+    });
+    await count("a page that is hidden before it is read, and seen again", 1, 1, async () => {
+      await tell("changed", 1, ["*"]);
+      await page.evaluate(() => world.show("hidden"));
+      await pass(5);
+      await page.evaluate(() => world.show("visible"));
+      await tell("hello", 0);
       await pass(5);
     });
     await page.close();

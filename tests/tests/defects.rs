@@ -17,6 +17,7 @@ const SECTIONS: &[(&str, &[(&str, usize)])] = &[
     ("Real data, the original beside us, and hostile input", &[("M", 45), ("MD", 1)]),
     ("Agents", &[("R", 3), ("C", 3), ("A", 8), ("N", 10), ("S", 6)]),
     ("MCP server, dashboard and units", &[("M", 14), ("D", 4), ("P", 1)]),
+    ("Workflow", &[("W", 12)]),
 ];
 
 /// Why a defect cannot occur starts so.

@@ -115,6 +115,14 @@ fn hanging() -> Harness {
     harness
 }
 
+/// The run says that it was interrupted, and the next one goes on from there.
+fn interrupted(harness: &Harness) {
+    harness.sandbox.faults().clear();
+    let state = harness.statebox(KONFLUX).unwrap();
+    assert!(state.contains("interrupted"), "{state}");
+    harness.oar(KONFLUX, &["take-ownership", "-e", LEAD]).expect(0);
+}
+
 /// A run that goes on after its call was answered is stopped by its caller: it records that, and nobody else can do it.
 #[test]
 fn a_caller_stops_its_own_run_and_the_state_says_so() {
@@ -129,11 +137,7 @@ fn a_caller_stops_its_own_run_and_the_state_says_so() {
     let stopped = client.call("get_run", stop);
     let text = stopped.text();
     assert!(stopped.is_error() && text.contains("lead stopped it"), "{text}");
-    harness.sandbox.faults().clear();
-    let state = harness.statebox(KONFLUX).unwrap();
-    assert!(state.contains("interrupted"), "{state}");
-    // The next one goes on from there.
-    harness.oar(KONFLUX, &["take-ownership", "-e", LEAD]).expect(0);
+    interrupted(&harness);
     server.stopped();
 }
 
@@ -145,11 +149,7 @@ fn what_takes_longer_than_a_call_may_is_stopped_and_the_state_says_so() {
     let answer = client.call("oar_take_ownership", json!({"release": KONFLUX, "email": LEAD}));
     let text = answer.text();
     assert!(answer.is_error() && text.contains("longer than 10 s"), "{text}");
-    harness.sandbox.faults().clear();
-    let state = harness.statebox(KONFLUX).unwrap();
-    assert!(state.contains("interrupted"), "{state}");
-    // The next one goes on from there.
-    harness.oar(KONFLUX, &["take-ownership", "-e", LEAD]).expect(0);
+    interrupted(&harness);
     server.stopped();
 }
 

@@ -178,7 +178,7 @@
   function hasRead() {
     reading.failed = false;
     reading.at = Date.now();
-    live.version = Math.max(live.version, Number(main.dataset.version));
+    live.version = Number(main.dataset.version);
     say("live", `Live · ${clock()}`);
     if (!isShown) readIn(AGAIN.loading);
   }
@@ -202,9 +202,13 @@
     const version = typeof data === "number" ? data : data.version;
     const concerns = pages.includes("*") || pages.includes(main.dataset.path);
     const missed = event.type === "changed" ? version > live.version + 1 : version !== live.version;
+    // Until the page has been read, the version is that of what is shown: the reading may be given up.
+    if (concerns || missed || isOld()) {
+      readSoon();
+      return;
+    }
     live.version = version;
-    if (concerns || missed || isOld()) readSoon();
-    else if (!reading.failed) say("live", `Live · ${clock()}`);
+    if (!reading.failed) say("live", `Live · ${clock()}`);
   }
 
   function listen() {

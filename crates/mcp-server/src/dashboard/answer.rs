@@ -1,114 +1,45 @@
-//! Answers: a page or its JSON, packed, with an entity tag; refusals; and the headers that every answer has.
-
-use std::io::Write as _;
+//! Answers: a page around its main part; refusals; and the headers that every answer has.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use axum::body::{Body, Bytes};
 use axum::http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    HeaderName, IF_NONE_MATCH, REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, HeaderName, REFERRER_POLICY, RETRY_AFTER,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use super::address::Form;
 use super::assets;
 use super::login::Viewer;
+use super::packed::{PLACE, Packed};
 
 /// Nothing but our own files may be loaded, run, called or sent to.
 pub(super) const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src \
     'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
-/// What is smaller is not packed.
-const WORTH_PACKING: usize = 860;
 
 const JSON: &str = "application/json";
 const HTML: &str = "text/html; charset=utf-8";
 
-/// A text as it is sent.
-#[derive(Debug, Clone)]
-pub(super) struct Packed {
-    kind: &'static str,
-    etag: HeaderValue,
-    plain: Bytes,
-    gzip: Option<Bytes>,
-}
-
-impl Packed {
-    pub(super) fn new(kind: &'static str, text: String) -> Self {
-        let plain = Bytes::from(text);
-        let hash = format!("{:x}", Sha256::digest(&plain));
-        let tag = format!("\"{}\"", hash.get(..20).unwrap_or_default());
-        let gzip = if plain.len() > WORTH_PACKING { gzip(&plain) } else { None };
-        let etag = HeaderValue::from_str(&tag).unwrap_or_else(|_| HeaderValue::from_static("\"\""));
-        Self { kind, etag, plain, gzip }
+/// The text of a page or its JSON, packed.
+pub(super) fn packed(form: Form, text: String) -> Packed {
+    match form {
+        Form::Html => Packed::with_place(HTML, text),
+        Form::Json => Packed::new(JSON, text),
     }
-
-    pub(super) fn of(form: Form, text: String) -> Self {
-        let kind = match form {
-            Form::Html => HTML,
-            Form::Json => JSON,
-        };
-        Self::new(kind, text)
-    }
-
-    /// How much memory it takes.
-    pub(super) fn size(&self) -> usize {
-        self.plain.len() + self.gzip.as_ref().map_or(0, Bytes::len)
-    }
-
-    pub(super) fn tag(&self) -> &str {
-        self.etag.to_str().unwrap_or_default().trim_matches('"')
-    }
-
-    /// The answer to a request with these headers, which may have it already.
-    pub(super) fn response(&self, headers: &HeaderMap, cache: &'static str) -> Response {
-        let has = headers.get_all(IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok());
-        let has = has
-            .flat_map(|tags| tags.split(','))
-            .any(|tag| tag.trim().trim_start_matches("W/").as_bytes() == self.etag.as_bytes());
-        let accepts = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|codings| codings.to_str().ok());
-        let accepts = accepts.flat_map(|codings| codings.split(',')).any(|coding| {
-            let mut parts = coding.split(';').map(str::trim);
-            parts.next() == Some("gzip") && !parts.any(|part| part == "q=0" || part == "q=0.0")
-        });
-        let packed = self.gzip.as_ref().filter(|_| accepts);
-        let body = match (has, packed) {
-            (true, _) => Body::empty(),
-            (false, Some(gzip)) => Body::from(gzip.clone()),
-            (false, None) => Body::from(self.plain.clone()),
-        };
-        let mut response = Response::new(body);
-        let sent = response.headers_mut();
-        sent.insert(ETAG, self.etag.clone());
-        sent.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
-        sent.insert(VARY, HeaderValue::from_static("Accept-Encoding, Cookie, Authorization"));
-        if has {
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            return response;
-        }
-        sent.insert(CONTENT_TYPE, HeaderValue::from_static(self.kind));
-        if packed.is_some() {
-            sent.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
-        response
-    }
-}
-
-fn gzip(bytes: &[u8]) -> Option<Bytes> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(5));
-    encoder.write_all(bytes).ok()?;
-    encoder.finish().ok().map(Bytes::from)
 }
 
 /// Something that is marked up already.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Markup(pub(super) String);
+
+impl Markup {
+    /// Where a page that is kept names its reader.
+    pub(super) fn place() -> Self {
+        Self(PLACE.to_owned())
+    }
+}
 
 impl std::fmt::Display for Markup {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -137,7 +68,8 @@ pub(super) struct Frame<'a> {
     pub(super) title: &'a str,
     pub(super) place: Place,
     pub(super) main: Markup,
-    pub(super) viewer: Option<&'a Viewer>,
+    /// Who reads it: marked up, or [`PLACE`].
+    pub(super) viewer: Markup,
     /// The version of what is shown, and where to hear of changes; without it nothing changes.
     pub(super) live: Option<Live>,
     /// The same as JSON.
@@ -222,7 +154,7 @@ impl Failure {
                     title: self.title,
                     place: Place::Elsewhere,
                     main: Markup(main),
-                    viewer,
+                    viewer: viewer.map_or_else(Markup::default, Viewer::markup),
                     live: None,
                     json: None,
                     refresh: self.retry,
@@ -230,7 +162,7 @@ impl Failure {
                 frame.html()
             }
         };
-        let mut response = Packed::of(form, text).response(&HeaderMap::new(), "no-store");
+        let mut response = packed(form, text).response(&HeaderMap::new(), "no-store");
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.remove(ETAG);

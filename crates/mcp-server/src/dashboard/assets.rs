@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::answer::Packed;
+use super::packed::Packed;
 
 /// A file, and its address, which changes with its content.
 struct Asset {

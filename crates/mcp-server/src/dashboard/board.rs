@@ -40,7 +40,7 @@ const NAP: Duration = Duration::from_secs(5);
 const BEHIND: usize = 64;
 /// How many records of each kind of builds are shown.
 const BUILDS: usize = 6;
-/// How long one look may take.
+/// How long one look at files or records may take.
 const LOOK_LIMIT: Duration = Duration::from_mins(1);
 
 /// What changed.
@@ -203,17 +203,20 @@ impl Board {
         }
     }
 
-    /// What comes of `work`, which may neither take long nor end the looks by a panic.
-    async fn limited<T>(&self, work: impl Future<Output = T> + Send) -> Result<T, Problem> {
-        // What it has changed by then is not used any more.
-        let work = AssertUnwindSafe(work).catch_unwind();
-        let why = match tokio::time::timeout(LOOK_LIMIT, work).await {
-            Ok(Ok(found)) => return Ok(found),
-            // Where it happened it was reported.
-            Ok(Err(_)) => "a defect of this server, which its log names".to_owned(),
-            Err(_) => format!("the look took longer than {} s", LOOK_LIMIT.as_secs()),
-        };
-        Err(Problem::new(why, self.clock().now()))
+    /// What comes of `work`, whose panic may not end the looks.
+    async fn caught<T>(&self, work: impl Future<Output = T> + Send) -> Result<T, Problem> {
+        // What it has changed by then is not used any more. Where it happened it was reported.
+        let caught = AssertUnwindSafe(work).catch_unwind().await;
+        caught.map_err(|_| Problem::new("a defect of this server, which its log names", self.clock().now()))
+    }
+
+    /// The same of a look, which may not take long either.
+    async fn limited<T>(&self, look: impl Future<Output = T> + Send) -> Result<T, Problem> {
+        let looked = self.caught(tokio::time::timeout(LOOK_LIMIT, look)).await?;
+        looked.map_err(|_| {
+            let why = format!("the look took longer than {} s", LOOK_LIMIT.as_secs());
+            Problem::new(why, self.clock().now())
+        })
     }
 
     fn problem(&self, error: &TaskError) -> Problem {
@@ -243,7 +246,8 @@ impl Board {
 
     /// Makes the plan of a release.
     async fn plan(self, release: ReleaseVersion, revision: String) -> Ended {
-        let made = self.limited(self.content().plan_of(&release)).await;
+        // It has a limit of its own.
+        let made = self.caught(self.content().plan_of(&release)).await;
         let plan = made.and_then(|made| made.map(Arc::new).map_err(|error| self.problem(&error)));
         Ended::Plan { release, revision, plan }
     }
@@ -284,8 +288,7 @@ impl Board {
                 seen.tried = Some(now);
             }
             Ended::Records(Ok(recorded)) => {
-                let (tried, looked) = (Some(now), Some(now));
-                seen.builds = Builds { tried, looked, problem: None, recorded: Arc::new(recorded) };
+                seen.builds = Builds::after(&seen.builds, recorded, now);
             }
             Ended::Records(Err(problem)) => {
                 let builds = &mut seen.builds;

@@ -84,12 +84,12 @@ impl Viewer {
     /// Sends changes until the viewer is gone, or too slow, or the server stops.
     async fn forward(self, sender: mpsc::Sender<Event>) {
         let mut changes = self.board.listen();
-        self.board.want(self.wants);
         let version = self.board.seen().version;
         let hello = event("hello", &Changed { version, pages: Vec::new() });
         let mut next = Some(hello.retry(AGAIN));
         let mut end = pin!(tokio::time::sleep(LONGEST));
         loop {
+            self.board.want(self.wants);
             if let Some(event) = next.take() {
                 match tokio::time::timeout(TAKEN_WITHIN, sender.send(event)).await {
                     Ok(Ok(())) => {}
@@ -109,7 +109,6 @@ impl Viewer {
                     Err(RecvError::Closed) => return,
                 },
                 () = tokio::time::sleep(BEAT) => {
-                    self.board.want(self.wants);
                     next = Some(Event::default().event("beat").data(self.board.seen().version.to_string()));
                 }
             }
@@ -128,7 +127,8 @@ impl Viewer {
         }
     }
 
-    /// Of a viewer that takes nothing the connection is closed, or it would stay for ever.
+    /// Of a viewer that takes nothing the connection is closed, or it would stay for ever. One that carries others' answers as
+    /// well is not: the client has asked for each of them, and resets what it does not take.
     fn drop_connection(&self) {
         tracing::debug!("a viewer of the dashboard took nothing for a while; its connection is closed");
         if let Some(connection) = &self.connection {

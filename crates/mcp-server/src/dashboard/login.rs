@@ -5,11 +5,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use askama::Template;
 use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::{HeaderMap, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
 use oar_core::redact::Redactor;
 
+use super::answer::Markup;
 use crate::caller::{AccessScope, Caller};
 use crate::settings::Settings;
 use crate::transport::authorisation::{LONGEST, NoCaller, bearer, caller_of, hash_of};
@@ -27,12 +29,21 @@ const SECURE_COOKIE_NAME: &str = "__Host-release-tests-dashboard";
 const LONGEST_NAME: usize = 80;
 
 /// Somebody who may look.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "viewer.html")]
 pub(super) struct Viewer {
     /// The name, as the page shows it; nobody has one on a server without callers.
     pub(super) name: Option<String>,
     /// Whether the login ends by a form.
     pub(super) by_form: bool,
+}
+
+impl Viewer {
+    /// Who looks, as each page says it.
+    pub(super) fn markup(&self) -> Markup {
+        // Without it the page is right all the same.
+        Markup(self.render().unwrap_or_default())
+    }
 }
 
 /// Why somebody may not look.

@@ -1,7 +1,7 @@
 //! The dashboard: where every release stands, for eyes. Read-only, at `/` of the process that serves MCP.
 //!
 //! `board` looks things up, once for everybody who looks, and `seen` is what it has seen; `views` turn what the core says into what a page shows, and `text`
-//! is the only way of stored text onto a page; `pages` makes the pages and keeps them for a moment; `live` tells open pages
+//! is the only way of stored text onto a page; `pages` makes the pages and keeps them for a moment, `packed` as they are sent; `live` tells open pages
 //! what has changed; `login` says who may look.
 
 mod address;
@@ -11,6 +11,7 @@ mod board;
 mod links;
 mod live;
 mod login;
+mod packed;
 mod pages;
 mod seen;
 #[cfg(test)]
@@ -27,7 +28,7 @@ use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::header::{LOCATION, ORIGIN, SET_COOKIE};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, Version};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -259,8 +260,8 @@ async fn page(State(desk): State<Desk>, request: Request) -> Response {
     if uri.path() == "/releases" && form == Form::Html {
         return redirect(&page.address(form));
     }
-    match desk.dashboard.0.pages.page(&page, form, &viewer).await {
-        Ok(packed) => packed.response(headers, "private, no-cache"),
+    match desk.dashboard.0.pages.page(&page, form).await {
+        Ok(packed) => packed.response_to(&viewer.markup().0, headers, "private, no-cache"),
         Err(failure) => failure.response(form, Some(&viewer)),
     }
 }
@@ -274,7 +275,9 @@ async fn events(State(desk): State<Desk>, request: Request) -> Response {
         _ => Wants::Releases,
     };
     let Inner { board, metrics, viewers, stop, .. } = &*desk.dashboard.0;
-    let connection = request.extensions().get::<OfConnection>().cloned();
+    // Over HTTP/2 other requests are answered on the same connection.
+    let is_alone = request.version() < Version::HTTP_2;
+    let connection = request.extensions().get::<OfConnection>().filter(|_| is_alone).cloned();
     viewers.stream(board, wants, metrics, connection, stop.clone()).unwrap_or_else(|| {
         Failure::new(StatusCode::SERVICE_UNAVAILABLE, "Too many viewers", "Too many pages are open.")
             .next("This page still shows everything when it is loaded again.")

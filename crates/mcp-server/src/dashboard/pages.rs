@@ -11,6 +11,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use moka::future::Cache;
+use oar_core::clock::stamp;
 use oar_core::error::{Classified, ErrorClass};
 use oar_core::flow::interrupt::{Interrupt, InterruptSender};
 use oar_core::flow::outcome::TaskError;
@@ -27,9 +28,9 @@ use oar_core::version::ReleaseVersion;
 use serde::Serialize;
 
 use super::address::{Form, Page};
-use super::answer::{Failure, Frame, Live, Markup, Packed, Place};
+use super::answer::{Failure, Frame, Live, Markup, Place, packed};
 use super::board::{Board, Wants};
-use super::login::Viewer;
+use super::packed::Packed;
 use super::seen::{Builds, Known, Problem, Seen};
 use super::text::Shower;
 use super::views::ProblemItem;
@@ -43,7 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a page is kept, as long as nothing changes.
 const KEPT: SignedDuration = SignedDuration::from_secs(20);
 /// How much memory the kept pages take, in bytes.
-const MEMORY: u64 = 16 * 1024 * 1024;
+const MEMORY: u64 = 4 * 1024 * 1024;
 /// How long what was looked up for one page is kept, and how much of it: also that there is no such thing.
 const LOOKED_UP: Duration = Duration::from_secs(20);
 const MOST_LOOKED_UP: u64 = 32;
@@ -71,14 +72,8 @@ pub(super) struct Pages {
     rate: DefaultDirectRateLimiter,
 }
 
-/// What a kept page depends on, besides what was seen.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
-    address: String,
-    form: Form,
-    name: Option<String>,
-    by_form: bool,
-}
+/// What a kept page depends on, besides what was seen. Who reads it is written into it when it is sent.
+type Key = (String, Form);
 
 struct Kept {
     version: u64,
@@ -121,19 +116,14 @@ impl Pages {
         Shower::new(clients.http().redactor().clone(), self.board.clock().now())
     }
 
-    /// The page as `viewer` sees it.
-    pub(super) async fn page(&self, page: &Page, form: Form, viewer: &Viewer) -> Result<Packed, Failure> {
+    /// The page, with a place for the name of its reader.
+    pub(super) async fn page(&self, page: &Page, form: Form) -> Result<Packed, Failure> {
         let wants = match page {
             Page::Builds | Page::Build(_) => Wants::Builds,
             _ => Wants::Releases,
         };
         let seen = self.board.fresh(wants, PATIENCE).await;
-        let key = Key {
-            address: page.address(form),
-            form,
-            name: viewer.name.clone().filter(|_| form == Form::Html),
-            by_form: viewer.by_form && form == Form::Html,
-        };
+        let key = (page.address(form), form);
         let now = self.board.clock().now();
         if let Some(kept) = self.kept.get(&key).await
             && kept.version == seen.version
@@ -148,7 +138,7 @@ impl Pages {
                 let what = "what the page shows is being read";
                 return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, "Reading", what).retry(LOADING));
             }
-            let packed = Packed::of(form, made.text);
+            let packed = packed(form, made.text);
             self.keep(key, &seen, now, &packed).await;
             return Ok(packed);
         }
@@ -161,12 +151,12 @@ impl Pages {
             title: &made.title,
             place: made.place,
             main: Markup(made.text),
-            viewer: Some(viewer),
+            viewer: Markup::place(),
             live: Some(live),
             json: Some(page.address(Form::Json)),
             refresh: Some(if made.loading { LOADING } else { REFRESH }),
         };
-        let packed = Packed::of(form, frame.html());
+        let packed = packed(form, frame.html());
         if !made.loading {
             self.keep(key, &seen, now, &packed).await;
         }
@@ -241,7 +231,7 @@ impl Pages {
     ) -> Result<Made, Failure> {
         let looked_up;
         let (view, at, problem) = match builds.build(name).zip(builds.looked) {
-            Some((Ok(view), at)) => (view, at, builds.problem.as_ref()),
+            Some((Ok(view), at)) => (view.as_ref(), at, builds.problem.as_ref()),
             Some((Err(why), _)) => {
                 return Err(unusable(&format!("The record of {}", name.build), why, shower));
             }
@@ -388,7 +378,7 @@ fn nothing_yet(problem: Option<&Problem>, what: &'static str, shower: &Shower) -
         let text = Loading { what }.render().unwrap_or_else(|_| what.to_owned());
         return Ok(Made { title: "Reading".to_owned(), place: Place::Elsewhere, text, loading: true });
     };
-    let words = format!("Since {} {what} cannot be read: {}", problem.since, problem.why);
+    let words = format!("Since {} {what} cannot be read: {}", stamp(problem.since), problem.why);
     let failure = Failure::new(StatusCode::BAD_GATEWAY, "Cannot be read", shower.words(&words).raw());
     let failure = failure.retry(REFRESH);
     Err(match &problem.next {
@@ -425,6 +415,7 @@ pub(super) fn broken(error: &(impl Classified + ?Sized), shower: &Shower) -> Fai
         _ => (StatusCode::BAD_GATEWAY, "Cannot be read"),
     };
     let failure = Failure::new(status, title, shower.words(&error.to_string()).raw());
+    let failure = if status == StatusCode::BAD_GATEWAY { failure.retry(REFRESH) } else { failure };
     match error.hint() {
         Some(hint) => failure.next(shower.words(&hint).raw()),
         None => failure,
@@ -445,13 +436,12 @@ pub(super) fn login(next: &str, why: Option<&'static str>, status: StatusCode) -
         title: "Log in",
         place: Place::Elsewhere,
         main: Markup(main),
-        viewer: None,
+        viewer: Markup::default(),
         live: None,
         json: None,
         refresh: None,
     };
-    let mut response =
-        Packed::of(Form::Html, frame.html()).response(&axum::http::HeaderMap::new(), "no-store");
+    let mut response = packed(Form::Html, frame.html()).response(&axum::http::HeaderMap::new(), "no-store");
     *response.status_mut() = status;
     response
 }

@@ -8,7 +8,7 @@ use oar_core::drive::plan::{DrivePlan, offline};
 use oar_core::drive::verdict::Verdict;
 use oar_core::error::Classified;
 use oar_core::flow::nodes::Node;
-use oar_core::operations::jobctl::show::Recorded;
+use oar_core::operations::jobctl::show::{Recorded, Unusable};
 use oar_core::prow::names::ResultName;
 use oar_core::prow::view::BuildView;
 use oar_core::statebox::State;
@@ -159,10 +159,8 @@ impl Known {
         let node = self.plan.asked()?.nodes.iter().find(|node| node.node == Node::Shipped)?;
         Some(match (&node.verdict, &node.lacks) {
             (Verdict::Done, _) => Ok(true),
-            (Verdict::Waiting { unknown: true, .. }, Some(lack)) => Err(lack.why.as_str()),
-            // The cause stands after what is waited for.
-            (Verdict::Waiting { unknown: true, what }, None) => {
-                Err(what.split_once(": ").map_or(what.as_str(), |(_, why)| why))
+            (Verdict::Waiting { unknown: true, what }, lack) => {
+                Err(lack.as_ref().map_or(what.as_str(), |lack| lack.why.as_str()))
             }
             _ => Ok(false),
         })
@@ -241,12 +239,39 @@ pub(super) struct Builds {
     pub(super) tried: Option<Timestamp>,
     pub(super) looked: Option<Timestamp>,
     pub(super) problem: Option<Problem>,
-    pub(super) recorded: Arc<Vec<Recorded>>,
+    pub(super) recorded: Arc<Vec<BuildSeen>>,
 }
 
+/// A build that has a record, and what that says, or why it cannot be used.
+pub(super) type BuildSeen = (ResultName, Result<Arc<BuildView>, String>);
+
 impl Builds {
+    /// What is known once the records were read at `now`: of one that could not be read, what was read `before`.
+    pub(super) fn after(before: &Self, recorded: Vec<Recorded>, now: Timestamp) -> Self {
+        let mut problem = None;
+        let mut seen = |(name, view): Recorded| {
+            let view = match view {
+                Ok(view) => Ok(Arc::new(view)),
+                Err(Unusable::Damaged(why)) => Err(why),
+                Err(Unusable::Unread(why)) => match before.build(&name) {
+                    Some(Ok(old)) => {
+                        let words = format!("the record of {}: {why}", name.build);
+                        problem.get_or_insert(
+                            Problem::new(words, now).after(before.problem.as_ref(), before.tried),
+                        );
+                        Ok(Arc::clone(old))
+                    }
+                    _ => Err(why),
+                },
+            };
+            (name, view)
+        };
+        let recorded = Arc::new(recorded.into_iter().map(&mut seen).collect());
+        Self { tried: Some(now), looked: Some(now), problem, recorded }
+    }
+
     /// The tests of one build, or why its record cannot be used; `None` when it is not among these.
-    pub(super) fn build(&self, name: &ResultName) -> Option<&Result<BuildView, String>> {
+    pub(super) fn build(&self, name: &ResultName) -> Option<&Result<Arc<BuildView>, String>> {
         self.recorded.iter().find(|(known, _)| known == name).map(|(_, view)| view)
     }
 
@@ -255,12 +280,12 @@ impl Builds {
         if Arc::ptr_eq(&self.recorded, &before.recorded) {
             return Vec::new();
         }
-        let text = |view: &Result<BuildView, String>| match view {
-            Ok(view) => serde_json::to_string(view).map_err(|error| error.to_string()),
+        let text = |view: &Result<Arc<BuildView>, String>| match view {
+            Ok(view) => serde_json::to_string(view.as_ref()).map_err(|error| error.to_string()),
             Err(why) => Err(why.clone()),
         };
-        let is_new = |(name, view): &&'a Recorded| before.build(name).map(text) != Some(text(view));
-        let is_gone = |(name, _): &&'a Recorded| self.build(name).is_none();
+        let is_new = |(name, view): &&'a BuildSeen| before.build(name).map(text) != Some(text(view));
+        let is_gone = |(name, _): &&'a BuildSeen| self.build(name).is_none();
         let new = self.recorded.iter().filter(is_new);
         new.chain(before.recorded.iter().filter(is_gone)).map(|(name, _)| name).collect()
     }

@@ -20,6 +20,8 @@ use super::metrics::OPENMETRICS;
 const NAME: &str = "release-tests-mcp";
 /// How long the check may take.
 const CHECK_LIMIT: Duration = Duration::from_secs(5);
+/// How often the environment is looked at, also when nobody asks.
+const LOOK: Duration = Duration::from_mins(1);
 /// How long a result of the check is used again, so that nobody can make the server check without end.
 const FRESH: Duration = Duration::from_secs(2);
 
@@ -205,10 +207,13 @@ impl Readiness {
     }
 }
 
-/// Looks at the environment of a server that listens, once.
+/// Looks at the environment of a server that listens, again and again: a ticket expires, and is renewed.
 pub(super) async fn look(state: ServerState) {
-    let report = state.last_check.get(state.health.as_ref()).await;
-    state.readiness.found(&report);
+    loop {
+        let report = state.last_check.get(state.health.as_ref()).await;
+        state.readiness.found(&report);
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// The last result of the check.
@@ -349,6 +354,33 @@ pub(super) mod tests {
         assert_eq!(source.0.load(Ordering::SeqCst), 2);
         let hanging = Counting(AtomicUsize::new(0), true);
         assert!(LastCheck::default().get(&hanging).await.unwrap_err().contains("5 s"));
+    }
+
+    /// Without a ticket at first.
+    struct Renewed(AtomicUsize);
+
+    #[async_trait]
+    impl HealthSource for Renewed {
+        async fn check(&self) -> Result<HealthReport, String> {
+            let is_first = self.0.fetch_add(1, Ordering::SeqCst) == 0;
+            let kerberos = if is_first { TicketStatus::NoTicket } else { TicketStatus::Valid };
+            Ok(HealthReport { kerberos, ..healthy() })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ticket_that_is_renewed_is_found_within_a_minute_though_nobody_asks() {
+        let source = Arc::new(Renewed(AtomicUsize::new(0)));
+        let (clock, redactor) = (oar_core::clock::Clock::system(), oar_core::redact::Redactor::default());
+        let state = ServerState::new(source, |_| None, "1", clock, redactor);
+        state.readiness.listens();
+        let words = || state.readiness.words().unwrap();
+        let looks = tokio::spawn(look(state.clone()));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(words(), "ok\nKerberos: no_ticket\n");
+        tokio::time::sleep(LOOK).await;
+        assert_eq!(words(), "ok\n");
+        looks.abort();
     }
 
     #[test]

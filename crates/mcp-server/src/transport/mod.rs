@@ -176,13 +176,13 @@ impl Server {
         let router = router(service, &gate, &settings.address_of(PATH, address));
         let connections = Arc::new(Connections::new(&settings.limits, state.metrics.clone()));
         state.readiness.listens();
-        tokio::spawn(health::look(state.clone()));
         {
             let accepting = connections.accept(listener, &router);
             tokio::select! {
                 biased;
                 _ = stop.wait() => {}
                 () = accepting => {}
+                () = health::look(state.clone()) => {}
             }
         }
         // The listener is closed.

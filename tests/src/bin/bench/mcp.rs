@@ -61,6 +61,7 @@ pub(super) fn measure(arguments: &[String]) {
         }
     }
     println!("{:<58} {:>9.1} MB", "memory after the load", server.usage().0);
+    by_python(&server, &parameters, seconds);
     streamed(&server);
     beside_what_hangs(limit);
     abandoned(&server);
@@ -154,6 +155,33 @@ pub(super) fn load(
     if let Some(why) = failed {
         println!("  {why}");
     }
+}
+
+/// The same load by the official client for Python, where it is installed (`make deps`): it is slower than the server.
+fn by_python(server: &Server, parameters: &Value, seconds: u64) {
+    let clients = CLIENTS.into_iter().max().unwrap_or_default();
+    let name = format!("Python (mcp 1.x), {clients} client(s)");
+    if !end_to_end::root().join(".venv/mcp/mcp1").exists() {
+        return println!("{name:<58} not installed");
+    }
+    let mut command = mcp::outside("mcp1/bin/python");
+    command.arg(end_to_end::root().join("tests/mcp/load.py")).env("MCP_URL", server.url());
+    command.env("MCP_LOAD", json!([TOOL, parameters, clients, seconds]).to_string());
+    let before = server.usage().1;
+    let run = match command.output() {
+        Ok(run) => run,
+        Err(error) => return println!("{name:<58} cannot be started: {error}"),
+    };
+    let numbers: Value = serde_json::from_slice(&run.stdout).unwrap_or_default();
+    let number = |key: &str| numbers[key].as_f64();
+    let (Some(rate), Some(p50), Some(p99)) = (number("rate"), number("p50"), number("p99")) else {
+        return println!("{name:<58} no answers: {}", String::from_utf8_lossy(&run.stderr));
+    };
+    let calls = rate * Duration::from_secs(seconds).as_secs_f64();
+    let cost = (server.usage().1.saturating_sub(before)).as_secs_f64() * 1000.0 / calls;
+    println!(
+        "{name:<30} {rate:>9.0} calls/s, p50 {p50:>7.2} ms, p99 {p99:>7.2} ms, {cost:.3} ms of processor a call"
+    );
 }
 
 /// Calls whose answer is a stream, one after the other: where a socket waits before it sends, each takes 40 ms.

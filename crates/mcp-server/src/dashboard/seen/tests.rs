@@ -1,5 +1,6 @@
+use oar_core::drive::facts::FactKey;
 use oar_core::drive::plan::Request;
-use oar_core::drive::verdict::NodePlan;
+use oar_core::drive::verdict::{Lack, NodePlan};
 use oar_core::flow::nodes::Who;
 use oar_core::redact::Redactor;
 use oar_core::statebox::{NewDecision, Subject, TaskName, TaskStatus, Teller, Telling};
@@ -8,8 +9,8 @@ use oar_core::store::{Revision, Stored};
 use super::*;
 use crate::cache::tests::release;
 use crate::dashboard::text::Shower;
-use crate::dashboard::views::PersonItem;
 use crate::dashboard::views::overview::{Filter, Overview};
+use crate::dashboard::views::{Bound, PersonItem, ProblemItem};
 use crate::documents::tests::{new_state, set};
 
 const RELEASE: &str = "4.19.1";
@@ -123,22 +124,35 @@ fn an_approved_release_has_shipped_when_its_plan_says_so() {
     let waiting =
         |unknown| Verdict::Waiting { what: "the shipping: the errata is in QE".to_owned(), unknown };
     let plans = [Verdict::Done, waiting(false), waiting(true)].map(|verdict| shipped(&verdict));
-    let mut rows = plans.into_iter().map(|plan| {
+    let lack = Lack { fact: FactKey::Shipped, why: "the errata is in QE".to_owned() };
+    let lacking = settled(&known, |node| {
+        if node.node == Node::Shipped {
+            (node.verdict, node.lacks) = (waiting(true), Some(lack.clone()));
+        }
+    });
+    let plans = plans.into_iter().chain([lacking]);
+    let mut rows = plans.map(|plan| {
         known.planned("1".to_owned(), Ok(plan), at(0));
         known.row(&release(RELEASE), at(0))
     });
     assert_eq!(rows.next().unwrap().status, Standing::Shipped);
     let row = rows.next().unwrap();
     assert_eq!((row.status, row.concerns.len()), (Standing::Complete, 0));
-    let row = rows.next().unwrap();
-    assert_eq!((row.status, row.concerns[0].kind), (Standing::Complete, Concern::Unknown));
-    assert_eq!(row.concerns[0].text, "whether it has shipped cannot be determined: the errata is in QE");
+    for why in ["the shipping: the errata is in QE", "the errata is in QE"] {
+        let row = rows.next().unwrap();
+        assert_eq!((row.status, row.concerns[0].kind), (Standing::Complete, Concern::Unknown));
+        assert_eq!(row.concerns[0].text, format!("whether it has shipped cannot be determined: {why}"));
+    }
 }
 
 /// The overview, in HTML.
 fn overview(known: Known, filter: &str) -> String {
+    overview_of(&of(known), filter, None)
+}
+
+fn overview_of(seen: &Seen, filter: &str, problem: Option<ProblemItem>) -> String {
     let filter = Filter::parse(filter).unwrap();
-    askama::Template::render(&Overview::new(&of(known), "there", &filter, None, &shower())).unwrap()
+    askama::Template::render(&Overview::new(seen, "there", &filter, problem, &shower())).unwrap()
 }
 
 #[test]
@@ -155,6 +169,21 @@ fn nobody_is_waited_for_only_where_everything_is_known() {
     assert!(overview(known.clone(), "y=4.20").contains(certain));
     known.planned("1".to_owned(), Ok(Arc::new(nobody.clone())), at(0));
     assert!(overview(known.clone(), "").contains(certain));
+    let problem = || ProblemItem {
+        what: "the StateBox files",
+        why: shower().text("GitHub answers 503"),
+        next: None,
+        since: shower().moment(at(0)),
+    };
+    let none = Seen { looked: Some(at(0)), ..Seen::default() };
+    for seen in [of(known.clone()), none] {
+        let page = overview_of(&seen, "", Some(problem()));
+        assert!(page.contains(uncertain) && !page.contains(certain) && !page.contains("Of "), "{page}");
+        assert!(
+            page.contains("badge unknown\"><span class=\"sign\" aria-hidden=\"true\">?</span>0 wait"),
+            "{page}"
+        );
+    }
     nobody.nodes[0].verdict = Verdict::Waiting { what: "an answer".to_owned(), unknown: true };
     known.planned("1".to_owned(), Ok(Arc::new(nobody)), at(0));
     assert!(overview(known.clone(), "").contains(uncertain));
@@ -208,6 +237,29 @@ fn a_change_names_the_pages_that_it_concerns() {
 }
 
 #[test]
+fn a_record_that_cannot_be_read_for_a_moment_leaves_what_was_known() {
+    let name: ResultName =
+        ResultName { build: "4.19.1".parse().unwrap(), arch: oar_core::version::Arch::Amd64 };
+    let text = r#"{"result": [], "build": {"name": "4.19.1"}, "aggregated": true, "accepted": true}"#;
+    let file = oar_core::prow::record::ResultFile::parse(&name, text.as_bytes()).unwrap();
+    let good = || vec![(name.clone(), Ok(BuildView::of(&file, None)))];
+    let bad = |why: Unusable| vec![(name.clone(), Err(why))];
+    let before = Builds::after(&Builds::default(), good(), at(0));
+    assert!(before.problem.is_none() && before.build(&name).unwrap().is_ok());
+    let unread = || bad(Unusable::Unread("GitHub answers 503".to_owned()));
+    let after = Builds::after(&before, unread(), at(1));
+    let problem = after.problem.as_ref().unwrap();
+    assert_eq!((problem.why.as_str(), problem.since), ("the record of 4.19.1: GitHub answers 503", at(1)));
+    assert!(after.build(&name).unwrap().is_ok());
+    assert_eq!(Builds::after(&after, unread(), at(2)).problem.unwrap().since, at(1));
+    assert!(Builds::after(&after, good(), at(2)).problem.is_none());
+    let damaged = Builds::after(&before, bad(Unusable::Damaged("no JSON".to_owned())), at(1));
+    assert_eq!(damaged.build(&name).unwrap().as_ref().unwrap_err(), "no JSON");
+    let never = Builds::after(&Builds::default(), unread(), at(0));
+    assert!(never.problem.is_none() && never.build(&name).unwrap().is_err());
+}
+
+#[test]
 fn a_question_is_late_by_its_own_deadline_and_as_old_as_its_open_entry() {
     let node = Node::Task(TaskName::ChangeAdvisoryStatus);
     let mut state = new_state(RELEASE);
@@ -242,9 +294,49 @@ fn a_question_is_late_by_its_own_deadline_and_as_old_as_its_open_entry() {
     // The day from which it may be approved has come: it can be asked only now.
     let asked = item(-60, None);
     assert!(!asked.overdue && asked.told_again.is_none() && asked.deadline.is_none(), "{asked:?}");
-    assert_eq!(asked.since.unwrap().at(), Some(at(-30)));
+    assert_eq!((asked.since.unwrap().at(), asked.since_is), (Some(at(-30)), Bound::AtLeast));
     let late = item(-60, Some(-60));
     assert!(late.overdue && late.told_again.is_none() && late.deadline.is_some(), "{late:?}");
     let early = item(60, Some(60));
     assert!(!early.overdue && early.told_again.is_some() && early.deadline.is_some(), "{early:?}");
+}
+
+#[test]
+fn a_question_names_its_step_and_says_of_its_beginning_what_is_recorded() {
+    let (first, next) = (TaskName::CreateTestReport, TaskName::TakeOwnership);
+    let item = |state: &State, change: &dyn Fn(&mut NodePlan)| {
+        let mut known = look(None, file(state, "1"), 0);
+        let mut asks = DrivePlan::clone(&settled(&known, |plan| {
+            if plan.node == Node::Task(next) {
+                plan.verdict = Verdict::Ready;
+                change(plan);
+            }
+        }));
+        asks.people = vec![Request {
+            who: Who::Owner,
+            nodes: vec![Node::Task(next)],
+            question: "it can be run now: run it?".to_owned(),
+            choices: Vec::new(),
+            commands: Vec::new(),
+            deadline: None,
+            topic: None,
+        }];
+        known.planned("1".to_owned(), Ok(Arc::new(asks)), at(0));
+        PersonItem::all(&known, &shower()).remove(0)
+    };
+    let said = |item: &PersonItem| (item.since.as_ref().and_then(|since| since.at()), item.since_is);
+    let mut state = new_state(RELEASE);
+    let asked = item(&state, &|_| {});
+    assert_eq!(said(&asked).0, None, "nothing says when the step before it was done");
+    let question = serde_json::to_value(&asked).unwrap()["question"].clone();
+    assert_eq!(question, "take-ownership can be run now: run it?");
+    set(&mut state, first, TaskStatus::Pass, "made");
+    let done = "2026-07-01T11:00:00Z".parse().ok();
+    assert_eq!(said(&item(&state, &|_| {})), (done, Bound::AtTheEarliest));
+    let exact = item(&state, &|plan| plan.since = Some(at(-5).to_string()));
+    assert_eq!(said(&exact), (Some(at(-5)), Bound::Exact));
+    let failed = |plan: &mut NodePlan| {
+        plan.verdict = Verdict::Asks { question: "and now?".to_owned(), choices: Vec::new() };
+    };
+    assert_eq!(said(&item(&state, &failed)).0, None, "only what became ready follows what came before");
 }

@@ -3,7 +3,6 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 use oar_core::clock::duration_words;
-use oar_core::operations::jobctl::show::Recorded;
 use oar_core::prow::outcome::{BuildOutcome, JobOutcome};
 use oar_core::prow::view::{BuildView, JobListSource, JobView, RunView, SuiteView};
 use oar_core::version::Arch;
@@ -11,7 +10,7 @@ use serde::Serialize;
 
 use super::{Badge, ProblemItem, Tone};
 use crate::dashboard::links::build_path;
-use crate::dashboard::seen::Builds;
+use crate::dashboard::seen::{BuildSeen, Builds};
 use crate::dashboard::text::{Link, Shower, Text, Time, Words};
 
 /// The most failing tests of a suite that are named.
@@ -55,7 +54,7 @@ fn badge_of(outcome: BuildOutcome) -> Badge {
 }
 
 impl BuildRow {
-    fn new((name, view): &Recorded, shower: &Shower) -> Self {
+    fn new((name, view): &BuildSeen, shower: &Shower) -> Self {
         let count = |outcome: JobOutcome| {
             let jobs = view.iter().flat_map(|view| &view.jobs);
             jobs.filter(|job| job.outcome == outcome).count()
@@ -84,7 +83,7 @@ impl BuildRow {
 
 impl BuildsPage {
     pub(in crate::dashboard) fn new(builds: &Builds, problem: Option<ProblemItem>, shower: &Shower) -> Self {
-        let mut recorded: Vec<&Recorded> = builds.recorded.iter().collect();
+        let mut recorded: Vec<&BuildSeen> = builds.recorded.iter().collect();
         // The newest minor version first, and of each the newest build.
         recorded.sort_by(|(one, _), (other, _)| {
             let key = |name: &oar_core::prow::names::ResultName| (name.build.y_stream(), name.build.kind());

@@ -11,8 +11,8 @@ use askama::filters::HtmlSafe;
 use jiff::Timestamp;
 use oar_core::drive::plan::{DrivePlan, Request};
 use oar_core::drive::verdict::{NodePlan, Verdict};
-use oar_core::flow::nodes::Who;
-use oar_core::statebox::{Asked, State};
+use oar_core::flow::nodes::{Need, Node, Who};
+use oar_core::statebox::{Asked, State, TaskStatus, TaskView};
 use oar_core::tasks::active_releases::{Concern, ConcernRow, ReleaseRow, Standing};
 use oar_core::tasks::status::HeldRow;
 use serde::Serialize;
@@ -201,6 +201,7 @@ pub(super) struct PersonItem {
     /// Where the question comes from.
     pub(super) links: Vec<Link>,
     pub(super) since: Option<Time>,
+    pub(super) since_is: Bound,
     /// Until when one of the steps may take.
     pub(super) deadline: Option<Time>,
     /// Whether that is over.
@@ -211,6 +212,18 @@ pub(super) struct PersonItem {
     pub(super) outdated: bool,
 }
 
+/// What a recorded moment says of when a wait began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Bound {
+    /// It began then.
+    Exact,
+    /// It goes on at least since then: people were told then.
+    AtLeast,
+    /// It cannot have begun before: what comes first was done then.
+    AtTheEarliest,
+}
+
 /// How many links and steps one question shows.
 const LINKS: usize = 4;
 const STEPS: usize = 4;
@@ -218,16 +231,7 @@ const STEPS: usize = 4;
 impl PersonItem {
     fn new(plan: &DrivePlan, state: &State, request: &Request, shower: &Shower) -> Self {
         let nodes = || plan.nodes.iter().filter(|node| request.nodes.contains(&node.node));
-        let since = nodes().filter_map(|node| node.since.clone()).min();
-        // Otherwise since they were asked.
-        let asked = || {
-            let about = |asked: &Asked| {
-                asked.node.as_deref().is_some_and(|node| request.nodes.iter().any(|known| known.id() == node))
-            };
-            let open = state.open_questions().into_iter().filter(about).map(|asked| asked.since);
-            open.filter(|since| !since.is_empty()).min()
-        };
-        let since = since.or_else(asked);
+        let (since, since_is) = since_of(plan, state, request);
         let mut links: Vec<Link> = Vec::new();
         for evidence in nodes().flat_map(|node| &node.evidence) {
             let link = shower.link(&evidence.address);
@@ -242,11 +246,12 @@ impl PersonItem {
             who: request.who.words(),
             who_key: who_key(request.who),
             nodes: request.nodes.iter().map(|node| node.id()).collect(),
-            question: shower.text(&request.question),
+            question: shower.text(&named_question(request)),
             choices: request.choices.iter().map(|choice| shower.words(choice)).collect(),
             commands: request.commands.iter().map(|command| shower.command(command)).collect(),
             links,
-            since: since.map(|since| shower.time(&since)),
+            since: since.map(|since| shower.moment(since)),
+            since_is,
             overdue: deadline.is_some_and(|at| at <= shower.now()),
             deadline: deadline.map(|at| shower.moment(at)),
             told_again: told_again.filter(|at| !at.is_over()),
@@ -256,11 +261,7 @@ impl PersonItem {
 
     /// The first steps that it is about; a general blocker is about nearly all.
     fn steps(&self) -> String {
-        let names = self.nodes.iter().take(STEPS).copied().collect::<Vec<_>>().join(", ");
-        match self.nodes.len().saturating_sub(STEPS) {
-            0 => names,
-            more => format!("{names} and {more} more"),
-        }
+        steps(&self.nodes)
     }
 
     /// The questions of a release.
@@ -302,17 +303,75 @@ impl PersonItem {
         self.overdue |= other.overdue;
         self.outdated |= other.outdated;
         let at = |time: &Option<Time>| time.as_ref().and_then(Time::at);
-        let times = [
-            (&mut self.since, other.since),
-            (&mut self.deadline, other.deadline),
-            (&mut self.told_again, other.told_again),
-        ];
+        if at(&self.since).is_none_or(|own| at(&other.since).is_some_and(|at| at < own)) {
+            (self.since, self.since_is) = (other.since, other.since_is);
+        }
+        let times = [(&mut self.deadline, other.deadline), (&mut self.told_again, other.told_again)];
         for (own, other) in times {
             if at(own).is_none_or(|own| at(&other).is_some_and(|at| at < own)) {
                 *own = other;
             }
         }
     }
+}
+
+fn steps(nodes: &[&str]) -> String {
+    let names = nodes.iter().take(STEPS).copied().collect::<Vec<_>>().join(", ");
+    match nodes.len().saturating_sub(STEPS) {
+        0 => names,
+        more => format!("{names} and {more} more"),
+    }
+}
+
+/// The question with the name of its step: the words of the plan stand beside that.
+fn named_question(request: &Request) -> String {
+    let nodes: Vec<&str> = request.nodes.iter().map(|node| node.id()).collect();
+    match request.question.strip_prefix("it ") {
+        Some(rest) => format!("{} {rest}", steps(&nodes)),
+        None => request.question.clone(),
+    }
+}
+
+/// Since when a question is open, as far as that is recorded.
+fn since_of(plan: &DrivePlan, state: &State, request: &Request) -> (Option<Timestamp>, Bound) {
+    let time = |text: &str| text.parse::<Timestamp>().ok();
+    let nodes = || plan.nodes.iter().filter(|node| request.nodes.contains(&node.node));
+    if let Some(since) = nodes().filter_map(|node| time(node.since.as_deref()?)).min() {
+        return (Some(since), Bound::Exact);
+    }
+    let is_about = |asked: &Asked| {
+        asked.node.as_deref().is_some_and(|node| request.nodes.iter().any(|known| known.id() == node))
+    };
+    let asked = state.open_questions().into_iter().filter(is_about);
+    if let Some(told) = asked.filter_map(|asked| time(&asked.since)).min() {
+        return (Some(told), Bound::AtLeast);
+    }
+    let tasks = state.tasks();
+    let ready = nodes().filter(|node| node.verdict == Verdict::Ready);
+    let earliest: Option<Vec<Timestamp>> =
+        ready.map(|node| earliest(plan, state, &tasks, node.node)).collect();
+    (earliest.and_then(|times| times.into_iter().min()), Bound::AtTheEarliest)
+}
+
+/// When the last of the tasks that come before `node` was done; `None` where something else comes first, or a time is not
+/// recorded.
+fn earliest(plan: &DrivePlan, state: &State, tasks: &[TaskView], node: Node) -> Option<Timestamp> {
+    let is_needed = |earlier: Node| {
+        let plan = plan.nodes.iter().find(|plan| plan.node == earlier);
+        plan.is_some_and(|plan| !matches!(plan.verdict, Verdict::NotApplicable { .. }))
+    };
+    let edges = node.row().after.iter().filter(|edge| is_needed(edge.node));
+    let mut last: Timestamp = state.created_at()?.parse().ok()?;
+    for edge in edges {
+        let task = edge.node.task()?;
+        let view = tasks.iter().find(|view| view.task == Some(task))?;
+        let is_met = match edge.need {
+            Need::Verdict => matches!(view.status, TaskStatus::Pass | TaskStatus::Fail),
+            Need::Done => view.status == TaskStatus::Pass,
+        };
+        last = last.max(view.completed_at.as_deref().filter(|_| is_met)?.parse().ok()?);
+    }
+    Some(last)
 }
 
 /// Whose turn it is, in one word.

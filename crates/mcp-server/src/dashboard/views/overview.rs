@@ -9,7 +9,9 @@ use oar_core::tasks::active_releases::{Concern, ReleaseRow, Standing, sort};
 use oar_core::version::YStream;
 use serde::Serialize;
 
-use super::{Badge, ConcernItem, HeldItem, PersonItem, ProblemItem, Tone, verdict_words, who_key, who_word};
+use super::{
+    Badge, Bound, ConcernItem, HeldItem, PersonItem, ProblemItem, Tone, verdict_words, who_key, who_word,
+};
 use crate::dashboard::seen::{Known, Seen};
 use crate::dashboard::text::{Shower, Text, Time, Words};
 
@@ -132,6 +134,9 @@ pub(in crate::dashboard) struct Overview {
     people: Vec<Choice>,
     #[serde(skip)]
     filtered: bool,
+    /// Whether one of them all may wait for people without this being known.
+    #[serde(skip)]
+    is_unsure: bool,
 }
 
 impl HtmlSafe for Overview {}
@@ -247,12 +252,15 @@ impl Overview {
         let mut counts = Counts::default();
         let (mut releases, mut waits, total) = (Vec::new(), Vec::new(), rows.len());
         let (mut partly_unknown, unasked) = (0, filter.unasked());
+        let mut is_unsure = problem.is_some();
         for row in &rows {
             streams.insert(row.release.y_stream());
             let Some(known) = seen.releases.get(&row.release) else { continue };
             let asked = PersonItem::all(known, shower);
             counts.add(row, &asked);
-            partly_unknown += usize::from(known.is_partly_unknown() && unasked.takes(row, &asked));
+            let is_partly_unknown = known.is_partly_unknown();
+            is_unsure |= is_partly_unknown;
+            partly_unknown += usize::from(is_partly_unknown && unasked.takes(row, &asked));
             if !filter.takes(row, &asked) {
                 continue;
             }
@@ -294,6 +302,7 @@ impl Overview {
                 .map(|who| choice(who_key(who), who.words(), filter.who == Some(who)))
                 .collect(),
             filtered: *filter != Filter::default(),
+            is_unsure,
         }
     }
 }

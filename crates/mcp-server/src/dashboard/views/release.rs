@@ -12,7 +12,7 @@ use oar_core::version::ReleaseVersion;
 use serde::Serialize;
 
 use super::picture::Picture;
-use super::{Badge, ConcernItem, HeldItem, PersonItem, ProblemItem, Tone, verdict_words};
+use super::{Badge, Bound, ConcernItem, HeldItem, PersonItem, ProblemItem, Tone, verdict_words};
 use crate::dashboard::links::{advisory, build_path, issue};
 use crate::dashboard::seen::Known;
 use crate::dashboard::text::{Command, Link, Shower, Text, Time, Words};
@@ -279,11 +279,11 @@ impl ReleasePage {
             updated: time(&report.updated_at),
             asked: known.plan.asked().map(|plan| shower.time(&plan.at)),
             outdated: known.is_outdated(),
+            partly_unknown: known.is_partly_unknown() || !problems.is_empty(),
             problems,
             held: held.iter().chain(&report.held).map(|held| HeldItem::new(held, shower)).collect(),
             concerns: ConcernItem::all(&row, shower),
             waits_for_people: PersonItem::sorted(PersonItem::all(known, shower)),
-            partly_unknown: known.is_partly_unknown(),
             now: plan.map(|plan| runs_now(plan, shower)).unwrap_or_default(),
             next_look: plan.and_then(|plan| time(&plan.next_look)),
             done: plan.map_or(0, |plan| plan.done),

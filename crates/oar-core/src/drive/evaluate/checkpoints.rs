@@ -7,7 +7,7 @@ use super::{Evaluation, Judged, later};
 use crate::clients::gitlab::MergeRequestState;
 use crate::clients::release_controller::Phase;
 use crate::drive::facts::{Alerts, BuildData, FactKey, Promotion, StageView, Tests};
-use crate::drive::verdict::Verdict;
+use crate::drive::verdict::{Lack, Verdict};
 use crate::flow::nodes::{Node, Row, Who};
 use crate::operators::shipment::ReleaseState;
 use crate::statebox::{Metadata, TaskName};
@@ -179,12 +179,14 @@ impl Evaluation<'_> {
             Some(true) => {
                 Judgement::new(Verdict::Done).since(Some(seen.at)).on(self.read(seen, "shipped", "true"))
             }
-            None => Judgement::new(Verdict::Waiting {
-                what: format!("the shipping, which cannot be determined: {details}"),
-                unknown: true,
-            })
-            .due(due)
-            .on(self.read(seen, "shipped", "unknown")),
+            None => {
+                let what = format!("the shipping, which cannot be determined: {details}");
+                let mut judgement = Judgement::new(Verdict::Waiting { what, unknown: true })
+                    .due(due)
+                    .on(self.read(seen, "shipped", "unknown"));
+                judgement.lacks = Some(Lack { fact: FactKey::Shipped, why: details });
+                judgement
+            }
             Some(false) => {
                 if self.konflux == Some(true) {
                     self.still_approved(row)?;

@@ -81,8 +81,17 @@ async fn recorded(name: ResultName, call: &Call) -> Result<BuildView, TaskError>
     Ok(BuildView::of(&file, registry.as_deref()))
 }
 
-/// A build that has a record, and what that says, or why it cannot be used.
-pub type Recorded = (ResultName, Result<BuildView, String>);
+/// A build that has a record, and what that says.
+pub type Recorded = (ResultName, Result<BuildView, Unusable>);
+
+/// Why a record cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unusable {
+    /// It cannot be read now.
+    Unread(String),
+    /// What was read is damaged.
+    Damaged(String),
+}
 
 /// The newest records of each minor version, kind of builds and architecture, at most `most` of each: two requests, and one
 /// for each text that was not read before.
@@ -110,10 +119,10 @@ pub async fn newest(call: &Call, most: usize) -> Result<Vec<Recorded>, TaskError
             place.insert(world.registries.registry(registry).await.map_err(|error| error.to_string()));
         }
         let registry = registries.get(&registry).and_then(|found| found.as_ref().ok()?.as_deref());
-        let view = text.map_err(|error| error.to_string()).and_then(|text| {
+        let view = text.map_err(|error| Unusable::Unread(error.to_string())).and_then(|text| {
             let file = ResultFile::parse(&name, text.as_bytes()).map_err(|problems| {
                 let lines: Vec<String> = problems.iter().take(3).map(ToString::to_string).collect();
-                lines.join("; ")
+                Unusable::Damaged(lines.join("; "))
             })?;
             Ok(BuildView::of(&file, registry))
         });
