@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::places::Ticket;
-use crate::result::{Answer, LONGEST_KEPT, ToolFailure, bounded};
+use crate::result::{Answer, Kept, ToolFailure, bounded};
 use crate::transport::Outcome;
 
 /// How long a call is waited for before its run's id is the answer: many clients give up after 60 s.
@@ -63,6 +63,8 @@ pub(crate) struct Run {
     /// What it logs.
     pub(super) log: LogCapture,
     is_untrusted: bool,
+    /// How much of its result is kept, in bytes.
+    longest_kept: usize,
     stop: InterruptSender,
     why_stopped: Mutex<Option<String>>,
     /// How it ends, where that is neither success nor failure.
@@ -250,7 +252,7 @@ impl Runs {
         Self { count, ..Self::default() }
     }
 
-    /// A new run.
+    /// A new run, of whose result `longest_kept` bytes are kept.
     ///
     /// # Errors
     ///
@@ -260,6 +262,7 @@ impl Runs {
         tool: &'static str,
         caller: &str,
         is_untrusted: bool,
+        longest_kept: usize,
     ) -> Result<Arc<Run>, ToolFailure> {
         let (stop, interrupt) = Interrupt::channel();
         let run = Arc::new(Run {
@@ -270,6 +273,7 @@ impl Runs {
             output: Output::default(),
             log: LogCapture::default(),
             is_untrusted,
+            longest_kept,
             stop,
             why_stopped: Mutex::default(),
             ends: OnceLock::new(),
@@ -293,11 +297,11 @@ impl Runs {
 
     /// The run has ended with this answer. It is kept when somebody has its id, also because the answer leaves something out.
     pub(super) fn finish(&self, run: &Arc<Run>, answer: Answer) {
-        let (answer, whole) = answer.divided(&run.id);
+        let (answer, whole) = answer.divided(Kept { run: &run.id, limit: run.longest_kept });
         let is_divided = whole.is_some();
         if let Some(whole) = whole {
             // A run ends once.
-            let _ = run.whole.set(bounded(&whole, LONGEST_KEPT, None));
+            let _ = run.whole.set(bounded(&whole, run.longest_kept, None));
         }
         run.output.clear();
         let mut known = self.known();

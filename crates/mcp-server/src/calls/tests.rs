@@ -15,7 +15,7 @@ use super::attend::{attend, follow};
 use super::places::Places;
 use super::runs::{Notes, PATIENCE, Run, Runs, TO_STOP, carry_out, combined};
 use super::*;
-use crate::result::LONGEST_RESULT;
+use crate::result::{LONGEST_KEPT, LONGEST_RESULT};
 use crate::tools::{Profile, Tool, tool};
 
 const LIMIT: Duration = Duration::from_mins(10);
@@ -62,7 +62,7 @@ impl World {
         work: impl FnOnce(Arc<Run>) -> F + Send + 'static,
     ) -> Arc<Run> {
         let ticket = self.places.enter(caller).unwrap();
-        let run = self.runs.begin(self.tool.name, caller, false).unwrap();
+        let run = self.runs.begin(self.tool.name, caller, false, LONGEST_KEPT).unwrap();
         let (runs, running) = (Arc::clone(&self.runs), Arc::clone(&run));
         tokio::spawn(async move {
             let answer = carry_out(&running, ticket, limit, TO_STOP, || work(Arc::clone(&running))).await;
@@ -486,7 +486,7 @@ async fn nothing_begins_when_the_server_stops_and_what_runs_records_it() {
         .collect();
     tokio::task::yield_now().await;
     world.runs.close("the server is being stopped");
-    assert!(world.runs.begin(world.tool.name, "ann", false).is_err());
+    assert!(world.runs.begin(world.tool.name, "ann", false, LONGEST_KEPT).is_err());
     for run in &runs {
         assert_eq!(run.end().await.text(), "recorded");
         assert_eq!(run.why_stopped().as_deref(), Some("the server is being stopped"));

@@ -135,7 +135,7 @@ pub struct About {
     pub flows: Flows,
     /// Where it may be interrupted.
     pub interruption: Interruption,
-    /// The largest result for a reader with limited space, in bytes of JSON.
+    /// How much of its result is kept for a reader with limited space, who reads it in parts: bytes of text or JSON.
     pub result_limit: usize,
     /// Hints: what to know or to run before or after it, one sentence each.
     pub hints: &'static [&'static str],
@@ -145,7 +145,7 @@ pub struct About {
 }
 
 /// The usual limit of a result.
-pub(crate) const RESULT_LIMIT: usize = 64 * 1024;
+pub(crate) const RESULT_LIMIT: usize = 256 * 1024;
 
 impl About {
     /// An operation of `oar` on one release that only reads.
