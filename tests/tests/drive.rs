@@ -4,6 +4,7 @@
 use end_to_end::approval::{make_ready, publish};
 use end_to_end::effects::Effects;
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, LEAD, many_releases};
+use jiff::SignedDuration;
 use sandbox::services::gitlab::Commit;
 use sandbox::services::release_controller::Phase;
 use serde_json::Value;
@@ -383,6 +384,32 @@ fn a_recorded_consent_lets_one_run_through() {
     assert!(started > 0, "{run:#}");
     once(&harness, ERRATA);
     assert_eq!(pushes(&harness), started);
+    // What follows the images to staging is in the consent.
+    for advisory in harness.sandbox.world().errata.lock().advisories.values_mut() {
+        for job in &mut advisory.push_jobs {
+            job.made = job.made.map(|made| made - SignedDuration::from_mins(10));
+        }
+    }
+    let mut passes = (0..6).map(|_| once(&harness, ERRATA));
+    let pass = passes.find(|_| pushes(&harness) > started).unwrap();
+    let run =
+        pass["runs"].as_array().unwrap().iter().find(|run| run["node"] == "push-to-cdn-staging").unwrap();
+    assert!(run["allowed_by"].as_str().unwrap().starts_with("the consent of tester of "), "{run:#}");
+}
+
+#[test]
+fn people_are_told_once_that_the_statebox_of_a_release_cannot_be_made() {
+    let harness = Harness::new();
+    let refused = FaultKind::Status { code: 403, body: None, headers: Vec::new() };
+    harness.sandbox.faults().add(Fault::on("github", refused).method("PUT").forever());
+    for _ in 0..2 {
+        let run = harness.oar(KONFLUX, &["drive", "--once"]);
+        assert_ne!(run.code, Some(0), "{run:?}");
+    }
+    let messages = told(&harness);
+    assert_eq!(messages.len(), 1, "{messages:#?}");
+    let (text, _) = &messages[0];
+    assert!(text.contains("has no StateBox") && text.contains("oar -r 4.19.1 create-test-report"), "{text}");
 }
 
 #[test]

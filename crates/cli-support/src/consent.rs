@@ -113,6 +113,7 @@ mod tests {
             checks: vec![oar_core::flow::outcome::Check::ok("no blocker is open")],
             steps: vec![Step::new("push", "advisory 140001 (rpm)").from(Some("FAILED")).to("cdn_stage")],
             notes: vec!["advisory 140003 is dropped".to_owned()],
+            later: Vec::new(),
         };
         let release = "4.14.60".parse().unwrap();
         let (command, task) = ("push-to-cdn-staging", TaskName::PushToCdnStaging);

@@ -165,7 +165,8 @@ impl Course {
     }
 
     /// Clean releases, but for what happens seldom and is hard: another advisory when the release has its owner, a push that
-    /// fails, a page that is later than the approval is waited for, and people who first wait or reject.
+    /// fails, a page that is later than the approval is waited for, people who first wait or reject, and bugs that are
+    /// verified so late that some are dropped.
     pub fn hard() -> Vec<Self> {
         let named = |release: &'static str, name: &str| {
             let clean = Self::clean(release);
@@ -196,6 +197,13 @@ impl Course {
             Self { push_fails: true, ..named(KONFLUX, "with a failed push") },
         ];
         all.extend(replaced);
+        all.extend([KONFLUX, ERRATA].map(|release| {
+            let mut course = named(release, "with bugs that are verified late");
+            course.events.retain(|(_, event)| *event != Event::BugsVerified);
+            // Those that may not be dropped, on the day before the approval.
+            course.events.push((release_day(release) - hours(30), Event::BugsVerified));
+            course
+        }));
         all.into_iter().map(Self::in_order).collect()
     }
 

@@ -187,8 +187,11 @@ impl Releases {
             assert_eq!(told, 1, "{release}: {:#?}", slack.messages);
         }
         let accepted = self.builds.values().filter(|build| build.told_accepted).count();
+        let asked = slack.messages.iter().filter_map(key).filter(|key| key.contains("/drive/")).count();
+        assert!(self.announced.is_empty() || asked > 0, "the engine asked nobody about an announced release");
         format!(
-            "{} releases, {} rejected builds of which {accepted} were accepted, {} Prow jobs, {} messages",
+            "{} releases with {asked} messages of the engine, {} rejected builds of which {accepted} were accepted, {} Prow jobs, \
+             {} messages",
             self.announced.len(),
             self.builds.len(),
             self.jobs.len(),

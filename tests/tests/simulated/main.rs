@@ -23,13 +23,14 @@ fn told(simulation: &Simulation) -> String {
     };
     let done: Vec<String> = simulation.done.iter().chain(&simulation.seen).map(shown).collect();
     format!(
-        "{}: {:#?}\n{}\n{:#?}\n{:#?}\n{:#?}",
+        "{}: {:#?}\n{}\n{:#?}\n{:#?}\n{:#?}\n{}",
         simulation.course.name,
         simulation.course.events,
         done.join("\n"),
         simulation.asked(),
         simulation.said(),
-        simulation.problems
+        simulation.problems,
+        simulation.harness.statebox(simulation.course.release).unwrap_or_default()
     )
 }
 

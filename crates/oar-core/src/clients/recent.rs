@@ -15,28 +15,59 @@ type Kept = (Timestamp, Arc<dyn Any + Send + Sync>);
 
 /// One value of each type that is kept, for the next seconds.
 #[derive(Debug, Default)]
-pub struct Recent(Mutex<HashMap<TypeId, Kept>>);
+pub struct Recent {
+    kept: Mutex<HashMap<TypeId, Kept>>,
+    /// Who reads a value holds the lock of its type, so that others wait for it instead of reading, too.
+    reading: Mutex<HashMap<TypeId, Arc<tokio::sync::Mutex<()>>>>,
+}
 
 impl Recent {
     /// Keeps `value`, which was read at `at`, in place of an earlier one of its type.
     pub fn keep<T: Any + Send + Sync>(&self, value: T, at: Timestamp) -> Arc<T> {
         let value = Arc::new(value);
         let kept = Arc::<T>::clone(&value);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(TypeId::of::<T>(), (at, kept));
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(TypeId::of::<T>(), (at, kept));
         value
     }
 
     /// The value of this type, if it was read in the last seconds.
     pub fn get<T: Any + Send + Sync>(&self, now: Timestamp) -> Option<Arc<T>> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, value) = kept.get(&TypeId::of::<T>())?;
         let serves = Duration::try_from(now.duration_since(*at)).is_ok_and(|age| age < SERVES);
         serves.then(|| Arc::clone(value).downcast().ok())?
+    }
+
+    /// The same; otherwise what `read` reads, which is kept. Of several that want it at the same time one reads.
+    ///
+    /// # Errors
+    ///
+    /// That of `read`. Whoever waited for it reads then.
+    pub async fn get_or_read<T, E, R>(
+        &self,
+        now: impl Fn() -> Timestamp,
+        read: impl FnOnce() -> R,
+    ) -> Result<Arc<T>, E>
+    where
+        T: Any + Send + Sync,
+        R: Future<Output = Result<T, E>>,
+    {
+        let lock = {
+            let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(reading.entry(TypeId::of::<T>()).or_default())
+        };
+        let _one = lock.lock().await;
+        match self.get(now()) {
+            Some(value) => Ok(value),
+            None => read().await.map(|value| self.keep(value, now())),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
     use jiff::SignedDuration;
 
     use super::*;
@@ -56,5 +87,24 @@ mod tests {
         assert_eq!(get(-1), (None, false), "read later than now");
         let _ = recent.keep(8_u8, start);
         assert_eq!(get(1).0, Some(8));
+    }
+
+    #[tokio::test]
+    async fn of_several_at_the_same_time_one_reads_and_a_failure_is_not_kept() {
+        let (recent, reads) = (Recent::default(), AtomicU8::new(0));
+        let reads = &reads;
+        let read = |fails: bool| {
+            recent.get_or_read(
+                || Timestamp::UNIX_EPOCH,
+                move || async move {
+                    tokio::task::yield_now().await;
+                    let count = reads.fetch_add(1, Ordering::SeqCst) + 1;
+                    if fails { Err(count) } else { Ok(count) }
+                },
+            )
+        };
+        assert_eq!(read(true).await, Err(1));
+        let found = futures::future::join_all([read(false), read(false), read(false)]).await;
+        assert!(found.iter().all(|found| found.as_deref() == Ok(&2)), "{found:?}");
     }
 }

@@ -234,7 +234,7 @@ variables! {
     ).or("path");
     XDG_CACHE_HOME = Variable::new(
         "XDG_CACHE_HOME",
-        "the directory of caches: contents read from GitHub, grades of images, and the most recently used releases; it \
+        "the directory of caches: contents read from GitHub, grades of images, plans of the engine, and the most recently used releases; it \
          may be deleted at any time",
         "optional",
     ).or("~/.cache");

@@ -201,7 +201,8 @@ pub enum Tests {
         accepted: Option<bool>,
         /// Whether the build was promoted by hand.
         by_hand: bool,
-        /// When the newest run of a test was started: what is tried again later has its time, too.
+        /// Since when everything is waited for to end: when the newest run of a test was started, because what is tried again
+        /// later has its time, too; of a build that was promoted by hand, when its record was changed last.
         since: Option<Timestamp>,
         /// The case for the person who decides, when everything has ended and the build is not accepted.
         case: Option<Box<Case>>,
@@ -278,6 +279,8 @@ pub struct Pushes {
     pub total: usize,
     /// Those that can be pushed now.
     pub to_push: Vec<String>,
+    /// Whether a person has consented to their push together with that of what they follow.
+    pub is_consented: bool,
     /// Those that are being pushed, or follow another one.
     pub running: Vec<String>,
     /// Those that must not be pushed as they are; with the reason.
@@ -290,9 +293,13 @@ pub struct Pushes {
 
 /// What `drop-bugs` would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DropsView {
+pub enum DropsView {
     /// Its steps, in words; none when no bug is to be dropped.
-    pub steps: Vec<String>,
+    Steps(Vec<String>),
+    /// Nothing: its merge request waits for its pipeline.
+    Waits,
+    /// It would refuse, or cannot look at everything; why, in words. Waiting does not help.
+    Refused(String),
 }
 
 /// The security alerts of the RHCOS advisory.

@@ -21,6 +21,7 @@ use crate::clients::jenkins::BuildResult;
 use crate::clients::prow::ProwState;
 use crate::config::{ConfigError, Impetus, WaitPolicy};
 use crate::error::{Classified, ErrorClass, ServiceErrorKind};
+use crate::flow::consent::StepHash;
 use crate::flow::outcome::{Plan as _, Refusal, TaskError};
 use crate::flow::task::Task as _;
 use crate::operators::approval::{PayloadLook, payload_look, payload_of};
@@ -232,8 +233,16 @@ impl<'a> Looker<'a> {
         let record = ResultFile::parse(&name, found.text.as_bytes()).map_err(|problem| {
             Refusal::new(ErrorClass::Unavailable, format!("{file} cannot be read as a record: {problem}"))
         })?;
-        let starts = record.jobs().flat_map(RecordJob::runs);
-        let since = starts.filter_map(|run| run.started()?.parse::<Timestamp>().ok()).max();
+        let since = if record.is_promoted() && !record.is_aggregated() {
+            // Whoever promotes a build by hand takes the mark away, and the aggregator sets it again.
+            records.changed_at(&file).await.unwrap_or_else(|error| {
+                tracing::warn!("when {file} was changed last cannot be determined: {error}");
+                None
+            })
+        } else {
+            let starts = record.jobs().flat_map(RecordJob::runs);
+            starts.filter_map(|run| run.started()?.parse::<Timestamp>().ok()).max()
+        };
         let mut tests = Tests::Record {
             blob: found.sha,
             aggregated: record.is_aggregated(),
@@ -257,17 +266,13 @@ impl<'a> Looker<'a> {
     /// The issues of the newest releases of each y-stream, newer ones first. A StateBox that is damaged has none. A pass over many
     /// releases reads them once.
     async fn issues_of_others(&self) -> Vec<KnownIssue> {
-        let read = self.clients.recent().get::<IssuesOfAll>(self.now());
-        let all = match read {
-            Some(read) => read,
+        let all = match self.clients.recent().get_or_read(|| self.now(), || self.issues_of_all()).await {
+            Ok(all) => all,
             // Without them less is known, and less is recommended to be accepted.
-            None => match self.issues_of_all().await {
-                Ok(all) => self.clients.recent().keep(all, self.now()),
-                Err(error) => {
-                    tracing::warn!("known issues of other releases cannot be read: {}", error.inner());
-                    return Vec::new();
-                }
-            },
+            Err(error) => {
+                tracing::warn!("known issues of other releases cannot be read: {}", error.inner());
+                return Vec::new();
+            }
         };
         all.0.iter().filter(|issue| issue.release.as_ref() != Some(self.release)).cloned().collect()
     }
@@ -303,18 +308,29 @@ impl<'a> Looker<'a> {
     async fn stage_release(&self) -> Looked<StageView> {
         let shipment = self.shipment().await?;
         let request = shipment.merge_request();
-        let mut same_images = BTreeSet::new();
-        for commit in self.judged_commits().into_iter().filter(|commit| request.sha.as_ref() != Some(commit))
-        {
-            if shipment.has_images_of(&commit).await? {
-                same_images.insert(commit);
+        let (mut sha, mut same_images) = (request.sha.clone(), BTreeSet::new());
+        let judged = sha.is_some().then(|| self.judged_commits()).unwrap_or_default();
+        for commit in judged.into_iter().filter(|commit| request.sha.as_ref() != Some(commit)) {
+            match shipment.has_images_of(&commit).await {
+                Ok(true) => {
+                    same_images.insert(commit);
+                }
+                Ok(false) => {}
+                // Without the commit nothing is compared and nothing recorded; the rest of the shipment is known.
+                Err(error) => {
+                    tracing::warn!(
+                        "whether the shipment ships what it did at {commit} cannot be determined: {error}"
+                    );
+                    sha = None;
+                    break;
+                }
             }
         }
         let view = StageView {
             merge_request: shipment.state(),
             draft: request.is_draft(),
             release: shipment.release_state(Environment::Stage).await?,
-            sha: request.sha.clone(),
+            sha,
             same_images,
         };
         Ok((view, request.web_url.clone()))
@@ -403,8 +419,14 @@ impl<'a> Looker<'a> {
             return Err(Refusal::blocked("the build data names no advisory that is pushed to staging").into());
         }
         let errata = self.clients.errata();
-        let done = Staging { errata: &errata }.plan(&own).await?.outcome().done;
-        let mut pushes = Pushes { complete: done.complete, total: done.total, ..Pushes::default() };
+        let plan = Staging { errata: &errata }.plan(&own).await?;
+        let (task, steps) = (TaskName::PushToCdnStaging, plan.summary().steps);
+        let steps = StepHash::each(task.id(), self.release, &steps).unwrap_or_default();
+        let consent =
+            self.state.and_then(|state| state.consent_to_later(task, task.id(), &steps, self.now()));
+        let done = plan.outcome().done;
+        let (complete, total, is_consented) = (done.complete, done.total, consent.is_some());
+        let mut pushes = Pushes { complete, total, is_consented, ..Pushes::default() };
         for row in done.advisories {
             let words = format!("advisory {}: {}", row.id, row.detail);
             match row.standing {
@@ -422,13 +444,31 @@ impl<'a> Looker<'a> {
     /// Makes the plan of `drop-bugs`.
     async fn drops(&self) -> Looked<DropsView> {
         let task = DropBugs::new(self.context().await?.clone(), BTreeSet::new());
-        let plan = task.plan(self.state).await?;
+        let found = |view| Ok((view, "Errata Tool, Jira and GitLab".to_owned()));
+        let refused = |error: &TaskError| {
+            let why = self.clients.http().redactor().redact(&error.inner().to_string()).into_owned();
+            found(DropsView::Refused(why))
+        };
+        let plan = match task.plan(self.state).await {
+            Ok(plan) => plan,
+            // What stands in the way stays there until somebody clears it.
+            Err(error) if error.inner().class() == ErrorClass::Blocked => return refused(&error),
+            Err(error) => return Err(error),
+        };
+        // The other advisories can be read, so this one is refused.
         if let Some(error) = plan.unreadable.first() {
-            let error = error.inner();
-            return Err(Refusal::new(error.class(), error.to_string()).into());
+            let class = error.inner().class();
+            if class == ErrorClass::Conflict {
+                return Err(Refusal::new(class, error.inner().to_string()).into());
+            }
+            return refused(error);
         }
-        let steps = plan.summary().steps.iter().map(ToString::to_string).collect();
-        Ok((DropsView { steps }, "Errata Tool, Jira and GitLab".to_owned()))
+        let steps: Vec<String> = plan.summary().steps.iter().map(ToString::to_string).collect();
+        found(if steps.is_empty() && plan.shipment.is_some() {
+            DropsView::Waits
+        } else {
+            DropsView::Steps(steps)
+        })
     }
 
     async fn alerts(&self) -> Looked<Alerts> {

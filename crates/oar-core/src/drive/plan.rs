@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::evaluate::{Input, approval_opens, evaluate, is_konflux, lacking};
 use super::facts::{Fact, FactKey, Facts, Seen, Standing, Tests, Unknown};
+use super::kept::Kept;
 use super::look::Looker;
 use super::verdict::{Act, NodePlan, ToDo, Verdict};
 use crate::clients::Clients;
@@ -144,13 +145,22 @@ pub async fn plan(
     let mut facts = Facts { refused: refused.clone(), ..Facts::default() };
     // Whatever is read of a release needs its build data, and each round needs at least one fact more.
     let mut keys = BTreeSet::from([FactKey::BuildData]);
+    // Whoever is shown a plan sees how it is now.
+    let home = clients.settings().cache_home().filter(|_| care == Care::ActedOn);
+    let kept = state.zip(home).map(|(state, home)| Kept::new(&home, release, state, location));
     let mut looks_again = None;
     let mut changed = BTreeSet::new();
     for _ in 0..=FactKey::ALL.len() + MOST_LOOKS {
+        if let Some(kept) = &kept {
+            kept.fill(&mut keys, &mut facts, clients.clock().now());
+        }
         let before = revisions(&facts, &keys);
         // What is not read in this round stays as doubtful as it was.
         changed.retain(|key| !keys.contains(key));
-        looker.look(keys, &mut facts).await;
+        looker.look(keys.clone(), &mut facts).await;
+        if let Some(kept) = &kept {
+            kept.keep(&keys, &facts);
+        }
         if looks_again.is_some() {
             let is_other = |key: &FactKey| {
                 let now = revision(&facts, *key);

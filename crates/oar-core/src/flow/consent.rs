@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::flow::outcome::{PlanSummary, Refusal};
+use crate::flow::outcome::{PlanSummary, Refusal, Step};
 use crate::statebox::{CONSENT_LIFETIME, TaskName};
 use crate::version::ReleaseVersion;
 
@@ -94,6 +94,27 @@ impl PlanHash {
             serde_json::to_vec(&(question.command, question.release.to_string(), question.plan)).ok()?;
         let digest = Sha256::digest(shown);
         Some(Self(format!("{digest:x}")))
+    }
+}
+
+/// One change by its content, of which command and which release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepHash(String);
+
+impl StepHash {
+    /// Of each of `steps`; `None` when one cannot be written down.
+    pub fn each(command: &str, release: &ReleaseVersion, steps: &[Step]) -> Option<Vec<Self>> {
+        let hash = |step: &Step| {
+            let shown = serde_json::to_vec(&(command, release.to_string(), step)).ok()?;
+            Some(Self(format!("{:x}", Sha256::digest(shown))))
+        };
+        steps.iter().map(hash).collect()
+    }
+}
+
+impl AsRef<str> for StepHash {
+    fn as_ref(&self) -> &str {
+        &self.0
     }
 }
 

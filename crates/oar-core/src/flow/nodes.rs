@@ -286,7 +286,7 @@ pub static ROWS: [Row; 20] = [
         complete: "every advisory is on staging",
         deadline: Some(deadline(
             48,
-            "the last push was started",
+            "the push was started, or ART changed an advisory after that",
             "a push that takes this long is stuck: look at Errata Tool",
         )),
         ..task(
@@ -362,7 +362,7 @@ pub static ROWS: [Row; 20] = [
     Row {
         deadline: Some(deadline(
             12,
-            "the newest test was started",
+            "the newest test was started, or the record of a build that was promoted by hand was changed last",
             "the tests have not been aggregated: look at the job controller and the aggregator",
         )),
         ..checkpoint(
@@ -400,6 +400,11 @@ pub static ROWS: [Row; 20] = [
     Row {
         cost: Cost::Critical,
         ready: "the checks on stage have passed: until then bugs may be verified",
+        deadline: Some(deadline(
+            12,
+            "drop-bugs was run last",
+            "the merge request of drop-bugs is still not merged: look at its pipeline",
+        )),
         ..task(
             T::DropBugs,
             &[

@@ -109,12 +109,17 @@ pub struct PlanSummary {
     pub steps: Vec<Step>,
     /// What the reader should know: what is already as it should be, what stays untouched and why.
     pub notes: Vec<String>,
+    /// Changes that a later run makes when these steps have taken effect, as the notes say: a consent to this plan is one to
+    /// them, too, as long as nothing else has become of them.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub later: Vec<Step>,
 }
 
 impl PlanSummary {
     /// A plan without gates.
     pub fn new(steps: Vec<Step>, notes: Vec<String>) -> Self {
-        Self { checks: Vec::new(), steps, notes }
+        Self { checks: Vec::new(), steps, notes, later: Vec::new() }
     }
 }
 

@@ -167,6 +167,8 @@ mod tests {
         let ends = certificates.ends(NOW);
         let (_, end) = ends.iter().find(|(host, _)| host == "0.example.com").unwrap();
         assert_eq!(end.to_string(), "2027-07-15T12:00:00Z");
+        let newer = certificates.ends(NOW + SignedDuration::from_secs(1));
+        assert_eq!(newer, [("0.example.com".to_owned(), *end)], "the others were seen before that");
     }
 
     proptest! {

@@ -13,7 +13,7 @@ use super::row::{About, Conclusion, Effect, Operation, Outcome, Program, Row, Sc
 use super::table::TABLE;
 use crate::clients::Clients;
 use crate::error::ErrorClass;
-use crate::flow::consent::{Allows, Consent, PlanHash, Question};
+use crate::flow::consent::{Allows, Consent, PlanHash, Question, StepHash};
 use crate::flow::outcome::{PlanSummary, Refusal, TaskError};
 use crate::permit::WritePermit;
 use crate::schema::{read_from_text, text_schema};
@@ -193,10 +193,12 @@ impl GiveConsent {
         let _hold = call.interrupt().hold();
         let (id, at) = (new_id(), call.clock().now());
         let by = call.user().to_owned();
+        let later = StepHash::each(command, release, &plan.later).unwrap_or_default();
         let consent = NewConsent { id, command: command.to_owned(), plan: hash.to_string(), by, at };
         let message = format!("Consent to {command}");
-        let updated =
-            statebox.update(permit, &message, |state| Ok(state.record_consent(task, &consent))).await?;
+        let updated = statebox
+            .update(permit, &message, |state| Ok(state.record_consent_with(task, &consent, &later)))
+            .await?;
         let changed = updated.change.is_changed();
         let consents = valid(&updated.state).into_iter().collect();
         let outcome = if changed { ConsentOutcome::Given } else { ConsentOutcome::GivenBefore };
@@ -313,7 +315,7 @@ fn hash(question: Question<'_>) -> Result<PlanHash, Refusal> {
 ///
 /// # Errors
 ///
-/// There is no valid consent to exactly this plan ([`NoConsent`](crate::statebox::StateError::NoConsent)), or the
+/// There is no valid consent to exactly this plan, nor one that a run has used and that covers its steps, too ([`NoConsent`](crate::statebox::StateError::NoConsent)), or the
 /// StateBox cannot be read or changed. Then nothing may be done.
 pub async fn use_consent(
     clients: &Clients,
@@ -329,7 +331,21 @@ pub async fn use_consent(
     let (plan, now) = (hash(question)?, clients.clock().now());
     let statebox = open_statebox(clients, release)?;
     let message = format!("Use the consent to {command}");
-    let updated = statebox.update(permit, &message, |state| state.use_consent(task, &plan, run, now)).await?;
+    let steps = StepHash::each(command, release, &question.plan.steps).unwrap_or_default();
+    let mut covering = None;
+    let updated = statebox
+        .update(permit, &message, |state| {
+            let used = state.use_consent(task, &plan, run, now);
+            covering = match &used {
+                Ok(_) => None,
+                Err(_) => state.consent_to_later(task, command, &steps, now),
+            };
+            if covering.is_some() { Ok(Change::Unchanged) } else { used }
+        })
+        .await?;
+    if let Some(covering) = covering {
+        return Ok(covering);
+    }
     let mut used = updated.state.consents(task).into_iter();
     used.find(|consent| consent.plan == plan.as_ref() && consent.run.as_deref() == Some(run)).ok_or_else(
         || {

@@ -23,6 +23,12 @@ pub const CONSENT_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 /// How many consents a task keeps. When more come, the oldest that is no longer valid goes first.
 pub const CONSENT_LIMIT: usize = 20;
 
+/// For how long a used consent means that the run which used it has just acted, whatever the StateBox says of it.
+const JUST_USED: SignedDuration = SignedDuration::from_mins(10);
+
+/// The key of what a consent covers later.
+const LATER: &str = "later";
+
 pub(super) const CONSENTS: &str = "consents";
 
 /// What a consent gets when it is used or withdrawn, and never loses.
@@ -52,6 +58,9 @@ pub struct ConsentView {
     pub command: String,
     /// The hash of the plan.
     pub plan: String,
+    /// The hashes of what a later run does when the plan has taken effect.
+    #[serde(skip)]
+    pub later: Vec<String>,
     /// Who consented.
     pub by: String,
     /// When, `YYYY-MM-DDTHH:MM:SSZ`.
@@ -111,6 +120,13 @@ impl ConsentView {
             id: owned("id")?,
             command: owned("command").unwrap_or_default(),
             plan: owned("plan")?,
+            later: mapping
+                .get(LATER)
+                .and_then(Node::as_sequence)
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|hash| hash.as_text().map(str::to_owned))
+                .collect(),
             by: owned("by").unwrap_or_else(|| "unknown".to_owned()),
             at: owned("at").unwrap_or_default(),
             until: owned("until").unwrap_or_default(),
@@ -133,6 +149,15 @@ impl ConsentView {
         let until = self.until.parse::<Timestamp>().ok();
         let lasts = latest.zip(until).is_some_and(|(latest, until)| now < latest.min(until));
         if lasts { ConsentStanding::Valid(self) } else { ConsentStanding::Expired(self) }
+    }
+
+    /// Whether it covers `steps` at `now` after a run has used it: it was given to their coming later, and its time is not over.
+    fn covers_later(&self, steps: &[impl AsRef<str>], now: Timestamp) -> bool {
+        let lasts = || Self { run: None, ..self.clone() }.is_valid_at(now);
+        self.run.is_some()
+            && !steps.is_empty()
+            && steps.iter().all(|step| self.later.iter().any(|hash| hash == step.as_ref()))
+            && lasts()
     }
 
     /// Whether a run may use it at `now`.
@@ -168,6 +193,16 @@ impl State {
     /// that never more than one run is allowed. Nothing changes when it is recorded already, and when there is a valid one
     /// to the same plan.
     pub fn record_consent(&mut self, task: TaskName, consent: &NewConsent) -> Change {
+        self.record_consent_with(task, consent, &[] as &[&str])
+    }
+
+    /// The same with the hashes of what a later run does when the plan has taken effect, which the consent covers, too.
+    pub fn record_consent_with(
+        &mut self,
+        task: TaskName,
+        consent: &NewConsent,
+        later: &[impl AsRef<str>],
+    ) -> Change {
         let covers = |known: &ConsentView| {
             known.id == consent.id || known.plan == consent.plan && known.is_valid_at(consent.at)
         };
@@ -175,7 +210,7 @@ impl State {
             return Change::Unchanged;
         }
         let until = consent.at.checked_add(CONSENT_LIFETIME).unwrap_or(consent.at);
-        let record = Mapping::from([
+        let mut record = Mapping::from([
             ("id", Node::text(&consent.id)),
             ("command", Node::text(self.mask(&consent.command))),
             ("plan", Node::text(&consent.plan)),
@@ -183,6 +218,10 @@ impl State {
             ("at", Node::text(stamp(consent.at))),
             ("until", Node::text(stamp(until))),
         ]);
+        if !later.is_empty() {
+            let hashes = later.iter().map(|hash| Node::text(hash.as_ref())).collect();
+            record.set(LATER, Node::sequence(hashes));
+        }
         let replaced = self.withdraw_consents(task, &consent.command, &consent.by, consent.at);
         replaced.or(self.change_task(task, |fields| {
             if fields.get(CONSENTS).and_then(Node::as_sequence).is_none() {
@@ -201,12 +240,25 @@ impl State {
         }))
     }
 
+    /// The consent that a run of `command` has used and that covers what comes later, `steps`. It is not used up by them: what
+    /// became of one of them is another step.
+    pub fn consent_to_later(
+        &self,
+        task: TaskName,
+        command: &str,
+        steps: &[impl AsRef<str>],
+        now: Timestamp,
+    ) -> Option<ConsentView> {
+        let mut consents = self.consents(task).into_iter().rev();
+        consents.find(|consent| consent.command == command && consent.covers_later(steps, now))
+    }
+
     /// Uses up a valid consent to `plan` for `run`: no other run can use it from then on. The same run may say so again.
     ///
     /// # Errors
     ///
     /// There is no valid consent to this plan ([`StateError::NoConsent`] says why), or another run has used it
-    /// ([`StateError::ConsentUsed`]).
+    /// and may still be at it ([`StateError::ConsentUsed`]).
     pub fn use_consent(
         &mut self,
         task: TaskName,
@@ -223,15 +275,28 @@ impl State {
         let Some(valid) = to_plan.into_iter().find(|consent| consent.is_valid_at(now)) else {
             let why = why_none(&all, plan, now);
             let last = all.iter().rev().find(|consent| consent.plan == plan);
-            return Err(match last {
-                Some(ConsentView { run: Some(_), .. }) => StateError::ConsentUsed { task, why },
-                _ => StateError::NoConsent { task, why },
+            let in_use = last.is_some_and(|consent| self.is_in_use(task, consent, now));
+            return Err(if in_use {
+                StateError::ConsentUsed { task, why }
+            } else {
+                StateError::NoConsent { task, why }
             });
         };
         Ok(self.mark_consent(task, &valid.id, |record| {
             record.set("run", Node::text(run));
             record.set("used_at", Node::text(stamp(now)));
         }))
+    }
+
+    /// Whether the run that used the consent may still be at it: it has claimed the task, or used the consent just now. What was
+    /// used before is over, so people are asked again.
+    fn is_in_use(&self, task: TaskName, consent: &ConsentView, now: Timestamp) -> bool {
+        let Some(run) = &consent.run else { return false };
+        let view = self.task(task);
+        let claim = view.as_ref().and_then(|view| view.claim.as_ref());
+        let holds = claim.is_some_and(|claim| claim.run == *run && claim.holds_at(now, |_| false));
+        let used = consent.used_at.as_ref().and_then(|at| at.parse::<Timestamp>().ok());
+        holds || used.is_some_and(|used| now.duration_since(used) < JUST_USED)
     }
 
     /// Withdraws every valid consent to `command` of `task`; without one nothing changes.

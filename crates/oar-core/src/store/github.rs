@@ -121,7 +121,7 @@ impl Store for GithubStore {
         let Self { client, repository, branch, .. } = self;
         for commit in client.commits_of(repository, path, branch, EARLIER_VERSIONS).await? {
             // A version that is not text, or is too large, is not the wanted one.
-            let read = client.contents_on_known_branch(repository, path, &commit, None).await;
+            let read = client.contents_on_known_branch(repository, path, &commit.sha, None).await;
             match read {
                 Ok(Contents::Found(file)) if wanted(&file.text) => return Ok(Some(file.text)),
                 Ok(_) => {}

@@ -262,7 +262,7 @@ impl Plan for StatusPlan {
         if let Some(why) = self.approval.waits() {
             notes.push(format!("the advisories move when {} is up: {why}", self.condition));
         }
-        PlanSummary { checks: self.checks(), steps: self.approval.steps(), notes }
+        PlanSummary { checks: self.checks(), steps: self.approval.steps(), notes, later: Vec::new() }
     }
 
     // A process that continues a wait claims it only when the awaited condition is met.
@@ -280,7 +280,7 @@ impl StatusPlan {
     /// The part of the plan about the merge request.
     pub(super) fn merge_request(&self) -> PlanSummary {
         let steps = self.approval.approval_step().into_iter().collect();
-        PlanSummary { checks: self.checks(), steps, notes: self.approval.notes.clone() }
+        PlanSummary { checks: self.checks(), steps, notes: self.approval.notes.clone(), later: Vec::new() }
     }
 
     fn waits_for(&self, why: &str, around: Around) -> TaskOutcome<Done> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use futures::StreamExt;
 use futures::stream::iter;
+use jiff::Timestamp;
 
 use super::cache::ObjectCache;
 use super::tree::{FolderTree, Tree, TreeEntry, blob_id};
@@ -127,6 +128,13 @@ impl GithubFolder {
             }
             Contents::Absent | Contents::Unchanged => None,
         })
+    }
+
+    /// When the file `name` was changed last; `None` when nothing says so. One request.
+    pub async fn changed_at(&self, name: &str) -> Result<Option<Timestamp>, ServiceError> {
+        let Self { client, repository, branch, .. } = self;
+        let commits = client.commits_of(repository, &self.path(name), branch, 1).await?;
+        Ok(commits.first().and_then(|commit| commit.at))
     }
 
     /// Writes the file `name` as one commit; its new revision. `sha` is the revision that was read, `None` to create

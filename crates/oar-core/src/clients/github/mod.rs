@@ -33,7 +33,7 @@ pub use crate::ids::{InvalidRepository, Repository};
 pub use cache::ObjectCache;
 pub use folder::{FolderFile, GithubFolder};
 use model::{CommitAnswer, ContentsAnswer, ContentsWrite, FolderEntry, WriteAnswer};
-pub use model::{Contents, FileContent};
+pub use model::{Contents, FileCommit, FileContent};
 pub use pull_requests::{Labels, PullRequest};
 pub use standing::{Expiry, RepositoryStanding, TokenRights};
 pub use tree::{FolderTree, Tree, TreeEntry, blob_id};
@@ -171,7 +171,7 @@ impl GithubClient {
         path: &str,
         branch: &str,
         most: u8,
-    ) -> Result<Vec<String>, ServiceError> {
+    ) -> Result<Vec<FileCommit>, ServiceError> {
         let subject = format!("{path} on {branch} of {repository}");
         let address = format!(
             "/repos/{}/{}/commits?path={}&sha={}&per_page={most}",
@@ -184,7 +184,7 @@ impl GithubClient {
         match reply.status {
             StatusCode::OK => {
                 let commits: Vec<CommitAnswer> = reply.json()?;
-                Ok(commits.into_iter().take(usize::from(most)).map(|commit| commit.sha).collect())
+                Ok(commits.into_iter().take(usize::from(most)).map(FileCommit::from).collect())
             }
             _ => Err(failure::of(&reply)),
         }

@@ -1,5 +1,6 @@
 //! The typed requests and answers of the GitHub client.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::clients::empty::text;
@@ -47,6 +48,35 @@ pub(super) struct RepositoryAnswer {
 #[derive(Deserialize)]
 pub(super) struct CommitAnswer {
     pub(super) sha: String,
+    pub(super) commit: Option<CommitDetails>,
+}
+
+/// A commit that changed a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileCommit {
+    /// Its hash.
+    pub sha: String,
+    /// When it was made; `None` when the answer does not say so.
+    pub at: Option<Timestamp>,
+}
+
+impl From<CommitAnswer> for FileCommit {
+    fn from(answer: CommitAnswer) -> Self {
+        let date = answer.commit.and_then(|commit| commit.committer?.date);
+        Self { sha: answer.sha, at: date.and_then(|date| date.parse().ok()) }
+    }
+}
+
+/// What git says of a commit.
+#[derive(Deserialize)]
+pub(super) struct CommitDetails {
+    pub(super) committer: Option<Signature>,
+}
+
+/// Who made a commit, of which only the time is read.
+#[derive(Deserialize)]
+pub(super) struct Signature {
+    pub(super) date: Option<String>,
 }
 
 /// An entry of the answer to a contents read of a folder.

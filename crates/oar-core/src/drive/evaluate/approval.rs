@@ -1,11 +1,13 @@
 //! The approval of the release.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 use jiff::{Span, Timestamp};
 
 use super::checkpoints::stage_problem;
 use super::judgement::Judgement;
-use super::{Evaluation, Judged, later, midnight, time, topic};
+use super::{Evaluation, Judged, later, midnight, subject_of, time, topic};
 use crate::config::ReleaseDate;
 use crate::drive::facts::{Alerts, ApprovalGates, BuildData, FactKey, PayloadView};
 use crate::drive::verdict::{Act, Verdict};
@@ -92,10 +94,17 @@ impl Evaluation<'_> {
         let seen = self.need(row, FactKey::ApprovalGates, &self.input.facts.approval_gates)?;
         if let ApprovalGates::Closed { why, next } = &seen.value {
             let words = if next.is_empty() { why.clone() } else { format!("{why}: {}", next.join("; ")) };
+            // What stands in the way has other bugs and other numbers from look to look; what clears it stays the same.
+            let about = if next.is_empty() {
+                subject_of(why).to_owned()
+            } else {
+                let kinds: BTreeSet<&str> = next.iter().map(String::as_str).collect();
+                kinds.into_iter().collect::<Vec<_>>().join("; ")
+            };
             return Ok(Judgement::blocked(words, row.who)
                 .due(later(seen.at, row.poll))
                 .by_command(format!("oar -r {release} change-advisory-status --dry-run"))
-                .about(topic("what the approval requires", why))
+                .about(topic("what the approval requires", &about))
                 .on(self.read(seen, "gates", "closed")));
         }
         Ok(Judgement::new(Verdict::Ready).on(day))

@@ -125,7 +125,7 @@ impl Evaluation<'_> {
     pub(super) fn tests(&self, node: Node, row: &Row) -> Judged {
         let seen = self.need(row, FactKey::Tests, &self.input.facts.tests)?;
         let due = later(seen.at, row.poll);
-        let Tests::Record { blob, aggregated, since, by_hand, .. } = &seen.value else {
+        let Tests::Record { blob, aggregated, since, .. } = &seen.value else {
             let made = self.input.facts.promotion.value().and_then(|promotion| promotion.created);
             let latest = made.map(|made| later(made, ACCEPTED_WITHIN));
             let until = self.limit(row, latest);
@@ -139,13 +139,15 @@ impl Evaluation<'_> {
             Node::ResultFile => done.on(self.read(seen, "blob", blob.clone())),
             Node::Aggregated => {
                 let evidence = self.read(seen, "aggregated", aggregated.to_string());
-                // Who promotes a build by hand takes the mark away, and the aggregator sets it again.
-                let since = since.filter(|_| !by_hand);
-                let until = self.limit(row, since);
+                let until = self.limit(row, *since);
                 if *aggregated {
                     done.on(evidence)
                 } else {
-                    Judgement::waiting("the end of all tests").due(due).since(since).until(until).on(evidence)
+                    Judgement::waiting("the end of all tests")
+                        .due(due)
+                        .since(*since)
+                        .until(until)
+                        .on(evidence)
                 }
             }
             _ => {

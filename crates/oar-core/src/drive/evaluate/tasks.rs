@@ -1,9 +1,11 @@
 //! Verdicts of tasks.
 
+use jiff::Timestamp;
+
 use super::judgement::Judgement;
 use super::stale::inputs;
-use super::{Evaluation, Judged, later, time};
-use crate::drive::facts::{BuildData, FactKey, Seen, Tests};
+use super::{Evaluation, Judged, later, subject_of, time, topic};
+use crate::drive::facts::{BuildData, DropsView, FactKey, Seen, Tests};
 use crate::drive::verdict::{Act, Verdict};
 use crate::flow::gates::not_available;
 use crate::flow::nodes::{Action, Cost, Node, Row, Who, only_informs};
@@ -71,6 +73,9 @@ impl Evaluation<'_> {
         }
         if self.approved {
             return Ok(Judgement::not_applicable("the release is approved without it"));
+        }
+        if task == TaskName::DropBugs && self.waits_for_its_page() {
+            return Ok(Judgement::not_applicable("the approval has begun without it"));
         }
         if let Some(claim) = view
             .and_then(|view| view.claim.as_ref())
@@ -171,10 +176,7 @@ impl Evaluation<'_> {
                     None => done,
                 })
             }
-            TaskName::DropBugs if self.waits_for_its_page() => {
-                Ok(Judgement::not_applicable("the release was approved without it"))
-            }
-            TaskName::DropBugs => self.drops(row, ready()),
+            TaskName::DropBugs => self.drops(view, row, ready()),
             TaskName::AnalyzeCandidateBuild => self.candidate(row),
             TaskName::AnalyzePromotedBuild => self.promoted(row),
             TaskName::PushToCdnStaging => self.push(view, row),
@@ -217,6 +219,8 @@ impl Evaluation<'_> {
                 let claim = view.claim.as_ref();
                 view.status == TaskStatus::InProgress
                     && !claim.is_some_and(|claim| claim.holds_at(self.now(), self.input.ended))
+                    // One that has ended and keeps a message is no run without an end.
+                    && view.last_run().is_some_and(|run| run.finished.is_none() && run.outcome.is_none())
             };
             if let Some(view) = view.filter(|_| !self.approved).filter(is_cut_off) {
                 // It made the file and did not say so: the next one does.
@@ -317,10 +321,9 @@ impl Evaluation<'_> {
     pub(super) fn push(&self, view: Option<&TaskView>, row: &Row) -> Judged {
         let seen = self.need(row, FactKey::Pushes, &self.input.facts.pushes)?;
         let pushes = &seen.value;
-        // An advisory that replaces another one is pushed by a later run.
-        let last = view.and_then(|view| time(view.last_run()?.started.as_ref()));
         let started = view.and_then(|view| time(view.started_at.as_ref()));
-        let until = self.limit(row, last.or(started));
+        // An advisory that replaces another one is pushed later than the task was started.
+        let until = self.limit(row, started.max(self.advisories_changed()));
         let count = format!("{} of {} advisories are on staging", pushes.complete, pushes.total);
         let evidence = self.read(seen, "push", count.clone());
         let due = later(seen.at, row.poll);
@@ -345,22 +348,51 @@ impl Evaluation<'_> {
         Ok(judgement.on(evidence))
     }
 
+    /// When ART's newest change of an advisory was taken over.
+    fn advisories_changed(&self) -> Option<Timestamp> {
+        let history = self.input.state?.metadata_history();
+        let changes = history.iter().filter(|record| {
+            record
+                .values
+                .iter()
+                .any(|value| inputs(TaskName::PushToCdnStaging).iter().any(|field| value.starts_with(field)))
+        });
+        changes.filter_map(|record| time(record.at.as_ref())).max()
+    }
+
     /// Whether the approval has done its part and waits.
     fn waits_for_its_page(&self) -> bool {
         self.tasks.get(&TaskName::ChangeAdvisoryStatus).is_some_and(|view| view.wait.is_some())
     }
 
     /// Without a bug that is to be dropped nobody has to be asked.
-    fn drops(&self, row: &Row, ready: Judgement) -> Judged {
+    fn drops(&self, view: Option<&TaskView>, row: &Row, ready: Judgement) -> Judged {
         let seen = self.need(row, FactKey::Drops, &self.input.facts.drops)?;
-        let steps = &seen.value.steps;
-        let evidence = self.read(seen, "plan", format!("{} steps", steps.len()));
-        let ready = if steps.is_empty() {
-            ready.only_looking().noting("no bug is to be dropped: Pass can be recorded")
-        } else {
-            ready.noting(steps.join("; "))
-        };
-        Ok(ready.on(evidence))
+        let due = later(seen.at, row.poll);
+        Ok(match &seen.value {
+            DropsView::Refused(why) => Judgement::blocked(why.clone(), row.who)
+                .due(due)
+                .by_command(format!("oar -r {} drop-bugs --dry-run", self.input.release))
+                .about(topic("what drop-bugs requires", subject_of(why)))
+                .on(self.read(seen, "plan", "refused")),
+            DropsView::Waits => {
+                let started = view.and_then(|view| time(view.last_run()?.started.as_ref()));
+                Judgement::running("the merge request of drop-bugs waits for its pipeline")
+                    .since(started)
+                    .due(due)
+                    .until(self.limit(row, started))
+                    .on(self.read(seen, "plan", "0 steps"))
+            }
+            DropsView::Steps(steps) => {
+                let evidence = self.read(seen, "plan", format!("{} steps", steps.len()));
+                let ready = if steps.is_empty() {
+                    ready.only_looking().noting("no bug is to be dropped: Pass can be recorded")
+                } else {
+                    ready.noting(steps.join("; "))
+                };
+                ready.on(evidence)
+            }
+        })
     }
 
     pub(super) fn signatures(&self, row: &Row, ready: Judgement) -> Judged {

@@ -118,7 +118,7 @@ impl World {
                 Pushes { total: 2, to_push: vec!["advisory 1".to_owned()], ..Pushes::default() },
                 now,
             ),
-            drops: seen(DropsView { steps: vec!["remove OCPBUGS-1".to_owned()] }, now),
+            drops: seen(DropsView::Steps(vec!["remove OCPBUGS-1".to_owned()]), now),
             alerts: seen(Alerts::Read { blocking: false, alerts: Vec::new() }, now),
             payload: seen(PayloadView::Good, now),
             approval_gates: seen(ApprovalGates::Open, now),

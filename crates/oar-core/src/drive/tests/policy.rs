@@ -6,7 +6,7 @@ use crate::drive::facts::DropsView;
 use crate::drive::plan::check_policy;
 use crate::drive::verdict::ToDo;
 use crate::flow::nodes::{Node, ROWS, Who};
-use crate::statebox::{NewConsent, TaskName as T, TaskStatus};
+use crate::statebox::{NewConsent, RunOutcome, TaskName as T, TaskStatus};
 
 #[test]
 fn the_policy_says_what_runs_by_itself() {
@@ -40,10 +40,43 @@ fn the_policy_says_what_runs_by_itself() {
 fn nobody_is_asked_to_drop_nothing() {
     let mut world = staged().passed(&[T::ImageConsistencyCheck, T::StageTesting]);
     assert!(matches!(world.of(T::DropBugs).to_do, ToDo::Consent { .. }));
-    world.facts.drops = seen(DropsView { steps: Vec::new() }, world.now);
+    world.facts.drops = seen(DropsView::Steps(Vec::new()), world.now);
     let plan = world.of(T::DropBugs);
     assert!(matches!(plan.to_do, ToDo::Run { only_looks: true, .. }), "{plan:?}");
     assert_eq!(plan.person, None);
+}
+
+#[test]
+fn a_merge_request_of_drop_bugs_is_waited_for_and_nothing_is_recorded() {
+    let mut world = staged().passed(&[T::ImageConsistencyCheck, T::StageTesting]);
+    world.run(T::DropBugs, 1, RunOutcome::InProgress, None);
+    world.facts.drops = seen(DropsView::Waits, world.now);
+    let plan = world.of(T::DropBugs);
+    assert_eq!((plan.verdict.name(), &plan.to_do, plan.person), ("running", &ToDo::Nothing, None));
+    assert!(plan.next_look.is_some());
+    assert_eq!(world.of(T::ChangeAdvisoryStatus).verdict.name(), "waiting");
+    // It ran two hours ago.
+    world.now += hours(10);
+    let plan = world.of(T::DropBugs);
+    assert_eq!((plan.verdict.name(), plan.person), ("asks", Some(Who::Owner)), "{plan:?}");
+}
+
+#[test]
+fn a_refusal_of_drop_bugs_is_told_and_its_bugs_are_no_other_question() {
+    let refused = |why: &str| {
+        let mut world = staged().passed(&[T::ImageConsistencyCheck, T::StageTesting]);
+        world.facts.drops = seen(DropsView::Refused(why.to_owned()), world.now);
+        world.of(T::DropBugs)
+    };
+    let locked =
+        |bugs: &str| refused(&format!("advisory 1 (rpm) is in REL_PREP, so these bugs stay: {bugs}"));
+    let plan = locked("OCPBUGS-1, OCPBUGS-2");
+    assert_eq!((plan.verdict.name(), plan.person), ("blocked", Some(Who::Owner)));
+    let ToDo::Answer { command: Some(command) } = &plan.to_do else { panic!("{plan:?}") };
+    assert_eq!(command, "oar -r 4.19.1 drop-bugs --dry-run");
+    assert!(plan.next_look.is_some(), "it goes on looking");
+    assert_eq!(plan.topic, locked("OCPBUGS-1").topic);
+    assert_ne!(plan.topic, refused("the release to production was attempted: !1 has the label x").topic);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use crate::drive::verdict::{Act, Decided, ToDo, Verdict};
 use crate::flow::nodes::{Node, Who};
 use crate::operators::shipment::ReleaseState;
 use crate::statebox::{
-    DecisionKind, NewWait, NodeName, ReasonClass, RunEnd, RunOutcome, RunStart, State, Subject,
-    TaskName as T, TaskStatus, Verdict as Decision,
+    DecisionKind, NewWait, NodeName, Notification, NotificationState, ReasonClass, RunEnd, RunOutcome,
+    RunStart, State, Subject, TaskName as T, TaskStatus, Verdict as Decision,
 };
 
 #[test]
@@ -204,18 +204,42 @@ fn an_approval_that_the_python_tooling_has_begun_since_our_last_run_is_left_alon
 
 #[test]
 fn another_reason_against_the_approval_is_another_question() {
-    let closed = |why: &str| {
+    let closed = |why: &str, next: &[&str]| {
         let mut world = approvable();
-        let next = vec!["accept it with --accept-bug OCPBUGS-1".to_owned()];
+        let next = next.iter().map(|next| (*next).to_owned()).collect();
         world.facts.approval_gates = seen(ApprovalGates::Closed { why: why.to_owned(), next }, world.now);
         world.of(T::ChangeAdvisoryStatus)
     };
-    let (one, fewer, other) = (closed("3 bugs are open"), closed("2 bugs are open"), closed("no tag"));
-    assert_eq!(one.topic, fewer.topic, "numbers change from look to look");
-    assert_ne!(one.topic, other.topic);
-    let ToDo::Answer { command: Some(command) } = &one.to_do else { panic!("{one:?}") };
+    let verify = "have them verified, drop them with `drop-bugs`, or accept each with --accept-bug KEY";
+    let ask = "ART moves it to QE, then `push-to-cdn-staging` pushes it";
+    let two =
+        "2 of 40 bugs are not Verified, Closed or Release Pending: OCPBUGS-1 (ON_QA), OCPBUGS-2 (no status)";
+    let one = "1 of 40 bugs are not Verified, Closed or Release Pending: OCPBUGS-2 (ON_QA)";
+    let new = "advisory 3 (rpm) is in NEW_FILES";
+    let both = |bugs: &str| format!("2 things stand in the way: (1) {new}; (2) {bugs}");
+    let (first, fewer) = (closed(two, &[verify]), closed(one, &[verify]));
+    assert_eq!(first.topic, fewer.topic, "bugs change their state from look to look");
+    let (more, later) = (closed(&both(two), &[ask, verify]), closed(&both(one), &[verify, ask]));
+    assert_eq!(more.topic, later.topic);
+    for other in [&more, &closed(new, &[ask])] {
+        assert_ne!(first.topic, other.topic);
+    }
+    // Without a next step the reason counts, as far as it names nothing.
+    assert_eq!(closed(two, &[]).topic, closed(one, &[]).topic);
+    assert_ne!(closed(two, &[]).topic, closed(new, &[]).topic);
+    let ToDo::Answer { command: Some(command) } = &first.to_do else { panic!("{first:?}") };
     assert_eq!(command, "oar -r 4.19.1 change-advisory-status --dry-run");
-    assert!(words(&one).contains("3 bugs are open: accept it with --accept-bug OCPBUGS-1"), "{one:?}");
+    assert!(words(&first).contains(&format!("{two}: {verify}")), "{first:?}");
+    // The same for a run that was refused.
+    let refused = |why: &str| {
+        let mut world = approvable();
+        let _ = world.facts.refused.insert(Node::Task(T::ChangeAdvisoryStatus), why.to_owned());
+        world.policy.steps.insert("change-advisory-status".to_owned(), Leave::Auto);
+        world.of(T::ChangeAdvisoryStatus)
+    };
+    assert_eq!(refused(two).verdict.name(), "blocked");
+    assert_eq!(refused(two).topic, refused(one).topic);
+    assert_ne!(refused(two).topic, refused(new).topic);
 }
 
 #[test]
@@ -227,6 +251,39 @@ fn a_report_whose_run_was_killed_is_run_again_and_one_of_another_program_is_done
     let plan = world.of(task);
     assert!(matches!(plan.to_do, ToDo::Run { only_looks: true, .. }), "{plan:?}");
     world.run(task, 1, RunOutcome::Pass, None);
+    assert_eq!(world.of(task).verdict, Verdict::Done);
+    // Its run has ended, and only its message has not arrived: the task is not tracked, so its status stays.
+    let mut world = fresh();
+    world.killed(task);
+    let notification = Notification {
+        key: "announced".to_owned(),
+        state: NotificationState::Pending,
+        channel: "#qe".to_owned(),
+        ts: None,
+        at: "2026-07-06T10:00:00Z".to_owned(),
+        thread: None,
+        text: Some("the StateBox is made".to_owned()),
+    };
+    let end = RunEnd {
+        run: RunStart {
+            id: format!("killed-{task}"),
+            started: world.now - hours(2),
+            by: "tester".to_owned(),
+            command: task.id().to_owned(),
+            force: false,
+        },
+        finished: world.now - hours(1),
+        outcome: RunOutcome::Pass,
+        status: None,
+        class: None,
+        reason: None,
+        result: None,
+        notifications: vec![notification],
+        links: Vec::new(),
+        done: Vec::new(),
+    };
+    let _ = world.state().finish_run(task, &end);
+    assert_eq!(world.state().task(task).unwrap().status, TaskStatus::InProgress);
     assert_eq!(world.of(task).verdict, Verdict::Done);
 }
 
@@ -243,9 +300,14 @@ fn an_approval_that_waits_for_its_page_does_not_wait_for_bugs_to_be_dropped() {
         next_check: world.now,
     };
     let _ = world.state().begin_wait(T::ChangeAdvisoryStatus, &wait);
-    assert_eq!(world.of(T::DropBugs).verdict.name(), "not_applicable");
-    let plan = world.of(T::ChangeAdvisoryStatus);
-    assert!(matches!(plan.to_do, ToDo::Run { only_looks: true, .. }), "{plan:?}");
+    for status in [TaskStatus::NotStarted, TaskStatus::Fail] {
+        world.set(T::DropBugs, status);
+        let plan = world.of(T::DropBugs);
+        assert_eq!(plan.verdict.name(), "not_applicable", "{status}");
+        assert!(words(&plan).contains("the approval has begun without it"), "{plan:?}");
+        let plan = world.of(T::ChangeAdvisoryStatus);
+        assert!(matches!(plan.to_do, ToDo::Run { only_looks: true, .. }), "{status}: {plan:?}");
+    }
 }
 
 #[test]

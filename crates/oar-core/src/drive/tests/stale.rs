@@ -1,7 +1,7 @@
 //! What was judged changes afterwards.
 
-use super::{approvable, first, hours, metadata, record, seen, staged, unavailable};
-use crate::drive::facts::{BuildData, FactKey, Pushes};
+use super::{FIRST, approvable, first, hours, metadata, record, seen, staged, unavailable};
+use crate::drive::facts::{BuildData, FactKey, Pushes, Tests};
 use crate::drive::verdict::{NodePlan, ToDo, Verdict};
 use crate::flow::nodes::Node;
 use crate::statebox::{RunOutcome, TaskName as T, TaskStatus};
@@ -119,16 +119,52 @@ fn a_replaced_advisory_that_is_pushed_days_later_is_not_late_at_once() {
     world.facts.pushes = seen(Pushes { total: 1, running, ..Pushes::default() }, world.now);
     assert_eq!(world.of(task).verdict.name(), "asks", "the first push takes three days");
     world.run(task, 2, RunOutcome::InProgress, None);
-    assert_eq!(world.of(task).verdict.name(), "running");
+    assert_eq!(world.of(task).verdict.name(), "asks", "another run of the same push does not make it newer");
+    for (change, expected) in [("candidate_builds", "asks"), ("advisory_ids", "running")] {
+        let mut changed = world.state().metadata();
+        if change == "advisory_ids" {
+            let _ = changed.advisory_ids.insert("rpm".to_owned(), 7);
+        } else {
+            let _ = changed.candidate_builds.insert("x86_64".to_owned(), "another".to_owned());
+        }
+        let now = world.now;
+        let _ = world.state().take_metadata(&changed, now, "tester");
+        world.facts.build_data =
+            seen(BuildData::Present { metadata: Box::new(changed), has_owner: true }, now);
+        // What comes before the push is judged again.
+        world.now += hours(2);
+        world = world.passed(FIRST);
+        assert_eq!(world.of(task).verdict.name(), expected, "{change}");
+    }
+    world.now += hours(48);
+    assert_eq!(world.of(task).verdict.name(), "asks");
 }
 
 #[test]
-fn a_promotion_by_hand_asks_nobody_about_the_aggregation() {
-    for (by_hand, expected) in [(true, "waiting"), (false, "asks")] {
+fn the_mark_of_a_promotion_by_hand_is_waited_for_from_the_change_of_its_record_on() {
+    for (ago, expected) in [(Some(11), "waiting"), (Some(12), "asks"), (None, "waiting")] {
         let mut world = approvable();
-        world.facts.tests = seen(record(false, None, by_hand), world.now);
+        let Tests::Record { blob, .. } = record(false, None, true) else { panic!("a record") };
+        let since = ago.map(|ago| world.now - hours(ago));
+        let tests =
+            Tests::Record { blob, aggregated: false, accepted: None, by_hand: true, since, case: None };
+        world.facts.tests = seen(tests, world.now);
         let plan = world.plan(Node::Aggregated);
-        assert_eq!((plan.verdict.name(), plan.person.is_some()), (expected, !by_hand), "{plan:?}");
+        let is_asked = expected == "asks";
+        assert_eq!((plan.verdict.name(), plan.person.is_some()), (expected, is_asked), "{ago:?}: {plan:?}");
+    }
+}
+
+#[test]
+fn a_commit_that_could_not_be_compared_changes_no_verdict() {
+    for task in [T::ImageConsistencyCheck, T::StageTesting] {
+        let mut world = approvable();
+        world.judge(task, "sha", "0ld");
+        let mut stage = world.facts.stage_release.value().unwrap().clone();
+        stage.sha = None;
+        world.facts.stage_release = seen(stage, world.now);
+        assert_eq!(world.of(task).verdict, Verdict::Done, "{task}");
+        assert_eq!(world.plan(Node::StageRelease).verdict, Verdict::Done);
     }
 }
 

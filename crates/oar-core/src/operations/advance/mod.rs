@@ -78,6 +78,17 @@ impl Ran {
         matches!(self.result, RunResult::Failed | RunResult::Unknown)
     }
 
+    /// Whether it should have made the StateBox and did not, for a reason that a person must clear.
+    fn left_no_statebox(&self) -> bool {
+        self.node == Node::Task(TaskName::CreateTestReport)
+            && matches!(
+                self.class,
+                Some(
+                    ErrorClass::Failed | ErrorClass::Blocked | ErrorClass::Configuration | ErrorClass::Usage
+                )
+            )
+    }
+
     /// Whether it was not allowed to begin, for a reason that a person must clear.
     fn is_refused(&self) -> bool {
         self.result == RunResult::Blocked && self.class == Some(ErrorClass::Blocked)
@@ -218,10 +229,14 @@ pub(super) async fn advance(call: &Call, policy: &DrivePolicy) -> Result<Advance
     }
     advanced.signal = call.interrupt().signal();
     // While the release is held nothing is recorded, and nobody is told.
-    if advanced.signal.is_none()
-        && now.plan.held.is_empty()
-        && let Some(state) = &now.state
+    let may_tell = advanced.signal.is_none() && now.plan.held.is_empty();
+    if may_tell
+        && now.state.is_none()
+        && let Some(ran) = advanced.runs.iter().find(|ran| ran.left_no_statebox())
     {
+        note(tell::tell_without_statebox(call, ran).await, &mut advanced.told, &mut advanced.warnings);
+    }
+    if may_tell && let Some(state) = &now.state {
         if !state.kept_messages().is_empty() && state.wait(TaskName::ChangeAdvisoryStatus).is_none() {
             let sent = look(call).await;
             advanced.warnings.extend(
@@ -231,13 +246,7 @@ pub(super) async fn advance(call: &Call, policy: &DrivePolicy) -> Result<Advance
             );
         }
         advanced.warnings.extend(judged::record(call, state, &now).await);
-        match tell::tell(call, state, &now, policy).await {
-            Ok(Told { messages, missing }) => {
-                advanced.told = messages;
-                advanced.warnings.extend(missing);
-            }
-            Err(error) => advanced.warnings.push(format!("people could not be told: {}", error.inner())),
-        }
+        note(tell::tell(call, state, &now, policy).await, &mut advanced.told, &mut advanced.warnings);
     }
     advanced.plan = now.plan;
     if !advanced.warnings.is_empty() && advanced.plan.held.is_empty() {
@@ -245,6 +254,17 @@ pub(super) async fn advance(call: &Call, policy: &DrivePolicy) -> Result<Advance
         advanced.plan.held = held.into_iter().map(|closed| closed.text).collect();
     }
     Ok(advanced)
+}
+
+/// Notes how many messages arrived, and what did not.
+fn note(told: Result<Told, TaskError>, messages: &mut usize, warnings: &mut Vec<String>) {
+    match told {
+        Ok(told) => {
+            *messages = told.messages;
+            warnings.extend(told.missing);
+        }
+        Err(error) => warnings.push(format!("people could not be told: {}", error.inner())),
+    }
 }
 
 /// What is run in one round: everything that is due and was not run in this pass, but of what cannot be undone only the

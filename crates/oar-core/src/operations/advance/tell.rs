@@ -3,8 +3,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Planned;
 use super::due::{Due, What, due, is_answered};
+use super::{Planned, Ran};
 use crate::clients::slack::Posted;
 use crate::config::{ConfigError, DrivePolicy, SlackTeam};
 use crate::drive::evaluate::Input;
@@ -13,11 +13,13 @@ use crate::flow::holder;
 use crate::flow::nodes::Who;
 use crate::flow::outcome::TaskError;
 use crate::notify::outbox::{Delivery, PreviousSend, deliver, group_mention};
-use crate::notify::{DriveThread, Message, MorningSummary, Open, Question};
+use crate::notify::{self, DriveThread, Message, MorningSummary, Open, Question};
 use crate::operations::call::{Call, new_id};
 use crate::permit::WritePermit;
 use crate::statebox::{Asked, Change, Claimed, State, Teller, Telling, Thread};
 
+/// For how long what is said of a release without a StateBox is not said again.
+const SAID_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// Claims the beginning of the thread.
 const THREAD: &str = "thread";
 
@@ -52,16 +54,7 @@ pub(super) async fn tell(
     {
         return Ok(Told::default());
     }
-    let document = call.settings().document();
-    let channel = match document.and_then(|document| document.slack_channel(SlackTeam::QeRelease)) {
-        Ok(channel) => channel.to_owned(),
-        // Without a document nobody can be told, and the plan says the same.
-        Err(error @ ConfigError::MissingVariable { .. }) => {
-            tracing::warn!("nobody is told what waits for people: {error}");
-            return Ok(Told::default());
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let Some(channel) = channel(call)? else { return Ok(Told::default()) };
     let (statebox, permit, release) = (call.statebox()?, call.permit()?, call.release()?);
     let location = statebox.location();
     let (mut wanted, mut claimed) = (Vec::new(), Vec::new());
@@ -120,12 +113,54 @@ pub(super) async fn tell(
     if let Some(problem) = problem {
         return Err(problem);
     }
-    let missing = (!not_told.is_empty()).then(|| {
-        let count = not_told.len();
-        let noun = if count == 1 { "message" } else { "messages" };
-        format!("{count} {noun} to people did not arrive; a later pass sends what is missing")
-    });
-    Ok(Told { messages, missing })
+    Ok(Told::of(messages, not_told.len()))
+}
+
+impl Told {
+    fn of(messages: usize, not_told: usize) -> Self {
+        let missing = (not_told > 0).then(|| {
+            let noun = if not_told == 1 { "message" } else { "messages" };
+            format!("{not_told} {noun} to people did not arrive; a later pass sends what is missing")
+        });
+        Self { messages, missing }
+    }
+}
+
+/// Tells people why a release has no StateBox: `ran` should have made it. Without one nothing is claimed, so Slack is asked whether
+/// they were told in the last day.
+///
+/// # Errors
+///
+/// The configuration cannot be read.
+pub(super) async fn tell_without_statebox(call: &Call, ran: &Ran) -> Result<Told, TaskError> {
+    let Some(channel) = channel(call)? else { return Ok(Told::default()) };
+    let (release, node) = (call.release()?, ran.node.id());
+    let why = ran.detail.as_deref().unwrap_or("no reason is known");
+    let open = Open {
+        who: who(call, ran.node.row().who).await?,
+        steps: vec![node.to_owned()],
+        question: format!("the release has no StateBox, because making it failed: {why}"),
+        choices: Vec::new(),
+        commands: vec![ran.command.clone()],
+    };
+    let message =
+        Question { release, key: node, telling: notify::Telling::New, open: &open }.message(&channel);
+    let since = call.clock().now().checked_sub(SAID_FOR).ok();
+    let arrived = posted(call, message, since, call.permit()?).await?.is_some();
+    Ok(Told::of(usize::from(arrived), usize::from(!arrived)))
+}
+
+/// The channel in which people are told; `None` without a document, when the plan says the same.
+fn channel(call: &Call) -> Result<Option<String>, TaskError> {
+    let document = call.settings().document();
+    match document.and_then(|document| document.slack_channel(SlackTeam::QeRelease)) {
+        Ok(channel) => Ok(Some(channel.to_owned())),
+        Err(error @ ConfigError::MissingVariable { .. }) => {
+            tracing::warn!("nobody is told what waits for people: {error}");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What nobody has told and nobody is telling.

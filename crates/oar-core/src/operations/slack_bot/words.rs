@@ -138,6 +138,7 @@ mod tests {
             checks: vec![Check::ok("no blocker is open")],
             steps: vec![Step::new("push", "advisory 150001").to("cdn_stage")],
             notes: vec!["advisory 150003 is dropped".to_owned()],
+            later: Vec::new(),
         };
         let release = "4.19.1".parse().unwrap();
         let (command, task) = ("push-to-cdn-staging", TaskName::PushToCdnStaging);

@@ -1,14 +1,13 @@
 //! Whether another commit of a shipment ships the same images.
 
-use futures::future::try_join;
-
 use super::file::ShipmentFile;
 use super::{Shipment, ShipmentError, is_shipment_file};
 use crate::error::ServiceErrorKind;
 
 impl Shipment {
     /// Whether the shipment as it was at `commit` names the same images as it does at its head: release notes, bugs and
-    /// addresses of advisories may differ. One request, two more for each shipment file that differs.
+    /// addresses of advisories may differ, and so may files that the merge request does not change, as after a rebase. One
+    /// request; when shipment files differ, those of [`Shipment::files`] and one more for each own file that differs.
     ///
     /// `false` also where that cannot be seen: GitLab has the commit no more, it did not compare everything, a file was added
     /// or removed, or cannot be understood.
@@ -28,18 +27,31 @@ impl Shipment {
             return Ok(false);
         }
         let concerns = |path: &String| is_shipment_file(path);
-        let files = compared.diffs.iter().filter(|file| concerns(&file.old_path) || concerns(&file.new_path));
-        for file in files {
-            if file.new_file || file.deleted_file || file.old_path != file.new_path {
+        let differing: Vec<_> = compared
+            .diffs
+            .iter()
+            .filter(|file| concerns(&file.old_path) || concerns(&file.new_path))
+            .collect();
+        if differing.is_empty() {
+            return Ok(true);
+        }
+        // A file that is gone may have been one of the merge request's.
+        if differing.iter().any(|file| file.deleted_file || file.old_path != file.new_path) {
+            return Ok(false);
+        }
+        let own = self.files().await?;
+        for file in differing {
+            // After a rebase the files of other releases differ, too.
+            let Some(after) = own.iter().find(|own| own.path() == file.new_path) else { continue };
+            if file.new_file {
                 return Ok(false);
             }
-            let path = file.new_path.as_str();
-            let (before, after) =
-                try_join(self.gitlab.file(project, path, commit), self.gitlab.file(project, path, head))
-                    .await?;
-            let (before, after) = (ShipmentFile::new(path, before), ShipmentFile::new(path, after));
+            let before = self.gitlab.file(project, after.path(), commit).await?;
+            let before = ShipmentFile::new(after.path(), before);
             match (before.components(), after.components()) {
-                (Ok(before), Ok(after)) if before == after => {}
+                // Without a snapshot, or without an image in it, what is shipped is unknown.
+                (Ok(Some(before)), Ok(Some(after)))
+                    if before == after && after.iter().all(|component| component.image.is_some()) => {}
                 _ => return Ok(false),
             }
         }
@@ -107,6 +119,10 @@ mod tests {
         let same = (text(image, "OCPBUGS-1"), text(image, "OCPBUGS-2"));
         let other = (text(image, "OCPBUGS-1"), text("quay.io/art/etcd@sha256:bb", "OCPBUGS-1"));
         let odd = ("- no shipment".to_owned(), "- no shipment either".to_owned());
+        let no_snapshot = ("shipment: {}\n".to_owned(), "shipment: {}\n# two\n".to_owned());
+        let nameless = "shipment:\n  snapshot:\n    spec:\n      components:\n        - name: etcd\n";
+        let no_image = (nameless.to_owned(), format!("{nameless}# two\n"));
+        let others = json!({"old_path": "r.yaml", "new_path": "r.yaml", "new_file": true});
         let cases = [
             (json!([]), json!(false), &same, true),
             (json!([change(&json!({}))]), json!(false), &same, true),
@@ -114,6 +130,11 @@ mod tests {
             (json!([change(&json!({}))]), Value::Null, &same, false),
             (json!([change(&json!({}))]), json!(false), &other, false),
             (json!([change(&json!({}))]), json!(false), &odd, false),
+            (json!([change(&json!({}))]), json!(false), &no_snapshot, false),
+            (json!([change(&json!({}))]), json!(false), &no_image, false),
+            // After a rebase the files of other releases differ, too.
+            (json!([change(&others), change(&json!({}))]), json!(false), &same, true),
+            (json!([change(&others), change(&json!({}))]), json!(false), &other, false),
             (json!([change(&json!({"new_file": true}))]), json!(false), &same, false),
             (json!([change(&json!({"deleted_file": true}))]), json!(false), &same, false),
             (
@@ -131,6 +152,11 @@ mod tests {
         ];
         for (diffs, timeout, (before, after), expected) in cases {
             let server = server(json!({})).await;
+            Mock::given(method("GET"))
+                .and(path("/api/v4/projects/group%2Fshipments/merge_requests/612/diffs"))
+                .respond_with(ok(json!([change(&json!({}))])))
+                .mount(&server)
+                .await;
             file(&server, OLD, before).await;
             file(&server, "5b1e", after).await;
             let answer = json!({"commits": [], "diffs": diffs, "compare_timeout": timeout});

@@ -95,7 +95,9 @@ impl Plan for StagingPlan {
         let mut notes: Vec<String> =
             rest.map(|advisory| format!("{}: {}", advisory.subject(), advisory.words())).collect();
         notes.extend(self.notes.iter().cloned());
-        PlanSummary::new(due.map(StagedAdvisory::step).collect(), notes)
+        let waits = self.advisories.iter().filter(|it| matches!(it.standing, StagingStatus::Waits(_)));
+        let later = waits.map(StagedAdvisory::step).collect();
+        PlanSummary { later, ..PlanSummary::new(due.map(StagedAdvisory::step).collect(), notes) }
     }
 
     fn acts(&self) -> bool {

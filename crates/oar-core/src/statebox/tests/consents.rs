@@ -93,9 +93,55 @@ fn one_run_uses_a_consent_and_may_say_so_again() {
     );
     assert_eq!(state.withdraw_consents(TASK, COMMAND, "boss", at("11:06:00")), Change::Unchanged);
     assert_eq!(state, used);
+    // Another run is at it for some minutes, or as long as it holds its claim; then people are asked again.
+    let is_in_use = |state: &State, time: &str| {
+        let error = state.clone().use_consent(TASK, PLAN, "run-2", at(time)).unwrap_err();
+        matches!(error, StateError::ConsentUsed { .. })
+    };
+    assert!(is_in_use(&state, "11:09:59") && !is_in_use(&state, "11:10:00"));
+    for (run, expected) in [("run-1", true), ("run-3", false)] {
+        let mut state = state.clone();
+        let lease = SignedDuration::from_mins(20);
+        let claim = TaskClaim {
+            run: run.to_owned(),
+            by: "engine".to_owned(),
+            process: None,
+            since: at("11:00:00"),
+            lease_until: at("11:00:00") + lease,
+        };
+        let _ = state.claim_task(TASK, &claim, |_| false).unwrap();
+        assert_eq!(is_in_use(&state, "11:19:59"), expected, "{run}");
+        assert!(!is_in_use(&state, "11:20:00"), "{run}");
+    }
     // Whoever consents again allows one more run.
     assert_eq!(state.record_consent(TASK, &consent("b", PLAN, "12:00:00")), Change::Changed);
     assert_eq!(state.use_consent(TASK, PLAN, "run-2", at("12:01:00")), Ok(Change::Changed));
+}
+
+#[test]
+fn a_used_consent_covers_what_comes_later_for_its_day_and_nothing_else() {
+    let mut state = fresh();
+    let later = ["a1", "b2"];
+    let _ = state.record_consent_with(TASK, &consent("a", PLAN, "10:00:00"), &later);
+    let text = state.to_yaml();
+    assert_eq!(validate_text(&text, None).lines("x.yaml").collect::<Vec<_>>(), Vec::<String>::new());
+    let covers = |state: &State, command: &str, steps: &[&str], time| {
+        state.consent_to_later(TASK, command, steps, time).is_some()
+    };
+    let now = at("12:00:00");
+    assert!(!covers(&state, COMMAND, &["a1"], now), "its own plan comes first");
+    let mut unused = state.clone();
+    let _ = unused.withdraw_consents(TASK, COMMAND, "boss", at("10:30:00"));
+    let _ = state.use_consent(TASK, PLAN, "run-1", at("11:00:00")).unwrap();
+    let state = State::parse(&state.to_yaml()).unwrap();
+    assert!(covers(&state, COMMAND, &["a1"], now) && covers(&state, COMMAND, &["b2", "a1"], now));
+    for steps in [&[][..], &["c3"], &["a1", "c3"]] {
+        assert!(!covers(&state, COMMAND, steps, now), "{steps:?}");
+    }
+    assert!(!covers(&state, "part", &["a1"], now) && !covers(&unused, COMMAND, &["a1"], now));
+    let end = at("10:00:00") + CONSENT_LIFETIME;
+    assert!(!covers(&state, COMMAND, &["a1"], end));
+    assert!(covers(&state, COMMAND, &["a1"], end - SignedDuration::from_secs(1)));
 }
 
 #[test]

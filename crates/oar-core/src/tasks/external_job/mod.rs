@@ -319,13 +319,12 @@ impl JobPlan {
     fn not_started(&self, error: ServiceError) -> TaskOutcome<JobDone> {
         let done = JobDone { job: None, left: Left::Nothing };
         let class = error.class();
-        // An outage is no verdict about the release: the task's status does not change.
-        let status = if class == ErrorClass::Unavailable { self.status } else { TaskStatus::Fail };
         let reason = TaskError::from(error);
         let hint = reason.inner().hint();
         let why = reason.reason();
         tracing::error!("{}", why.text);
-        let outcome = TaskOutcome::of(status, done).because(why.class, why.text).with_class(class);
+        // An outage is no verdict about the release, and no end of a job that counts: the task's status does not change.
+        let outcome = TaskOutcome::of(TaskStatus::Fail, done).because(why.class, why.text).with_class(class);
         TaskOutcome { hint, ..outcome }
     }
 

@@ -182,8 +182,8 @@ async fn an_unclear_trigger_is_looked_for_and_never_repeated() {
 async fn an_outage_at_the_trigger_leaves_the_status_and_a_refusal_is_a_failure() {
     let permit = WritePermit::granted_by_user_interface();
     for (kind, class, status) in [
-        (ServiceErrorKind::Unavailable, ErrorClass::Unavailable, TaskStatus::NotStarted),
-        (ServiceErrorKind::RateLimited, ErrorClass::Unavailable, TaskStatus::NotStarted),
+        (ServiceErrorKind::Unavailable, ErrorClass::Unavailable, TaskStatus::Fail),
+        (ServiceErrorKind::RateLimited, ErrorClass::Unavailable, TaskStatus::Fail),
         (ServiceErrorKind::Unclear, ErrorClass::Unavailable, TaskStatus::InProgress),
         (ServiceErrorKind::Malformed, ErrorClass::Unavailable, TaskStatus::InProgress),
         (ServiceErrorKind::Rejected, ErrorClass::Failed, TaskStatus::Fail),
@@ -193,6 +193,9 @@ async fn an_outage_at_the_trigger_leaves_the_status_and_a_refusal_is_a_failure()
         let plan = JobPlan::new(TASK, step, None, TaskStatus::NotStarted);
         let outcome = plan.apply(&script, &permit, &Recorder::default()).await.unwrap();
         assert_eq!((outcome.status, outcome.class), (status, Some(class)), "{kind:?}");
+        // Without a verdict the task stays as it was, and no end of a job is counted.
+        let is_outage = status == TaskStatus::Fail && class == ErrorClass::Unavailable;
+        assert_eq!(outcome.is_undecided(), is_outage, "{kind:?}");
         // A job that may have started stays on record and is looked for.
         let kept = matches!(outcome.done.left, Left::Is(_));
         assert_eq!(kept, status == TaskStatus::InProgress, "{kind:?}");
