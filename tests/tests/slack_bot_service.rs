@@ -221,6 +221,14 @@ fn only_who_may_is_obeyed_and_help_lists_what_they_may() {
         assert!(!answers(&harness, thread).iter().any(|message| message.text.contains("done")), "{thread}");
     }
     assert_eq!(answers(&harness, talk.last().unwrap()).len(), 0, "nobody cancels anything there");
+    settled(&harness);
+    bot.stopped();
+    // The next one reads what was written, and finds it edited.
+    let bot = Bot::start(&harness);
+    let last = say(&harness, LEAD, "oar -r 4.19.1 status");
+    answer(&harness, &last, "oar status: done");
+    settled(&harness);
+    assert_eq!(answers(&harness, &edited).len(), 0, "an edited message is no command");
     bot.stopped();
 }
 
@@ -269,6 +277,15 @@ fn a_critical_plan_is_approved_or_rejected_once() {
     answer(&harness, &thread, "may give critical commands");
     click(&shown, LEAD, "reject").unwrap();
     let closed = answer(&harness, &thread, "Rejected by <@U0000LEAD1>");
+    assert_eq!((closed.ts.as_str(), closed.blocks), (shown.ts.as_str(), Some(json!([]))), "no buttons");
+    assert!(!pushed(), "nothing was pushed");
+
+    let (thread, shown) = ask(LEAD);
+    say_in(&harness, &thread, WRITER, "cancel");
+    answer(&harness, &thread, "the plan still waits");
+    say_in(&harness, &thread, SECOND, "cancel");
+    answer(&harness, &thread, "the plan that waited here is rejected; nothing was sent");
+    let closed = answer(&harness, &thread, "Rejected by <@U0000LEAD2>");
     assert_eq!((closed.ts.as_str(), closed.blocks), (shown.ts.as_str(), Some(json!([]))), "no buttons");
     assert!(!pushed(), "nothing was pushed");
 
@@ -376,11 +393,18 @@ fn a_plan_that_was_answered_elsewhere_loses_its_buttons() {
     harness.oar(KONFLUX, &["push-to-cdn-staging"]).expect(6);
     let (consented, same_plan) = ask();
     assert!(answers(&harness, &thread).iter().all(|message| !message.text.contains("not asked about")));
-    harness.oar(KONFLUX, &["consent", "push-to-cdn-staging", "--yes"]).expect(0);
+    // A consent that is recorded in Slack is no run.
+    let recorded = say(&harness, LEAD, &format!("oar -r {KONFLUX} consent push-to-cdn-staging"));
+    let question = answer(&harness, &recorded, "Consent to this plan");
+    settled(&harness);
+    let click = json!({"channel": CHANNEL, "ts": question.ts, "user": LEAD, "action_id": "approve"});
+    change(&harness, "click", &click);
+    answer(&harness, &recorded, "oar consent: done");
     for (thread, shown) in [(&thread, &shown), (&consented, &same_plan)] {
         let closed = answer(&harness, thread, "so this plan is not asked about any more");
         assert_eq!((closed.ts.as_str(), closed.blocks), (shown.ts.as_str(), Some(json!([]))), "no buttons");
         assert!(closed.text.contains("recorded their consent to this plan at 2"), "{}", closed.text);
+        assert!(!closed.text.contains("ran"), "{}", closed.text);
     }
     harness.oar(KONFLUX, &["consent", "push-to-cdn-staging", "--withdraw"]).expect(0);
     let (thread, shown) = ask();

@@ -45,7 +45,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
     if notificator.explain.is_some() {
         let call = session.call_with(clients, false);
         let answer = session.perform(notificator, &call).await?;
-        show(&session.ui, &answer);
+        show(&session.ui, &answer, from_date);
         session.ui.json(&answer);
         return Ok(exit_code(&answer));
     }
@@ -76,7 +76,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
                         }
                         pass.started = report.told;
                     }
-                    show(&session.ui, &answer);
+                    show(&session.ui, &answer, from_date);
                     session.ui.json(&answer);
                 }
                 Err(error) => {
@@ -89,14 +89,14 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<ExitCode, CliEr
         .await
 }
 
-fn show(ui: &Ui, answer: &Answer) {
+fn show(ui: &Ui, answer: &Answer, from: Option<Day>) {
     match answer {
-        Answer::Pass(report) => show_pass(ui, report),
+        Answer::Pass(report) => show_pass(ui, report, from),
         Answer::Explained(explanation) => show_explanation(ui, explanation),
     }
 }
 
-fn show_pass(ui: &Ui, report: &PassReport) {
+fn show_pass(ui: &Ui, report: &PassReport, from: Option<Day>) {
     for issue in &report.issues {
         // What failed is an error, and said once.
         let done = issue.steps.iter().filter(|step| step.result != StepResult::Failed);
@@ -115,10 +115,11 @@ fn show_pass(ui: &Ui, report: &PassReport) {
     for (row, count) in &report.rows {
         ui.text(format!("{count:>5}  {row}"));
     }
-    ui.text(summary(report));
+    ui.text(summary(report, from));
 }
 
-fn summary(report: &PassReport) -> String {
+/// `from` is the day before which nothing was looked at.
+fn summary(report: &PassReport, from: Option<Day>) -> String {
     let bugs = if report.selected == 1 { "bug waits" } else { "bugs wait" };
     let done = if report.dry_run {
         "nothing was changed".to_owned()
@@ -126,7 +127,8 @@ fn summary(report: &PassReport) -> String {
         format!("comments written: {}; failed: {}", report.told, report.failed)
     };
     let ended = if report.signal.is_some() { "ended before it was done: " } else { "" };
-    format!("{ended}{} {bugs} in ON_QA; {done}", report.selected)
+    let since = from.map(|day| format!(" since {day} or later")).unwrap_or_default();
+    format!("{ended}{} {bugs} in ON_QA{since}; {done}", report.selected)
 }
 
 /// What comes after a failure for which nobody knows better.
@@ -165,8 +167,10 @@ mod tests {
     #[test]
     fn a_pass_that_was_stopped_does_not_look_like_a_whole_one() {
         let whole = PassReport { selected: 6, told: 2, ..PassReport::default() };
-        assert_eq!(summary(&whole), "6 bugs wait in ON_QA; comments written: 2; failed: 0");
+        assert_eq!(summary(&whole, None), "6 bugs wait in ON_QA; comments written: 2; failed: 0");
+        let later = summary(&whole, Some("2026-07-01".parse().unwrap()));
+        assert!(later.starts_with("6 bugs wait in ON_QA since 2026-07-01 or later;"), "{later}");
         let stopped = PassReport { signal: Some(Signal::Terminate), ..whole };
-        assert!(summary(&stopped).starts_with("ended before it was done: 6 bugs wait"));
+        assert!(summary(&stopped, None).starts_with("ended before it was done: 6 bugs wait"));
     }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::approval::PlanQuestion;
-use crate::flow::consent::Question;
+use crate::flow::consent::{Allows, Question};
 use crate::statebox::{RunOutcome, RunView, State, TaskName, TaskStatus, TaskView};
 use crate::version::ReleaseVersion;
 
@@ -15,13 +15,21 @@ pub struct PlanSubject {
     release: String,
     task: String,
     command: String,
+    /// Whether a consent is asked for that is only recorded, and that a later run uses.
+    #[serde(default)]
+    is_recorded: bool,
 }
 
 impl PlanSubject {
     /// What `question` asks about.
     pub fn of(question: Question<'_>) -> Self {
-        let Question { command, task, release, .. } = question;
-        Self { release: release.to_string(), task: task.id().to_owned(), command: command.to_owned() }
+        let Question { command, task, release, allows, .. } = question;
+        Self {
+            release: release.to_string(),
+            task: task.id().to_owned(),
+            command: command.to_owned(),
+            is_recorded: allows == Allows::OneRun,
+        }
     }
 
     /// The release whose state shows whether the plan was answered.
@@ -44,7 +52,8 @@ impl PlanSubject {
         if let Some(consent) = view.consents.iter().find(to_this_plan) {
             return Some(format!("{} recorded their consent to this plan at {}", consent.by, consent.at));
         }
-        if let Some(waiver) = view.waiver.as_ref().filter(|waiver| since(Some(&waiver.at))) {
+        let waivers = state.waivers(task);
+        if let Some(waiver) = waivers.iter().find(|waiver| since(Some(&waiver.at))) {
             return Some(format!("{} waived {} at {}", waiver.by, task.id(), waiver.at));
         }
         // A task that was under way before goes on by itself.
@@ -113,6 +122,7 @@ mod tests {
             release: "4.19.1".into(),
             task: "push-to-cdn-staging".into(),
             command: "push-to-cdn-staging".into(),
+            is_recorded: false,
         };
         subject.answered_by(&question, &state)
     }
@@ -164,7 +174,15 @@ mod tests {
                 ),
             ),
             (
-                "a waiver",
+                "a waiver by `oar waive`",
+                true,
+                format!(
+                    "{}decisions:\n- {{id: d, kind: waiver, node: push-to-cdn-staging, by: ann, reason: not needed, at: '{after}'}}\n",
+                    status("Not Started", "null", "null")
+                ),
+            ),
+            (
+                "a waiver by hand",
                 true,
                 format!(
                     "{}  waiver: {{by: ann, reason: not needed, at: '{after}'}}\n",

@@ -168,11 +168,12 @@ impl Memory {
         means
     }
 
-    /// The open questions in other threads about the same plan, which are answered with this one.
-    pub fn others_of(&self, answered: &PlanQuestion) -> Vec<OpenQuestion> {
+    /// The open questions in other threads that ask the same about the same plan, which are answered with this one.
+    pub fn others_of(&self, answered: &OpenQuestion) -> Vec<OpenQuestion> {
         let is_other = |open: &&OpenQuestion| {
             let PlanQuestion { id, plan, answered: answer, .. } = &open.question;
-            *id != answered.id && *plan == answered.plan && answer.is_none()
+            let asks_the_same = open.subject == answered.subject && *plan == answered.question.plan;
+            *id != answered.question.id && asks_the_same && answer.is_none()
         };
         self.questions.iter().filter(is_other).cloned().collect()
     }
@@ -188,6 +189,16 @@ impl Memory {
             }
         }
         by_release
+    }
+
+    /// The questions that wait in this thread, and whose command was written before `message`.
+    pub fn waiting_before(&self, message: &MessageKey, thread: &str, now: Timestamp) -> Vec<OpenQuestion> {
+        let is_before = |open: &&OpenQuestion| {
+            let PlanQuestion { command, answered, .. } = &open.question;
+            let is_here = command.channel == message.channel && open.thread == thread;
+            is_here && command.ts < message.ts && answered.is_none() && !open.question.is_expired(now)
+        };
+        self.questions.iter().filter(is_before).cloned().collect()
     }
 
     /// Nobody needs the question any more.
@@ -263,6 +274,11 @@ mod tests {
         memory.posted("q", "1.5");
         let mut memory = Memory::parse(&memory.text().unwrap()).unwrap();
         assert_eq!(memory.question("q").unwrap().message.as_deref(), Some("1.5"));
+        let waiting = |memory: &Memory, ts: &str, thread: &str, now: i64| {
+            memory.waiting_before(&message(ts).key, thread, at(now)).len()
+        };
+        let found = [("1.6", "1.0", 1), ("0.9", "1.0", 1), ("1.6", "2.0", 1), ("1.6", "1.0", 86_400)];
+        assert_eq!(found.map(|(ts, thread, now)| waiting(&memory, ts, thread, now)), [1, 0, 0, 0]);
         let click = Click { question: "q".into(), answer: PlanAnswer::Approve, user: UserId("U0BEN".into()) };
         let means = |memory: &mut Memory, attempt: &str| {
             memory.click(attempt, &click, &Access::Allowed, Some(&plan), at(1))
@@ -271,6 +287,7 @@ mod tests {
         assert_eq!(means(&mut memory, "a"), ClickMeans::GoOn, "after a lost answer");
         assert_eq!(means(&mut memory, "b"), ClickMeans::Answered(PlanAnswer::Approve));
         assert_eq!(means(&mut memory, ""), ClickMeans::Answered(PlanAnswer::Approve));
+        assert_eq!(memory.waiting_before(&message("1.6").key, "1.0", at(1)), []);
         assert_eq!(memory.expired(at(86_399)), []);
         assert_eq!(memory.expired(at(86_400)).len(), 1);
         memory.settle("q");

@@ -190,7 +190,7 @@ pub(super) async fn close_questions(desk: &Desk, clients: &Clients) {
     let looks = memory.waiting(now).into_iter().map(async |(release, questions)| {
         for (open, what) in answered_elsewhere(desk, clients, &release, questions).await {
             let text = format!(
-                "{}, so this plan is not asked about any more. `oar status` shows how it stands; write the command again to see its plan of \
+                "{}, so this plan is not asked about any more. `oar -r {release} status` shows how it stands; write the command again to see its plan of \
                  now.",
                 escape(&what)
             );

@@ -27,8 +27,9 @@ impl Desk {
             }
         };
         let Some(open) = open else {
-            let text = "This question was settled, or the bot does not know it any more.";
-            return self.tools.close(&channel, Some(&message), text).await;
+            // What stands at the question, such as who approved it, must stay.
+            let text = "this question was settled before, so the click did nothing; the thread says how";
+            return self.say(&at_click, &Reply::Message(text.to_owned())).await;
         };
         // Where the command was given counts, not where the click says that it was made.
         let access = self.access(&click.user, &open.question.command.channel, Level::Critical).await;
@@ -62,10 +63,12 @@ impl Desk {
             ClickMeans::Expired => super::catch_up::EXPIRED,
             ClickMeans::AskAnew | ClickMeans::Unknown => "This question was settled.",
         };
-        self.tools.close(&channel, Some(&message), closed).await;
+        if !self.tools.close(&channel, Some(&message), closed).await {
+            self.say(&at_click, &Reply::Message(closed.to_owned())).await;
+        }
     }
 
-    async fn rejected(&self, click: Click, open: OpenQuestion, at_click: &IncomingMessage) {
+    pub(super) async fn rejected(&self, click: Click, open: OpenQuestion, at_click: &IncomingMessage) {
         let now = self.tools.now();
         let attempt = new_instance();
         let rejection = click.clone();
@@ -81,7 +84,12 @@ impl Desk {
                 format!("Rejected by {}; nothing was sent.", words::mention(&click.user))
             }
             Ok(ClickMeans::Answered(PlanAnswer::Approve)) => "It was approved.".to_owned(),
-            Ok(_) => "It was rejected; nothing was sent.".to_owned(),
+            Ok(ClickMeans::Answered(PlanAnswer::Reject)) => "It was rejected; nothing was sent.".to_owned(),
+            // It was settled meanwhile, and what stands there must stay.
+            Ok(_) => {
+                let text = "this question was settled before; the thread says how";
+                return self.say(at_click, &Reply::Message(text.to_owned())).await;
+            }
             Err(error) => {
                 self.failed(&format!("a rejection was not recorded: {error}"), error.class());
                 let text = "the rejection could not be recorded; click again in a few minutes";
@@ -130,7 +138,7 @@ impl Desk {
             return self.say(&message, &Reply::Message(text.to_owned())).await;
         }
         let level = Level::from(command.row().about.effect);
-        let (question, button) = (open.question.clone(), open.message.clone());
+        let (question, button) = (open.clone(), open.message.clone());
         let by = words::mention(&click.user);
         let interrupt = self.begin_run(&message, level);
         let asked = self.run(message, command, words, Some((click, open)), interrupt, place).await;
@@ -139,7 +147,7 @@ impl Desk {
             .notebook
             .change("Slack bot: a plan was answered", &self.tools.permit, move |memory| {
                 let others = if asked == Asked::Approved { memory.others_of(&question) } else { Vec::new() };
-                for id in others.iter().map(|other| &other.question.id).chain([&question.id]) {
+                for id in others.iter().map(|other| &other.question.id).chain([&question.question.id]) {
                     memory.settle(id);
                 }
                 others

@@ -40,16 +40,17 @@ impl Tools {
         self.clock.now()
     }
 
-    /// Makes a question's message read so, without its buttons. It stays as it is where Slack does not let us edit it: a click
-    /// is answered then.
-    pub(super) async fn close(&self, channel: &str, message: Option<&str>, text: &str) {
-        let Some(ts) = message else { return };
+    /// Makes a question's message read so, without its buttons; whether that is done. It stays as it is where Slack does not let us
+    /// edit it: a click is answered then.
+    pub(super) async fn close(&self, channel: &str, message: Option<&str>, text: &str) -> bool {
+        let Some(ts) = message else { return false };
         let posted = Posted { channel: channel.to_owned(), ts: ts.to_owned() };
         match self.slack.edit(&posted, text, &[], &self.permit).await {
-            Ok(Edit::Done) => {}
+            Ok(Edit::Done) => return true,
             Ok(Edit::Refused(why)) => tracing::warn!("the buttons of a question stay: {why}"),
             Err(error) => tracing::warn!("the buttons of a question stay: {error}"),
         }
+        false
     }
 }
 

@@ -65,11 +65,13 @@ impl Desk {
         let channel = &message.key.channel;
         match heard {
             Heard::Nothing => return,
-            // `cancel` is said to people as well.
-            Heard::Cancel if !is_addressed && self.before(&message).is_empty() => return,
             _ => {}
         }
         if !self.heard.borrow_mut().is_new(&message) {
+            return;
+        }
+        // `cancel` is said to people as well.
+        if heard == Heard::Cancel && !is_addressed && !self.can_cancel(&message).await {
             return;
         }
         // In the order in which they come, before anything is waited for.
@@ -98,8 +100,7 @@ impl Desk {
                     drop(place);
                     return self.say_not_taken(&message, TOO_LATE).await;
                 }
-                // Nothing that it was to stop runs or waits.
-                Heard::Cancel if self.before(&message).is_empty() => return,
+                Heard::Cancel if !self.can_cancel(&message).await => return,
                 _ => {}
             }
         }

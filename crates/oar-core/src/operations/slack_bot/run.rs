@@ -14,7 +14,9 @@ use super::messages::CommandWords;
 use super::order::{Order, Output, ReadCommand};
 use super::progress::{BETWEEN_EDITS, ProgressMessage};
 use super::words;
-use crate::agents::bot::{Access, Click, IncomingMessage, Level, MessageKey, OpenQuestion, Reply};
+use crate::agents::bot::{
+    Access, Click, IncomingMessage, Level, MessageKey, OpenQuestion, PlanAnswer, Reply,
+};
 use crate::clients::slack::Posted;
 use crate::error::Classified as _;
 use crate::flow::interrupt::Interrupt;
@@ -106,8 +108,11 @@ impl Desk {
             (Some(code), None) => format!("{name}: ended with exit code {code}"),
             (None, None) => format!("{name}: failed without a result; the bot's log has the reason"),
         };
-        tracing::info!("{key}: {headline}");
         let asked = asked_so_far(&asked);
+        match asked {
+            Asked::Shown => tracing::info!("{key}: {name}: its plan waits for an answer"),
+            Asked::Nothing | Asked::Approved | Asked::Refused => tracing::info!("{key}: {headline}"),
+        }
         let reply = Reply::new(&headline, &text);
         let said = match asked {
             // The plan is in the thread, and the rest is the same in other words.
@@ -195,11 +200,52 @@ impl Desk {
         before.map(|(key, running)| (key.clone(), running.level)).collect()
     }
 
-    /// Stops the commands of a thread that were written before this message, those that wait as well.
+    /// Whether there is something in the thread of this message that `cancel` ends.
+    pub(super) async fn can_cancel(&self, message: &IncomingMessage) -> bool {
+        !self.before(message).is_empty() || !self.plans_before(message).await.is_empty()
+    }
+
+    /// The plans that wait in the thread of this message, and whose command was written before it.
+    async fn plans_before(&self, message: &IncomingMessage) -> Vec<OpenQuestion> {
+        match self.tools.notebook.read().await {
+            Ok(memory) => memory.waiting_before(&message.key, message.reply_thread(), self.tools.now()),
+            Err(error) => {
+                tracing::warn!("{}: which plans wait is not known: {error}", message.key);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Rejects the plans that wait in the thread of this message; what is said of it.
+    async fn cancel_plans(&self, message: &IncomingMessage) -> String {
+        let plans = self.plans_before(message).await;
+        if plans.is_empty() {
+            return "no command runs in this thread".to_owned();
+        }
+        let level = Level::Critical;
+        match self.access(&message.user, &message.key.channel, level).await {
+            Access::Allowed => {}
+            access => {
+                return words::refused(&access, level).replace("nothing was run", "the plan still waits");
+            }
+        }
+        for open in plans {
+            let click = Click {
+                question: open.question.id.clone(),
+                answer: PlanAnswer::Reject,
+                user: message.user.clone(),
+            };
+            self.rejected(click, open, message).await;
+        }
+        "the plan that waited here is rejected; nothing was sent".to_owned()
+    }
+
+    /// Stops the commands of a thread that were written before this message, those that wait as well. Where none runs, the plans
+    /// that wait there are rejected.
     pub(super) async fn cancel(&self, message: &IncomingMessage) {
         let here = self.before(message);
         let text = match here.iter().map(|(_, level)| *level).max() {
-            None => "no command runs in this thread".to_owned(),
+            None => self.cancel_plans(message).await,
             Some(level) => match self.access(&message.user, &message.key.channel, level).await {
                 Access::Allowed => {
                     for (key, _) in &here {

@@ -74,12 +74,14 @@ impl State {
         let message = self.message_mut(channel, ts).ok_or("no such message")?;
         text.clone_into(&mut message.text);
         message.parsed = parse(text);
+        let edited = json!({"user": message.user, "ts": format!("{}.000000", now.as_second())});
+        message.edited = Some(edited.clone());
         let event = json!({
             "type": "message", "subtype": "message_changed", "hidden": true, "channel": channel,
             "ts": format!("{}.000000", now.as_second()), "event_ts": format!("{}.000000", now.as_second()),
             "message": {
                 "type": "message", "user": message.user, "text": text, "ts": ts,
-                "edited": {"user": message.user, "ts": format!("{}.000000", now.as_second())},
+                "edited": edited,
             },
         });
         self.sockets.event(Some(event), now);

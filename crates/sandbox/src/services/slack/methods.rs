@@ -129,6 +129,9 @@ fn shown(message: &Message, with_metadata: bool) -> Value {
         if let Some(blocks) = &message.blocks {
             map.insert("blocks".to_owned(), blocks.clone());
         }
+        if let Some(edited) = &message.edited {
+            map.insert("edited".to_owned(), edited.clone());
+        }
         if message.broadcast {
             map.insert("subtype".to_owned(), json!("thread_broadcast"));
         }

@@ -87,6 +87,9 @@ pub struct Message {
     pub text: String,
     /// The blocks that people see instead of the text.
     pub blocks: Option<Value>,
+    /// Who edited it last, and when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edited: Option<Value>,
     /// User id of the author.
     pub user: String,
     /// Bot id of the author.
@@ -217,6 +220,7 @@ impl State {
             broadcast: draft.broadcast,
             parsed: parse(draft.shown_words.as_deref().unwrap_or(&text)),
             text,
+            edited: None,
             blocks: draft.blocks,
             user: draft.user,
             bot_id: draft.bot_id,
