@@ -38,6 +38,8 @@ use crate::{Options, settings};
 const TOOLS_FRESH: u64 = 300_000;
 /// How many reports of progress may wait for a slow client.
 const WAITING_REPORTS: usize = 16;
+/// The most threads that answer requests: a call takes a tenth of a millisecond, and each thread memory of its own.
+const MOST_THREADS: usize = 4;
 /// What a model reads first.
 const INSTRUCTIONS: &str = "Tools of OpenShift's z-stream release engineering. A release is named like 4.19.1, a minor \
     version like 4.19. Begin with oar_get_release_status to see where a release stands and what blocks it. Where they are \
@@ -98,7 +100,7 @@ pub(crate) async fn serve(options: Options, session: Session) -> Result<ExitCode
         seal: Arc::new(seal),
         version: version.to_owned(),
     });
-    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).min(MOST_THREADS);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name("mcp")

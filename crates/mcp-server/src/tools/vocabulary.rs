@@ -418,16 +418,22 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
         }
         let word = &text[begin..stop];
         let start = begin + (word.len() - word.trim_start_matches(BEFORE).len());
-        let bare = text[start..stop].trim_end_matches(AFTER);
+        // In quotes everything is part of what they hold.
+        let close = text[start..stop].rfind('\'').filter(|_| text[begin..start].contains('\''));
+        let bare = match close {
+            Some(close) => &text[start..start + close],
+            None => text[start..stop].trim_end_matches(AFTER),
+        };
         let end = start + bare.len();
+        let quoted_end = end + usize::from(close.is_some());
         let ends = ['`', ')', '.', ',', ';', ':', '?', '!'];
         found.push(Token {
             start,
             end,
-            quoted_end: end + usize::from(text[begin..start].contains('\'') && text[end..].starts_with('\'')),
+            quoted_end,
             bare,
             begins_code: text[begin..start].contains('`'),
-            is_last: text[end..stop].contains(ends),
+            is_last: text[quoted_end..stop].contains(ends),
         });
         at = stop;
     }

@@ -36,6 +36,11 @@ fn commands_are_called_by_their_tools_and_options_by_their_parameters() {
             "next: `oar_resolve_issue` (release 4.19.1, issue stage is down, resolution <how>)",
         ),
         (
+            "oar_stage_testing",
+            "next: when it is resolved: oar -r 4.19.1 issue resolve 'It is down.' --resolution '<how>'",
+            "next: when it is resolved: `oar_resolve_issue` (release 4.19.1, issue It is down., resolution <how>)",
+        ),
+        (
             "oar_add_issue",
             "Resolve the open blocker first, or report this one with --no-blocker.",
             "Resolve the open blocker first, or report this one with `blocker false`.",
