@@ -309,7 +309,7 @@ impl<'a> Looker<'a> {
         let shipment = self.shipment().await?;
         let request = shipment.merge_request();
         let (mut sha, mut same_images) = (request.sha.clone(), BTreeSet::new());
-        let judged = sha.is_some().then(|| self.judged_commits()).unwrap_or_default();
+        let judged = if sha.is_some() { self.judged_commits() } else { BTreeSet::new() };
         for commit in judged.into_iter().filter(|commit| request.sha.as_ref() != Some(commit)) {
             match shipment.has_images_of(&commit).await {
                 Ok(true) => {

@@ -6,7 +6,7 @@ use super::judgement::{Acts, Judgement};
 use super::tasks::JUDGE;
 use super::{Evaluation, later, time};
 use crate::drive::verdict::Verdict;
-use crate::flow::nodes::{Action, Cost, Row, Who};
+use crate::flow::nodes::{Action, Cost, Node, Row, Who};
 use crate::statebox::{ReasonClass, RunOutcome, RunView, SET_BY_HAND, TaskName, TaskView};
 
 /// How often a step is tried that infrastructure fails. What starts nothing anew may be repeated.
@@ -99,7 +99,8 @@ impl Evaluation<'_> {
     /// The failures since the task last got on, the newest first.
     fn failures<'v>(&self, task: TaskName, view: &'v TaskView) -> Vec<&'v RunView> {
         let resolved = self.resolved(task);
-        view.history
+        let mut failures: Vec<&RunView> = view
+            .history
             .iter()
             .rev()
             .take_while(|run| setback(run).is_some())
@@ -107,7 +108,12 @@ impl Evaluation<'_> {
             .filter(|run| {
                 resolved.is_none_or(|resolved| time(run.finished.as_ref()).is_none_or(|end| end > resolved))
             })
-            .collect()
+            .collect();
+        if Node::Task(task).row().cost == Cost::Paid {
+            // Of two engines that meet, each may record the end of the same job.
+            failures.dedup_by(|earlier, later| !earlier.links.is_empty() && earlier.links == later.links);
+        }
+        failures
     }
 
     fn another_try(&self, last: Option<&RunView>, count: usize, view: &TaskView, row: &Row) -> Judgement {

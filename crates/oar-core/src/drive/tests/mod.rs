@@ -168,6 +168,18 @@ impl World {
     }
 
     fn run(&mut self, task: T, number: usize, outcome: RunOutcome, class: Option<ReasonClass>) {
+        self.run_about(task, number, outcome, class, &[]);
+    }
+
+    /// The same with where to look for more, such as the page of a job.
+    fn run_about(
+        &mut self,
+        task: T,
+        number: usize,
+        outcome: RunOutcome,
+        class: Option<ReasonClass>,
+        links: &[&str],
+    ) {
         let started = self.now - hours(2);
         let run = RunStart {
             id: format!("run-{task}-{number}"),
@@ -192,7 +204,7 @@ impl World {
             reason: Some("it did not go well".to_owned()),
             result: None,
             notifications: Vec::new(),
-            links: Vec::new(),
+            links: links.iter().map(|link| (*link).to_owned()).collect(),
             done: Vec::new(),
         };
         let _ = self.state().finish_run(task, &end);

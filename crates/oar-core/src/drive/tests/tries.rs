@@ -33,6 +33,22 @@ fn paid_jobs_are_started_once_more_after_infrastructure_and_never_after_the_prod
 }
 
 #[test]
+fn the_end_of_a_job_that_two_engines_have_recorded_counts_once() {
+    let task = T::ImageConsistencyCheck;
+    let infrastructure = Some(ReasonClass::Infrastructure);
+    for (second, expected) in [("https://prow.example.test/1", 1), ("https://prow.example.test/2", 0)] {
+        let mut world = staged();
+        world.run(task, 0, RunOutcome::InProgress, None);
+        for (number, page) in [(1, "https://prow.example.test/1"), (2, second)] {
+            world.run_about(task, number, RunOutcome::NotStarted, infrastructure, &[page]);
+        }
+        let plan = world.of(task);
+        let Verdict::Failed { tries_left, .. } = plan.verdict else { panic!("{plan:#?}") };
+        assert_eq!(tries_left, expected, "{second}");
+    }
+}
+
+#[test]
 fn a_job_that_was_aborted_is_started_once_more_and_then_a_person_is_asked() {
     // An aborted Prow job leaves the task Not Started.
     let mut world = staged();

@@ -293,7 +293,7 @@ impl JobPlan {
         let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Malformed];
         let error = match attempt(system.trigger(intended, permit), &doubtful, look).await {
             Attempt::Done(observed) => return started(&observed.into_inner(), recorder),
-            Attempt::Failed(error) => return self.not_started(error),
+            Attempt::Failed(error) => return Self::not_started(error),
             Attempt::Absent(error) | Attempt::Unseen(error, _) => error,
         };
         let done = JobDone { job: None, left: Left::Is(Box::new(intended.clone())) };
@@ -316,7 +316,7 @@ impl JobPlan {
     }
 
     /// The system did not act, so there is no job to look for.
-    fn not_started(&self, error: ServiceError) -> TaskOutcome<JobDone> {
+    fn not_started(error: ServiceError) -> TaskOutcome<JobDone> {
         let done = JobDone { job: None, left: Left::Nothing };
         let class = error.class();
         let reason = TaskError::from(error);
