@@ -15,6 +15,7 @@ fn git(arguments: &[&str]) -> Option<String> {
     output.status.success().then(|| text.trim().to_owned())
 }
 
+#[expect(clippy::disallowed_methods, reason = "a build script cannot use the library")]
 fn main() {
     let commit = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_default();
     let status = git(&["status", "--porcelain", "--", SOURCES[0], SOURCES[1], SOURCES[2], SOURCES[3]]);

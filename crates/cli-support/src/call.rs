@@ -122,10 +122,15 @@ mod tests {
     use super::*;
     use crate::{Behalf, OutputFormat};
 
-    /// The channel of the thread that a call in this environment belongs to.
-    fn channel(variables: &[(&str, &str)], behalf: Option<Option<&str>>) -> Option<String> {
-        let (redactor, (_, interrupt)) = (Redactor::default(), Interrupt::channel());
+    /// An order from a thread of this channel, or from outside a conversation.
+    fn order(channel: Option<&str>) -> Behalf {
         let thread = |channel: &str| ReleaseThread { channel: channel.to_owned(), ts: "1.5".to_owned() };
+        Behalf { consent: Arc::new(NoConsent), run: "run".to_owned(), thread: channel.map(thread) }
+    }
+
+    /// The channel of the thread that a call in this environment belongs to.
+    fn channel(variables: &[(&str, &str)], behalf: Option<Behalf>) -> Option<String> {
+        let (redactor, (_, interrupt)) = (Redactor::default(), Interrupt::channel());
         let session = Session {
             ui: Ui::new(OutputFormat::Text, redactor.clone()),
             environment: Environment::from_pairs(variables.iter().copied()),
@@ -133,11 +138,7 @@ mod tests {
             redactor,
             interrupt,
             command_lines: &[],
-            behalf: behalf.map(|channel| Behalf {
-                consent: Arc::new(NoConsent),
-                run: "run".to_owned(),
-                thread: channel.map(thread),
-            }),
+            behalf,
         };
         session.call(false).unwrap().thread().map(|thread| thread.channel.clone())
     }
@@ -147,7 +148,7 @@ mod tests {
         let variables = [("OAR_SLACK_CHANNEL", "C0ENV"), ("OAR_SLACK_THREAD", "1.0")];
         assert_eq!(channel(&variables, None).as_deref(), Some("C0ENV"));
         assert_eq!(channel(&[], None), None);
-        assert_eq!(channel(&variables, Some(Some("C0ORDER"))).as_deref(), Some("C0ORDER"));
-        assert_eq!(channel(&variables, Some(None)), None, "an order outside a conversation");
+        assert_eq!(channel(&variables, Some(order(Some("C0ORDER")))).as_deref(), Some("C0ORDER"));
+        assert_eq!(channel(&variables, Some(order(None))), None, "an order outside a conversation");
     }
 }
