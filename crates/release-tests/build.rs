@@ -15,29 +15,8 @@ fn git(arguments: &[&str]) -> Option<String> {
     output.status.success().then(|| text.trim().to_owned())
 }
 
-/// The first glibc that starts a program with packed relative relocations.
-const PACKED_SINCE: (u32, u32) = (2, 36);
-
-/// Whether the program is for this system, whose glibc reads packed relative relocations: its start then reads a few kilobytes
-/// instead of 24 bytes for each of several hundred thousand addresses, which would stay in memory.
-fn may_pack_relocations() -> bool {
-    let variable = |name: &str| std::env::var(name).unwrap_or_default();
-    if variable("HOST") != variable("TARGET") || variable("CARGO_CFG_TARGET_ENV") != "gnu" {
-        return false;
-    }
-    let output = Command::new("getconf").arg("GNU_LIBC_VERSION").output();
-    let text = output.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
-    let version = text.trim().strip_prefix("glibc ").and_then(|version| version.split_once('.'));
-    let number = |text: &str| text.split('.').next().and_then(|text| text.parse::<u32>().ok());
-    version
-        .and_then(|(major, minor)| number(major).zip(number(minor)))
-        .is_some_and(|version| version >= PACKED_SINCE)
-}
-
+#[expect(clippy::disallowed_methods, reason = "a build script cannot use the library")]
 fn main() {
-    if may_pack_relocations() {
-        println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
-    }
     let commit = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_default();
     let status = git(&["status", "--porcelain", "--", SOURCES[0], SOURCES[1], SOURCES[2], SOURCES[3]]);
     let changed = status.is_some_and(|status| !status.is_empty());

@@ -1,4 +1,8 @@
 //! The harness: the real programs, a sandbox of their own, and an environment that holds nothing else.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the environment says how a test runs, and where programs are"
+)]
 #![expect(clippy::panic, reason = "a harness that cannot do its work fails the test")]
 
 pub mod approval;

@@ -1,5 +1,9 @@
 //! `.ci/deps`, `.ci/run` and `.ci/mutants` with programs that stand in for `dnf`, `make`, `date` and `cargo`.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the environment says how a test runs, and where programs are"
+)]
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use std::collections::BTreeSet;

@@ -1,4 +1,8 @@
 //! `oar consent`: a person consents to a plan, and one run of a caller that may not consent itself uses that up.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the environment says how a test runs, and where programs are"
+)]
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use std::collections::BTreeMap;

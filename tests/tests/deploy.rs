@@ -1,5 +1,9 @@
 //! The deployment files of `config/deploy`: what they run exists and has what it needs, and the tools and schemas of their systems
 //! take them.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the environment says how a test runs, and where programs are"
+)]
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use std::collections::{BTreeMap, BTreeSet};

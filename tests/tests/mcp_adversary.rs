@@ -2,6 +2,10 @@
 //! critical happens without a person's consent in the StateBox or the document's standing one: a consent to another plan and a standing
 //! one for another tool do not help. Two hundred sequences here, ten thousand with `make test-deep`, and any other number with
 //! `OAR_TEST_SEQUENCES`; the seed is printed, and `OAR_TEST_SEED` repeats it.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the environment says how a test runs, and where programs are"
+)]
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use end_to_end::matrix::sample::{Numbers, is_deep};

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use end_to_end::mcp::{self, Era, Server};
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, LEAD, Run, only_waits, wait};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -310,16 +311,37 @@ fn killed_while_it_sends_a_kept_message_the_next_run_sends_it_once() {
     }
 }
 
-#[test]
-fn messages_go_into_the_thread_that_asked_and_the_channel_shows_them() {
-    let harness = Harness::new();
-    report(&harness, KONFLUX).expect(0);
+/// The same in an environment that names the thread of the first message, and that thread.
+fn in_first_thread(harness: Harness) -> (Harness, String, String) {
     let (channel, thread) = {
         let slack = harness.sandbox.world().slack.lock();
         let asked = &slack.messages_in(CHANNEL)[0];
         (asked.channel.clone(), asked.ts.clone())
     };
     let harness = harness.env("OAR_SLACK_CHANNEL", &channel).env("OAR_SLACK_THREAD", &thread);
+    (harness, channel, thread)
+}
+
+#[test]
+fn a_call_of_the_mcp_server_belongs_to_no_thread_of_its_environment() {
+    let harness = mcp::with_usual_callers(Harness::new());
+    report(&harness, KONFLUX).expect(0);
+    let (harness, channel, _) = in_first_thread(harness);
+    let server = Server::start(&harness, &[]);
+    let arguments = serde_json::json!({"release": KONFLUX, "email": LEAD});
+    let answer = server.client(Era::Modern, "lead").call_to_its_end("oar_take_ownership", arguments);
+    assert!(!answer.is_error(), "{}", answer.text());
+    server.stopped();
+    let slack = harness.sandbox.world().slack.lock();
+    let told: Vec<_> = slack.messages.iter().skip(1).filter(|message| message.channel == channel).collect();
+    assert!(!told.is_empty() && told.iter().all(|message| message.thread_ts.is_none()), "{told:#?}");
+}
+
+#[test]
+fn messages_go_into_the_thread_that_asked_and_the_channel_shows_them() {
+    let harness = Harness::new();
+    report(&harness, KONFLUX).expect(0);
+    let (harness, channel, thread) = in_first_thread(harness);
     take(&harness, KONFLUX).expect(0);
     let slack = harness.sandbox.world().slack.lock();
     let told: Vec<_> = slack.messages.iter().skip(1).collect();

@@ -1,4 +1,8 @@
 //! `oarctl image-consistency-check`: the images of a payload and those of its shipment.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the environment says how a test runs, and where programs are"
+)]
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use std::os::unix::fs::PermissionsExt as _;

@@ -344,7 +344,9 @@ async fn what_nobody_could_see_is_not_started_again() {
 async fn a_payload_is_labelled_exactly_once() {
     let scene = scene();
     let cluster = scene.services.cluster().await.unwrap();
-    let accept = async |build: &str| cluster.accept_payload(Arch::Amd64, build, &scene.permit).await.unwrap();
+    let accept = async |build: &str| {
+        cluster.accept_payload(Arch::Amd64, &build.parse().unwrap(), &scene.permit).await.unwrap()
+    };
     scene.sandbox.faults().add(Fault::on("kubernetes", FaultKind::DropAfter).method("PATCH"));
     assert_eq!(accept(NEW_NIGHTLY).await, PayloadOutcome::Labelled, "also when the answer is lost");
     assert_eq!(accept(NEW_NIGHTLY).await, PayloadOutcome::AlreadyLabelled);
@@ -356,7 +358,7 @@ async fn a_payload_is_labelled_exactly_once() {
     let labelled: Vec<_> = cluster.labelled_payloads(Arch::Amd64).await.unwrap().into_iter().collect();
     assert_eq!(labelled, [NEW_NIGHTLY, "4.20.4"], "whatever their label says");
     assert!(cluster.labelled_payloads(Arch::Arm64).await.unwrap().is_empty());
-    let label = cluster.payload_label(Arch::Arm64, "4.20.5").await.unwrap();
+    let label = cluster.payload_label(Arch::Arm64, &"4.20.5".parse().unwrap()).await.unwrap();
     assert_eq!(label, Some(None));
     scene.sandbox.assert_no_unexpected();
 }

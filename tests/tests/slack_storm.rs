@@ -2,6 +2,10 @@
 //! moment. No command is lost, and none runs twice. A hundred envelopes here, a hundred thousand with `make test-deep`, and any
 //! other number with `OAR_TEST_ENVELOPES`; the seed is printed, and `OAR_TEST_SEED` repeats it.
 #![expect(
+    clippy::disallowed_methods,
+    reason = "the environment says how a test runs, and where programs are"
+)]
+#![expect(
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,

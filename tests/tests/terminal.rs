@@ -1,4 +1,8 @@
 //! The person at the terminal: signals wherever a command stands, what reaches a terminal, output that goes nowhere.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the environment says how a test runs, and where programs are"
+)]
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use std::fs::File;

@@ -128,7 +128,7 @@ impl Service {
 }
 
 /// How long a service works before it looks whether it is still its turn. Work that hangs in a period is noticed at its end,
-/// and the watchdog's patience comes on top.
+/// and the service is restarted when the time limit of the watchdog has passed after that.
 fn period(interval: Duration, manager: &ServiceManager) -> Duration {
     let left = manager.watchdog().map(|watchdog| TO_RESTART.saturating_sub(watchdog).max(SHORTEST_PERIOD));
     left.map_or(interval, |left| interval.min(left))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use oar_core::clients::Clients;
 use oar_core::config::Settings;
 use oar_core::flow::consent::Consent;
+use oar_core::notify::ReleaseThread;
 use oar_core::operations::{Call, Conclusion, Observer, Operation, Part, perform};
 use oar_core::permit::WritePermit;
 
@@ -73,10 +74,20 @@ impl Session {
         };
         let call = Call::new(clients, self.interrupt.clone())
             .permitted(WritePermit::granted_by_user_interface(), consent)
+            .in_thread(self.thread())
             .observed_by(Arc::new(self.ui.clone()));
         match &self.behalf {
             Some(behalf) => call.named(&behalf.run),
             None => call,
+        }
+    }
+
+    /// The conversation that asked for the command: that of the order, never that of this process, or the one in the
+    /// environment.
+    fn thread(&self) -> Option<ReleaseThread> {
+        match &self.behalf {
+            Some(behalf) => behalf.thread.clone(),
+            None => ReleaseThread::of(&self.environment),
         }
     }
 
@@ -97,5 +108,47 @@ pub fn exit_code(conclusion: &impl Conclusion) -> ExitCode {
         (Some(signal), _) => signal.into(),
         (None, Some(class)) => class.into(),
         (None, None) => ExitCode::Done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oar_core::clock::Clock;
+    use oar_core::config::Environment;
+    use oar_core::flow::interrupt::Interrupt;
+    use oar_core::operations::NoConsent;
+    use oar_core::redact::Redactor;
+
+    use super::*;
+    use crate::{Behalf, OutputFormat};
+
+    /// An order from a thread of this channel, or from outside a conversation.
+    fn order(channel: Option<&str>) -> Behalf {
+        let thread = |channel: &str| ReleaseThread { channel: channel.to_owned(), ts: "1.5".to_owned() };
+        Behalf { consent: Arc::new(NoConsent), run: "run".to_owned(), thread: channel.map(thread) }
+    }
+
+    /// The channel of the thread that a call in this environment belongs to.
+    fn channel(variables: &[(&str, &str)], behalf: Option<Behalf>) -> Option<String> {
+        let (redactor, (_, interrupt)) = (Redactor::default(), Interrupt::channel());
+        let session = Session {
+            ui: Ui::new(OutputFormat::Text, redactor.clone()),
+            environment: Environment::from_pairs(variables.iter().copied()),
+            clock: Clock::system(),
+            redactor,
+            interrupt,
+            command_lines: &[],
+            behalf,
+        };
+        session.call(false).unwrap().thread().map(|thread| thread.channel.clone())
+    }
+
+    #[test]
+    fn a_command_belongs_to_the_thread_of_its_order_or_else_of_its_environment() {
+        let variables = [("OAR_SLACK_CHANNEL", "C0ENV"), ("OAR_SLACK_THREAD", "1.0")];
+        assert_eq!(channel(&variables, None).as_deref(), Some("C0ENV"));
+        assert_eq!(channel(&[], None), None);
+        assert_eq!(channel(&variables, Some(order(Some("C0ORDER")))).as_deref(), Some("C0ORDER"));
+        assert_eq!(channel(&variables, Some(order(None))), None, "an order outside a conversation");
     }
 }

@@ -8,6 +8,7 @@ use oar_core::config::{Environment, LogFormat, Settings, environment};
 use oar_core::flow::consent::Consent;
 use oar_core::flow::interrupt::Interrupt;
 use oar_core::http::Http;
+use oar_core::notify::ReleaseThread;
 use oar_core::operations::slack_bot::Order;
 use oar_core::redact::Redactor;
 
@@ -63,6 +64,8 @@ pub struct Behalf {
     pub consent: Arc<dyn Consent>,
     /// The id of its run in histories.
     pub run: String,
+    /// The conversation in which they gave it, if it was one.
+    pub thread: Option<ReleaseThread>,
 }
 
 impl Session {
@@ -81,14 +84,12 @@ impl Session {
     /// The session of a command that somebody gave elsewhere: it has their name, their conversation if there is one (never
     /// that of this process), their consent and a stop of its own.
     pub(crate) fn on_behalf_of(self, order: &Order) -> Self {
-        let thread = order.thread.as_ref();
-        let (channel, ts) = thread.map_or(("", ""), |thread| (thread.channel.as_str(), thread.ts.as_str()));
-        let environment = self.environment.with_values([
-            (environment::OAR_USER.name, order.user.as_str()),
-            (environment::OAR_SLACK_CHANNEL.name, channel),
-            (environment::OAR_SLACK_THREAD.name, ts),
-        ]);
-        let behalf = Behalf { consent: Arc::clone(&order.consent), run: order.run.clone() };
+        let environment = self.environment.with_values([(environment::OAR_USER.name, order.user.as_str())]);
+        let behalf = Behalf {
+            consent: Arc::clone(&order.consent),
+            run: order.run.clone(),
+            thread: order.thread.clone(),
+        };
         Self { environment, interrupt: order.interrupt.clone(), behalf: Some(behalf), ..self }
     }
 }

@@ -1,6 +1,10 @@
 //! `jobctl verify` and `jobctl show`, as a user runs them.
 
 #![expect(
+    clippy::disallowed_methods,
+    reason = "the environment says how a test runs, and where programs are"
+)]
+#![expect(
     clippy::unwrap_used,
     reason = "a test says what it expects by failing; clippy does not see helpers as tests"
 )]

@@ -12,6 +12,7 @@
 //! | Floor | Modules |
 //! |---|---|
 //! | operations that users and programs can run | [`operations`]: one row each |
+//! | what is to be done for a release next, and by whom | [`drive`] |
 //! | what agents decide, without effects | [`agents`] |
 //! | the work of one command | [`tasks`] |
 //! | work over several services | [`operators`]: they build no URLs |
@@ -57,6 +58,14 @@
 //!    [`outbox`](notify::outbox) delivers it. It names the owner by a mention, not by the address.
 //! 8. The runner writes outcome, history and log into the StateBox. The command line shows the
 //!    [`Report`](flow::runner::Report).
+
+#![cfg_attr(
+    test,
+    expect(
+        clippy::disallowed_methods,
+        reason = "the environment says how a test runs, and where programs are"
+    )
+)]
 
 pub mod agents;
 pub mod clients;

@@ -93,20 +93,15 @@ pub(crate) fn detach() {
     }
 }
 
-/// `$XDG_STATE_HOME/release-tests`, by default `~/.local/state/release-tests`.
+/// The folder of the watchers' logs.
 fn log_folder(release: &Release) -> Result<PathBuf, CliError> {
-    let environment = &release.session.environment;
-    let absolute = |path: &&str| Path::new(path).is_absolute();
-    let base = match environment.get("XDG_STATE_HOME").filter(absolute) {
-        Some(path) => PathBuf::from(path),
-        None => {
-            environment.get("HOME").map(|home| Path::new(home).join(".local/state")).ok_or_else(|| {
-                CliError::new(ErrorClass::Configuration, "no watcher could be started: HOME is not set")
-                    .with_hint("Set HOME or XDG_STATE_HOME, or call the command with --wait.")
-            })?
-        }
-    };
-    Ok(base.join("release-tests"))
+    release.session.environment.state_home().ok_or_else(|| {
+        CliError::new(
+            ErrorClass::Configuration,
+            "no watcher could be started: HOME is not set to an absolute path",
+        )
+        .with_hint("Set HOME or XDG_STATE_HOME, or call the command with --wait.")
+    })
 }
 
 fn open(path: &Path) -> std::io::Result<File> {

@@ -21,16 +21,15 @@ const PREFIX: &str = "oarctl-";
 const LOCK: &str = "in-use";
 
 impl PrivateDirectory {
-    /// Creates one in the first of `candidates` where that works, otherwise in the system's temporary
-    /// directory.
-    pub(crate) fn create(candidates: &[PathBuf]) -> io::Result<Self> {
+    /// Creates one in the first of `candidates` where that works, otherwise in the `temporary` directory.
+    pub(crate) fn create(candidates: &[PathBuf], temporary: &Path) -> io::Result<Self> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(PREFIX).permissions(Permissions::from_mode(0o700));
         let preferred = candidates
             .iter()
             .filter(|path| path.is_absolute())
             .find_map(|path| builder.tempdir_in(path).ok());
-        let directory = preferred.map_or_else(|| builder.tempdir(), Ok)?;
+        let directory = preferred.map_or_else(|| builder.tempdir_in(temporary), Ok)?;
         // Locked before it has its name, so that nobody takes the new directory for one that is not in use.
         let unnamed = directory.path().join("new");
         let lock = OpenOptions::new().write(true).create_new(true).mode_private().open(&unnamed)?;
@@ -61,11 +60,11 @@ impl PrivateDirectory {
     }
 }
 
-/// Overwrites and removes the directories that killed programs of this user left in `places` or in the system's temporary
+/// Overwrites and removes the directories that killed programs of this user left in `places` or in the `temporary`
 /// directory; returns which. One in use is locked, and one that cannot be checked stays.
-pub(crate) fn remove_leftovers(places: &[PathBuf]) -> Vec<PathBuf> {
-    let temporary = std::env::temp_dir();
-    let folders = places.iter().filter(|path| path.is_absolute()).chain(std::iter::once(&temporary));
+pub(crate) fn remove_leftovers(places: &[PathBuf], temporary: &Path) -> Vec<PathBuf> {
+    let folders = places.iter().map(PathBuf::as_path).filter(|path| path.is_absolute());
+    let folders = folders.chain(std::iter::once(temporary));
     let entries = folders.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
     let ours = |path: &PathBuf| {
         let is_named = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
@@ -162,6 +161,11 @@ fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    /// A folder that does not exist.
+    fn nowhere() -> PathBuf {
+        "/does/not/exist".into()
+    }
+
     fn mode(path: &Path) -> u32 {
         std::fs::metadata(path).unwrap().mode() & 0o777
     }
@@ -169,7 +173,8 @@ mod tests {
     #[test]
     fn the_directory_and_its_files_are_private_and_gone_afterwards() {
         let outer = tempfile::tempdir().unwrap();
-        let private = PrivateDirectory::create(&["relative".into(), outer.path().into()]).unwrap();
+        let private =
+            PrivateDirectory::create(&["relative".into(), outer.path().into()], &nowhere()).unwrap();
         let path = private.write("document.json", "planted").unwrap();
         assert!(path.starts_with(outer.path()));
         assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
@@ -185,7 +190,7 @@ mod tests {
     fn what_a_killed_program_left_is_removed_and_what_is_in_use_stays() {
         let outer = tempfile::tempdir().unwrap();
         let places = [outer.path().to_owned()];
-        let used = PrivateDirectory::create(&places).unwrap();
+        let used = PrivateDirectory::create(&places, &nowhere()).unwrap();
         let copy = used.write("document.json", "in use").unwrap();
         let left = outer.path().join("oarctl-left");
         std::fs::create_dir(&left).unwrap();
@@ -195,9 +200,7 @@ mod tests {
         std::fs::hard_link(left.join("document.json"), &link).unwrap();
         // Made by something else: it has no lock.
         std::fs::create_dir(outer.path().join("oarctl-other")).unwrap();
-        let removed: Vec<_> =
-            remove_leftovers(&places).into_iter().filter(|path| path.starts_with(outer.path())).collect();
-        assert_eq!(removed, std::slice::from_ref(&left));
+        assert_eq!(remove_leftovers(&places, &nowhere()), std::slice::from_ref(&left));
         assert!(!left.exists() && copy.exists() && outer.path().join("oarctl-other").exists());
         assert_eq!(std::fs::read(&link).unwrap(), [0; 7], "the content is overwritten, not only unlinked");
     }
@@ -205,8 +208,9 @@ mod tests {
     #[test]
     fn dropping_wipes_too() {
         let outer = tempfile::tempdir().unwrap();
-        let private = PrivateDirectory::create(&[outer.path().into()]).unwrap();
+        let private = PrivateDirectory::create(&[nowhere()], outer.path()).unwrap();
         let path = private.write("document.json", "planted").unwrap();
+        assert!(path.starts_with(outer.path()), "where nothing else can be used, the temporary directory is");
         drop(private);
         assert!(!path.exists());
     }

@@ -325,6 +325,52 @@ fn every_operation_stands_on_its_page_and_the_programs_in_the_readme() {
     }
 }
 
+/// Whether a command has an option, written as on the command line.
+fn has_option(definition: &Command, written: &str) -> bool {
+    definition.get_arguments().any(|argument| match written.strip_prefix("--") {
+        Some(long) => argument.get_long() == Some(long),
+        None => argument.get_short().is_some_and(|short| written == format!("-{short}")),
+    })
+}
+
+/// The commands that a text names, with their program.
+fn named_in<'a>(text: &str, commands: &'a [(String, Command)]) -> Vec<&'a (String, Command)> {
+    let text = format!(" {} ", text.replace(['`', '\n'], " "));
+    commands.iter().filter(|(name, _)| text.contains(&format!(" {name} "))).collect()
+}
+
+/// A row that begins with an option belongs to the commands that the heading of its section names, or else its text.
+#[test]
+fn the_tables_of_options_name_options_of_the_command_of_their_section() {
+    let mut commands: Vec<(String, Command)> = all_leaves()
+        .into_iter()
+        .map(|((program, words), definition)| (format!("{} {words}", program.name()), definition))
+        .collect();
+    let server = crate::binary("release-tests-mcp").unwrap();
+    commands.push((server.name.to_owned(), (server.definition)()));
+    let mut described = BTreeMap::new();
+    let pages = TABLE.iter().map(page).chain(["mcp.md"]).collect::<BTreeSet<_>>();
+    for page in pages {
+        let program = page.trim_end_matches(".md");
+        for section in read(&format!("docs/{page}")).split("\n## ") {
+            let heading = section.lines().next().unwrap_or_default();
+            let of_heading: Vec<_> =
+                code(heading).flat_map(|words| named_in(&format!("{program} {words}"), &commands)).collect();
+            let of_section = if of_heading.is_empty() { named_in(section, &commands) } else { of_heading };
+            for row in section.lines().filter(|line| line.starts_with("| `-")) {
+                let first = row.split(" | ").next().unwrap_or_default();
+                for option in code(first).filter_map(|text| text.split(' ').next()) {
+                    let known = of_section.iter().any(|(_, definition)| has_option(definition, option));
+                    let names: Vec<&str> = of_section.iter().map(|(name, _)| name.as_str()).collect();
+                    assert!(known, "docs/{page}, {heading}: {option} is no option of {names:?}");
+                    *described.entry(page).or_insert(0) += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(described, BTreeMap::from([("jobctl.md", 1), ("mcp.md", 11), ("oar.md", 8)]));
+}
+
 #[test]
 fn the_tables_of_commands_name_commands_and_their_options() {
     let leaves = all_leaves();
@@ -346,9 +392,8 @@ fn the_tables_of_commands_name_commands_and_their_options() {
                 .iter()
                 .flat_map(|cell| code(cell))
                 .flat_map(|text| text.split(['/', ' ']));
-            for option in options.filter_map(|text| text.strip_prefix("--")) {
-                let known = definition.get_arguments().any(|argument| argument.get_long() == Some(option));
-                assert!(known, "docs/{page}: `{named}` has no option --{option}");
+            for option in options.filter(|text| text.starts_with("--")) {
+                assert!(has_option(definition, option), "docs/{page}: `{named}` has no option {option}");
             }
         }
     }

@@ -1,5 +1,9 @@
 //! The dashboard as whoever opens its pages sees it: every page and its JSON, who may look, what no page does, and that a change
 //! arrives.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the environment says how a test runs, and where programs are"
+)]
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 mod browser;

@@ -2,6 +2,10 @@
 //! words of its entries are those of the programs.
 //!
 //! `OAR_UPDATE_DOCS=1` updates the outputs; `OAR_DOCS=oar.md` runs only the pages with this in their name.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the environment says how a test runs, and where programs are"
+)]
 #![expect(clippy::expect_used, reason = "a test that cannot do its work fails")]
 
 mod citations;

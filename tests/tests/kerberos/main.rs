@@ -4,6 +4,10 @@
 //! client in a process of its own: this test program again, with [`probe`] as its only test. The last tests run the
 //! real `oar` the same way.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the environment says how a test runs, and where programs are"
+)]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by failing")]
 
 mod realm;

@@ -1,5 +1,9 @@
 //! Whole releases in simulated time, from announced to shipped, driven by the engine alone: clean ones, drawn ones with what
 //! goes wrong in real releases, and real ones. Five seeds here, fifty with `make test-deep`; `OAR_TEST_SEED` runs one alone.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the environment says how a test runs, and where programs are"
+)]
 #![expect(clippy::panic, reason = "tests say what they expect by failing")]
 
 mod effects;

@@ -172,12 +172,12 @@ variables! {
     ).secret();
     OAR_SLACK_CHANNEL = Variable::new(
         "OAR_SLACK_CHANNEL",
-        "the id of the channel whose thread gets the messages to that channel; the Slack bot sets it",
+        "the id of the channel whose thread gets the messages to that channel",
         "optional",
     );
     OAR_SLACK_THREAD = Variable::new(
         "OAR_SLACK_THREAD",
-        "the `ts` of the first message of that thread; the Slack bot sets it",
+        "the `ts` of the first message of that thread",
         "optional",
     );
     JENKINS_USER = Variable::new("JENKINS_USER", "the Jenkins user that JENKINS_TOKEN belongs to", "stage-testing");
@@ -315,6 +315,7 @@ const LARGEST_CREDENTIAL: u64 = 1024 * 1024;
 impl Environment {
     /// The environment of this process. Values that are not UTF-8 count as not set. A variable of ours that is not set, and is
     /// a file in the directory of credentials that a service manager gives (`CREDENTIALS_DIRECTORY`), has that file's text.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn of_process() -> Self {
         let text = |text: std::ffi::OsString| text.into_string().ok();
         let values =

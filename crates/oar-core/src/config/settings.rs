@@ -18,6 +18,7 @@ use super::prow::ProwSettings;
 use super::state::StateSettings;
 use super::store::{BuildDataFile, ConfigStore};
 use super::versions::SupportedVersions;
+use super::wait::WaitPolicy;
 use crate::http::{Http, HttpSettings};
 use crate::redact::Redactor;
 use crate::version::{ReleaseVersion, YStream};
@@ -57,6 +58,7 @@ struct Inner {
     http: HttpSettings,
     user: Option<String>,
     prow: OnceLock<ProwSettings>,
+    wait: OnceLock<WaitPolicy>,
 }
 
 /// Everything that a command knows before its first request. Cheap to clone.
@@ -94,6 +96,7 @@ impl Settings {
             http: network::http(environment)?,
             user: user(environment),
             prow: OnceLock::new(),
+            wait: OnceLock::new(),
             environment: environment.clone(),
             document,
         };
@@ -117,6 +120,7 @@ impl Settings {
             http: HttpSettings::default(),
             user: user(environment),
             prow: OnceLock::new(),
+            wait: OnceLock::new(),
             environment: bare,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -238,6 +242,15 @@ impl Settings {
         }
         let prow = ProwSettings::of(&self.inner.environment)?;
         Ok(self.inner.prow.get_or_init(|| prow))
+    }
+
+    /// How a task waits for an external event; a wrong setting is an error only of commands that may wait.
+    pub fn wait_policy(&self) -> Result<WaitPolicy, ConfigError> {
+        if let Some(policy) = self.inner.wait.get() {
+            return Ok(*policy);
+        }
+        let policy = WaitPolicy::of(&self.inner.environment)?;
+        Ok(*self.inner.wait.get_or_init(|| policy))
     }
 
     /// The environment that these settings were read from.

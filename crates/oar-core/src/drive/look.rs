@@ -19,7 +19,7 @@ use crate::clients::errata::AdvisoryKind;
 use crate::clients::gitlab::MergeRequestState;
 use crate::clients::jenkins::BuildResult;
 use crate::clients::prow::ProwState;
-use crate::config::{ConfigError, Impetus, WaitPolicy};
+use crate::config::{ConfigError, Impetus};
 use crate::error::{Classified, ErrorClass, ServiceErrorKind};
 use crate::flow::consent::StepHash;
 use crate::flow::outcome::{Plan as _, Refusal, TaskError};
@@ -505,7 +505,7 @@ impl<'a> Looker<'a> {
     /// Makes the plan of the approval, which refuses where its run would.
     async fn approval_gates(&self) -> Looked<ApprovalGates> {
         let context = self.context().await?;
-        let policy = WaitPolicy::of(self.clients.settings().environment())?;
+        let policy = self.clients.settings().wait_policy()?;
         let task =
             ChangeAdvisoryStatus::new(context.clone(), "drive", policy).with_payload(self.payload_look());
         let address = "Errata Tool, Jira and GitLab".to_owned();

@@ -4,8 +4,7 @@ use super::Message;
 use crate::clients::slack::SlackClient;
 use crate::config::Environment;
 
-/// A conversation with the Slack bot about a release. The bot passes it to the commands that it starts, and
-/// they pass it to their background processes.
+/// A conversation with the Slack bot about a release. Only a user interface says which one a call belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseThread {
     /// The channel's id.
@@ -15,7 +14,7 @@ pub struct ReleaseThread {
 }
 
 impl ReleaseThread {
-    /// The thread in the environment; `None` unless both channel and message are set.
+    /// The thread in the environment of a command line; `None` unless both channel and message are set.
     pub fn of(environment: &Environment) -> Option<Self> {
         let (channel, ts) = environment.slack_thread()?;
         Some(Self { channel: channel.to_owned(), ts: ts.to_owned() })

@@ -98,9 +98,7 @@ pub struct Call {
 
 impl Call {
     /// A call by the user of the settings that may only read, has no observer, and is stopped by `interrupt`.
-    /// The Slack thread is the one in the environment, if there is one.
     pub fn new(clients: Clients, interrupt: Interrupt) -> Self {
-        let thread = ReleaseThread::of(clients.settings().environment());
         let user = clients.settings().user().unwrap_or("unknown").to_owned();
         Self {
             clients,
@@ -115,7 +113,7 @@ impl Call {
             interrupt,
             stop: None,
             time_limit: None,
-            thread,
+            thread: None,
             log: LogCapture::default(),
             resumption: OnceLock::new(),
             run: None,
@@ -235,8 +233,8 @@ impl Call {
 
     /// The same call, with messages to the channel of this Slack thread posted in the thread.
     #[must_use]
-    pub fn in_thread(mut self, thread: ReleaseThread) -> Self {
-        self.thread = Some(thread);
+    pub fn in_thread(mut self, thread: Option<ReleaseThread>) -> Self {
+        self.thread = thread;
         self
     }
 
@@ -286,6 +284,11 @@ impl Call {
     /// The caller's name in histories.
     pub fn user(&self) -> &str {
         &self.user
+    }
+
+    /// The Slack thread for messages to its channel.
+    pub fn thread(&self) -> Option<&ReleaseThread> {
+        self.thread.as_ref()
     }
 
     /// The request to stop.

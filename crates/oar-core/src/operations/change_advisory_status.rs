@@ -7,7 +7,6 @@ use super::call::Call;
 use super::row::{About, Conclusion, Effect, Operation};
 use super::task_run::{Change, LONGEST_PAUSE, Options, Prepared, TaskRow, execute};
 use crate::clients::jira::IssueKey;
-use crate::config::WaitPolicy;
 use crate::error::ErrorClass;
 use crate::flow::interrupt::Signal;
 use crate::flow::outcome::{Refusal, TaskError};
@@ -144,7 +143,7 @@ impl TaskRow for Approve {
 
 /// The whole approval of the release.
 pub(super) fn approval(on: &Prepared<'_>, accept_bug: Vec<IssueKey>, early: bool) -> Result<Work, TaskError> {
-    let policy = WaitPolicy::of(on.call.settings().environment())?;
+    let policy = on.call.settings().wait_policy()?;
     Ok(Work::new(on.services.clone(), on.who.clone(), policy).accepting(accept_bug).early(early))
 }
 
@@ -155,7 +154,7 @@ pub(super) fn approval(on: &Prepared<'_>, accept_bug: Vec<IssueKey>, early: bool
 ///
 /// The wait cannot be continued, or its deadline has passed.
 pub async fn resume_wait(accept_bug: Vec<IssueKey>, call: &Call) -> Result<Answer, TaskError> {
-    let policy = WaitPolicy::of(call.settings().environment())?;
+    let policy = call.settings().wait_policy()?;
     let wait = Wait::new(call.clock()).unless_stopped(call.interrupt()).at_most(policy.limit);
     let services = loop {
         let error = match call.services().await {
@@ -183,7 +182,7 @@ async fn watch(prepared: &Prepared<'_>, accept_bug: Vec<IssueKey>) -> Result<Ans
         services: &prepared.services,
         runner: prepared.runner(),
         who: prepared.who.clone(),
-        policy: WaitPolicy::of(prepared.call.settings().environment())?,
+        policy: prepared.call.settings().wait_policy()?,
         accepted: accept_bug.into_iter().collect(),
         stays: true,
     };

@@ -167,7 +167,7 @@ impl<'a> Prepared<'a> {
         options: Options,
     ) -> Result<Report<<R::Task as Task>::Done>, TaskError> {
         let Options { change, wait } = options;
-        let policy = WaitPolicy::of(self.call.settings().environment())?;
+        let policy = self.call.settings().wait_policy()?;
         let changed = metadata_changes::compare(
             self.call,
             &self.statebox,

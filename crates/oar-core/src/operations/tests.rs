@@ -26,6 +26,21 @@ fn call() -> Call {
     Call::new(Clients::new(settings, http), interrupt)
 }
 
+/// Only a user interface knows whether somebody asked in a thread: a server has many callers and one environment.
+#[test]
+fn a_call_belongs_to_no_thread_of_its_environment() {
+    let environment = Environment::from_pairs([("OAR_SLACK_CHANNEL", "C0AAA"), ("OAR_SLACK_THREAD", "1.5")]);
+    let settings = Settings::load(&environment).unwrap();
+    let http = Http::new(settings.http().clone(), Clock::system(), Redactor::default()).unwrap();
+    let call = Call::new(Clients::new(settings, http), Interrupt::channel().1);
+    assert_eq!(call.thread(), None);
+    let thread = crate::notify::ReleaseThread::of(&environment);
+    assert!(thread.is_some());
+    let call = call.in_thread(thread.clone()).about("4.19.1".parse().unwrap()).unwrap();
+    let part = call.part_about(call.release().unwrap()).unwrap();
+    assert_eq!((call.thread(), part.thread()), (thread.as_ref(), thread.as_ref()));
+}
+
 #[test]
 fn every_row_has_a_name_of_its_own_and_schemas_of_objects() {
     let ids: BTreeSet<String> = TABLE.iter().map(|row| row.about.id()).collect();

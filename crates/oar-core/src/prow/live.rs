@@ -179,7 +179,7 @@ impl Payloads for LivePayloads {
         arch: Arch,
         permit: &WritePermit,
     ) -> Result<Labelled, ServiceError> {
-        Ok(match self.0.accept_payload(arch, &build.to_string(), permit).await? {
+        Ok(match self.0.accept_payload(arch, build, permit).await? {
             PayloadOutcome::Labelled => Labelled::Now,
             PayloadOutcome::AlreadyLabelled => Labelled::Already,
             PayloadOutcome::HasOther(value) => Labelled::Other(value),

@@ -48,8 +48,7 @@ impl ReleaseContext {
     pub fn new(clients: Clients, config: ConfigStore) -> Result<Self, ConfigError> {
         config.check_ours()?;
         let slack = clients.slack()?;
-        let thread = ReleaseThread::of(clients.settings().environment());
-        Ok(Self { clients, config, slack, thread })
+        Ok(Self { clients, config, slack, thread: None })
     }
 
     /// The same context with the present build data (one request).

@@ -23,6 +23,17 @@ fn every_module_is_described() {
     assert_eq!(described.into_iter().collect::<BTreeSet<_>>(), FLOORS.concat().into_iter().collect());
 }
 
+/// The documentation of the library has the floors, too, for its public modules.
+#[test]
+fn every_public_module_is_in_the_table_of_the_library() {
+    let library = fs::read_to_string(sources().join("lib.rs")).unwrap();
+    let table = library.lines().filter(|line| line.starts_with("//! | "));
+    let shown: BTreeSet<&str> = table.flat_map(ticked).collect();
+    let private = |module: &&str| library.contains(&format!("\nmod {module};"));
+    let modules: BTreeSet<&str> = FLOORS.concat().into_iter().filter(|module| !private(module)).collect();
+    assert_eq!(shown, modules);
+}
+
 #[test]
 fn what_a_module_may_use_is_what_it_is_allowed() {
     let uses = uses_between_modules();

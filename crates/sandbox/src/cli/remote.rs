@@ -17,6 +17,10 @@ use crate::{
 };
 
 /// The address of the running sandbox: the given one, otherwise that in the environment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the sandbox stands alone: nothing of it is a setting of the library"
+)]
 pub(super) fn address(named: Option<&str>) -> Result<String, Failure> {
     named.map(str::to_owned).or_else(|| env::var(SANDBOX).ok()).ok_or(Failure::NoSandbox)
 }
@@ -86,6 +90,7 @@ pub(super) fn advance(by: SignedDuration) -> Result<ExitCode, Failure> {
 }
 
 /// Answers as elliott does.
+#[expect(clippy::disallowed_methods, reason = "it stands in for another program, which reads them itself")]
 pub(super) fn elliott(sandbox: Option<&str>, arguments: &[String]) -> Result<ExitCode, Failure> {
     let call = Call {
         arguments: arguments.to_vec(),

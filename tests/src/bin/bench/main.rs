@@ -10,6 +10,10 @@
 //!
 //! Timings are for reading, never for passing or failing a test. Run it with `make bench`.
 #![expect(
+    clippy::disallowed_methods,
+    reason = "the environment says how a test runs, and where programs are"
+)]
+#![expect(
     clippy::panic,
     clippy::print_stdout,
     clippy::format_push_string,

@@ -101,7 +101,7 @@ impl Applier<'_> {
         let now = clock.now();
         let own = match claim(jira, fresh, step, since, (now, *claim_lease, who), self.permit).await {
             Ok(Claim::Ours(own)) => own,
-            Ok(Claim::Begun(begun)) => {
+            Ok(Claim::Pending(begun)) => {
                 report.steps.push(step_of(StepResult::HeldBack).because(begun.to_string()));
                 return report;
             }

@@ -36,7 +36,7 @@ pub(super) enum Claim {
     /// This program may write.
     Ours(OwnClaim),
     /// It was begun, and is somebody's until a time.
-    Begun(Begun),
+    Pending(PendingClaim),
     /// It was claimed many times, the last time within a day, and nobody wrote.
     GivenUp,
 }
@@ -61,12 +61,12 @@ impl OwnClaim {
 
 /// A step that a program began, this one perhaps, and left to nobody else yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Begun {
+pub(super) struct PendingClaim {
     at: Timestamp,
     until: Timestamp,
 }
 
-impl fmt::Display for Begun {
+impl fmt::Display for PendingClaim {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (at, until) = (stamp(self.at), stamp(self.until));
         write!(
@@ -84,7 +84,7 @@ fn standing(
     on_qa_since: Timestamp,
     now: Timestamp,
     lease: SignedDuration,
-) -> Result<u32, (Begun, u32)> {
+) -> Result<u32, (PendingClaim, u32)> {
     let mut attempt = 0;
     while let Some(value) = issue.property(&name(step, on_qa_since, attempt)) {
         // What no program of ours wrote is nobody's claim.
@@ -92,7 +92,7 @@ fn standing(
         attempt += 1;
         let held = if attempt >= MOST_ATTEMPTS { lease.max(A_DAY) } else { lease };
         if let Some(until) = at.saturating_add(held).ok().filter(|end| now < *end) {
-            return Err((Begun { at, until }, attempt));
+            return Err((PendingClaim { at, until }, attempt));
         }
     }
     Ok(attempt)
@@ -109,7 +109,7 @@ pub(super) fn begun(
     on_qa_since: Timestamp,
     now: Timestamp,
     lease: Duration,
-) -> Option<Begun> {
+) -> Option<PendingClaim> {
     let lease = SignedDuration::try_from(lease).unwrap_or(SignedDuration::MAX);
     standing(issue, step, on_qa_since, now, lease).err().map(|(begun, _)| begun)
 }
@@ -127,7 +127,7 @@ pub(super) async fn claim(
     let attempt = match standing(issue, step, on_qa_since, now, lease) {
         Ok(attempt) => attempt,
         Err((_, attempts)) if attempts >= MOST_ATTEMPTS => return Ok(Claim::GivenUp),
-        Err((begun, _)) => return Ok(Claim::Begun(begun)),
+        Err((begun, _)) => return Ok(Claim::Pending(begun)),
     };
     // Without a lease nobody else works, so that nobody waits.
     let last = (!lease.is_zero()).then(|| now.saturating_add(lease / 2).unwrap_or(now));
@@ -138,6 +138,6 @@ pub(super) async fn claim(
     Ok(if created {
         Claim::Ours(OwnClaim { until: last, property: name })
     } else {
-        Claim::Begun(Begun { at: now, until })
+        Claim::Pending(PendingClaim { at: now, until })
     })
 }

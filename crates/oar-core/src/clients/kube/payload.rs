@@ -10,7 +10,9 @@ use serde_json::json;
 use super::transport::Purpose;
 use super::{KubeClient, refusal};
 use crate::clients::empty::null_is_default;
+use crate::clients::{Written, attempt_again};
 use crate::error::{ServiceError, ServiceErrorKind};
+use crate::ids::BuildName;
 use crate::permit::WritePermit;
 use crate::service::Service;
 use crate::version::Arch;
@@ -38,6 +40,14 @@ pub enum PayloadOutcome {
     HasOther(String),
     /// There is no such object: the build was removed, or does not exist yet.
     Absent,
+}
+
+/// The object before it is labelled.
+enum Standing {
+    /// It is not to be labelled.
+    Decided(PayloadOutcome),
+    /// It has no label at this resource version.
+    Unlabelled { version: String },
 }
 
 /// The members of the object that are read.
@@ -87,7 +97,7 @@ impl KubeClient {
     pub async fn payload_label(
         &self,
         arch: Arch,
-        build: &str,
+        build: &BuildName,
     ) -> Result<Option<Option<String>>, ServiceError> {
         let payload = self.payload(arch, build).await?;
         Ok(payload.map(|payload| payload.label().map(str::to_owned)))
@@ -124,52 +134,59 @@ impl KubeClient {
     pub async fn accept_payload(
         &self,
         arch: Arch,
-        build: &str,
+        build: &BuildName,
         permit: &WritePermit,
     ) -> Result<PayloadOutcome, ServiceError> {
-        let mut sent = false;
-        let mut failure = None;
-        for _ in 0..ATTEMPTS {
-            let Some(payload) = self.payload(arch, build).await? else {
-                return Ok(PayloadOutcome::Absent);
+        let write = || async {
+            let version = match self.standing(arch, build).await? {
+                Standing::Decided(outcome) => return Ok(outcome),
+                Standing::Unlabelled { version } => version,
             };
-            match payload.label() {
-                Some(ACCEPTED) if sent => return Ok(PayloadOutcome::Labelled),
-                Some(ACCEPTED) => return Ok(PayloadOutcome::AlreadyLabelled),
-                Some(other) => return Ok(PayloadOutcome::HasOther(other.to_owned())),
-                None => {}
-            }
-            match self.patch_payload(arch, build, &payload.metadata.resource_version, permit).await {
-                Ok(()) => sent = true,
-                Err(error) if error.kind == ServiceErrorKind::Conflict => failure = Some(error),
-                Err(error) if error.kind == ServiceErrorKind::Unclear => {
-                    sent = true;
-                    failure = Some(error);
+            self.patch_payload(arch, build, &version, permit).await?;
+            match self.standing(arch, build).await? {
+                Standing::Decided(PayloadOutcome::AlreadyLabelled) => Ok(PayloadOutcome::Labelled),
+                Standing::Decided(outcome) => Ok(outcome),
+                Standing::Unlabelled { .. } => {
+                    let detail = "the label was accepted, but is missing when the object is read back";
+                    let purpose = purpose("label a release payload", arch, build);
+                    Err(purpose.error(Service::Kube, ServiceErrorKind::Malformed, detail))
                 }
-                Err(error) => return Err(error),
             }
-        }
-        // Read once more: the last write may have succeeded.
-        if sent && self.payload_label(arch, build).await? == Some(Some(ACCEPTED.to_owned())) {
-            return Ok(PayloadOutcome::Labelled);
-        }
-        Err(failure.unwrap_or_else(|| {
-            let detail = "the label was accepted, but is missing when the object is read back";
-            purpose("label a release payload", arch, build).error(
-                Service::Kube,
-                ServiceErrorKind::Malformed,
-                detail,
-            )
-        }))
+        };
+        let look = || async {
+            Ok::<_, ServiceError>(match self.standing(arch, build).await? {
+                Standing::Decided(outcome) => Some(outcome),
+                Standing::Unlabelled { .. } => None,
+            })
+        };
+        let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Conflict];
+        Ok(match attempt_again(ATTEMPTS, write, &doubtful, look).await.settled()? {
+            Written::Seen(PayloadOutcome::AlreadyLabelled, ServiceErrorKind::Unclear) => {
+                PayloadOutcome::Labelled
+            }
+            written => written.into_inner(),
+        })
     }
 
-    async fn payload(&self, arch: Arch, build: &str) -> Result<Option<Payload>, ServiceError> {
-        let request = Request::new(path(arch)).get(build, &GetParams::default());
+    async fn standing(&self, arch: Arch, build: &BuildName) -> Result<Standing, ServiceError> {
+        let Some(payload) = self.payload(arch, build).await? else {
+            return Ok(Standing::Decided(PayloadOutcome::Absent));
+        };
+        Ok(match payload.label() {
+            None => Standing::Unlabelled { version: payload.metadata.resource_version },
+            Some(ACCEPTED) => Standing::Decided(PayloadOutcome::AlreadyLabelled),
+            Some(other) => Standing::Decided(PayloadOutcome::HasOther(other.to_owned())),
+        })
+    }
+
+    async fn payload(&self, arch: Arch, build: &BuildName) -> Result<Option<Payload>, ServiceError> {
+        let name = build.to_string();
+        let request = Request::new(path(arch)).get(&name, &GetParams::default());
         let reply = self.send(request, purpose("read a release payload", arch, build)).await?;
         match reply.failure_kind() {
             None => {
                 let payload: Payload = reply.json()?;
-                if payload.metadata.name != build {
+                if payload.metadata.name != name {
                     let detail =
                         format!("answered with the object `{}`", payload.metadata.name.escape_debug());
                     return Err(reply.failure(ServiceErrorKind::Malformed, detail));
@@ -177,7 +194,7 @@ impl KubeClient {
                 Ok(Some(payload))
             }
             // A server without this kind of object answers 404 as plain text, without the object's name.
-            Some(ServiceErrorKind::NotFound) if super::words(&reply).contains(build) => Ok(None),
+            Some(ServiceErrorKind::NotFound) if super::words(&reply).contains(&name) => Ok(None),
             Some(kind) => Err(refusal(&reply, kind)),
         }
     }
@@ -185,7 +202,7 @@ impl KubeClient {
     async fn patch_payload(
         &self,
         arch: Arch,
-        build: &str,
+        build: &BuildName,
         version: &str,
         permit: &WritePermit,
     ) -> Result<(), ServiceError> {
@@ -194,7 +211,7 @@ impl KubeClient {
             metadata["resourceVersion"] = version.into();
         }
         let patch = Patch::Merge(json!({ "metadata": metadata }));
-        let mut request = Request::new(path(arch)).patch(build, &PatchParams::default(), &patch);
+        let mut request = Request::new(path(arch)).patch(&build.to_string(), &PatchParams::default(), &patch);
         if let (Ok(request), Some(barrier)) = (&mut request, permit.barrier()) {
             request.extensions_mut().insert(barrier);
         }
@@ -210,6 +227,6 @@ fn path(arch: Arch) -> String {
     format!("/apis/release.openshift.io/v1alpha1/namespaces/{}/releasepayloads", namespace(arch))
 }
 
-fn purpose(operation: &'static str, arch: Arch, build: &str) -> Purpose {
+fn purpose(operation: &'static str, arch: Arch, build: &BuildName) -> Purpose {
     Purpose { operation, subject: format!("{build} in {}", namespace(arch)) }
 }

@@ -10,6 +10,7 @@ use super::*;
 use crate::clients::testing::{base, ok, permit};
 use crate::clock::Clock;
 use crate::http::HttpSettings;
+use crate::ids::BuildName;
 use crate::redact::Redactor;
 use crate::store::memory::SteppingClock;
 use crate::version::Arch;
@@ -66,8 +67,12 @@ async fn answers(server: &MockServer, verb: &str, place: &str, answers: Vec<Resp
         .await;
 }
 
+fn build() -> BuildName {
+    "4.20.5".parse().unwrap()
+}
+
 async fn accept(server: &MockServer) -> Result<PayloadOutcome, ServiceError> {
-    client(server).accept_payload(Arch::Amd64, "4.20.5", &permit()).await
+    client(server).accept_payload(Arch::Amd64, &build(), &permit()).await
 }
 
 async fn patches(server: &MockServer) -> Vec<Value> {
@@ -324,7 +329,7 @@ async fn a_kubeconfig_gives_server_and_token() {
     let access = ClusterAccess::of_kubeconfig(&paths).await.unwrap().unwrap();
     assert!(!format!("{access:?}").contains("sha256~demo"));
     let client = KubeClient::new(&http(), access).unwrap();
-    assert_eq!(client.payload_label(Arch::Amd64, "4.20.5").await.unwrap(), Some(Some(ACCEPTED.to_owned())));
+    assert_eq!(client.payload_label(Arch::Amd64, &build()).await.unwrap(), Some(Some(ACCEPTED.to_owned())));
 
     assert!(ClusterAccess::of_kubeconfig(&paths[..1]).await.unwrap().is_none());
     std::fs::write(&file, text(", insecure-skip-tls-verify: true")).unwrap();
@@ -364,7 +369,7 @@ async fn a_kubeconfig_is_read_with_empty_parts_and_a_token_file_with_a_line_brea
         std::fs::write(&file, text).unwrap();
         let access = ClusterAccess::of_kubeconfig(std::slice::from_ref(&file)).await.unwrap().unwrap();
         let client = KubeClient::new(&http(), access).unwrap();
-        let label = client.payload_label(Arch::Amd64, "4.20.5").await.unwrap();
+        let label = client.payload_label(Arch::Amd64, &build()).await.unwrap();
         assert_eq!(label, Some(Some(ACCEPTED.to_owned())), "{user}");
     }
     std::fs::write(&file, "clusters: null\ncontexts: null\nusers: null\ncurrent-context: \"\"\n").unwrap();
@@ -399,7 +404,7 @@ async fn clones_share_one_client() {
     let other = client.clone();
     assert!(Arc::ptr_eq(&client.inner, &other.inner));
     for client in [client, other] {
-        assert!(client.payload_label(Arch::Amd64, "4.20.5").await.unwrap().is_some());
+        assert!(client.payload_label(Arch::Amd64, &build()).await.unwrap().is_some());
     }
 }
 

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::WaitPolicy;
 use crate::flow::outcome::TaskError;
 use crate::flow::runner::Runner;
 use crate::operations::call::Call;
-use crate::tasks::ReleaseContext;
 use crate::tasks::approval_wait::{Look, Watcher};
 
 /// One look at the wait of the call's release, or at messages that could not be sent.
@@ -15,10 +13,10 @@ use crate::tasks::approval_wait::{Look, Watcher};
 ///
 /// The state cannot be read or written, or a setting is wrong.
 pub async fn look(call: &Call) -> Result<Look, TaskError> {
-    let policy = WaitPolicy::of(call.settings().environment())?;
+    let policy = call.settings().wait_policy()?;
     let release = call.release()?;
     let call = &call.part_about(release)?;
-    let services = ReleaseContext::open(call.clients().clone(), release).await?;
+    let services = call.services().await?;
     let statebox = call.statebox()?;
     let watcher = Watcher {
         services: &services,

@@ -503,6 +503,7 @@ impl StreamPass<'_> {
         }
         self.can_see_worksheets()?;
         let context = ReleaseContext::open(self.call.clients().clone(), release).await?;
+        let context = context.in_thread(self.call.thread().cloned());
         if let Some(worksheet) = context.worksheet()?
             && worksheet.find().await?.is_some()
         {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::agents::bot::{IncomingMessage, Reply, pages};
 use crate::clients::slack::{Block, Lookup, Post, Posted, SlackClient, Upload, UploadError, Wanted};
+use crate::clients::{Attempt, attempt_again};
 use crate::error::{Classified as _, ErrorClass, ServiceError, ServiceErrorKind};
 use crate::permit::WritePermit;
 use crate::service::Service;
@@ -129,15 +130,17 @@ impl CommandThread<'_> {
             broadcast: false,
             key: Some(format!("{}-{name}", self.command.key)),
         };
-        let unclear = match self.slack.post(&post, permit).await {
-            Ok(posted) => return Ok(posted),
-            Err(error) if error.kind == ServiceErrorKind::Unclear => error,
-            Err(error) => return Err(error),
+        let write = || self.slack.post(&post, permit);
+        let look = || async {
+            match self.look_for(name, text).await {
+                Lookup::Found(posted) => Ok(Some(posted)),
+                Lookup::NotFound => Ok(None),
+                Lookup::Undetermined(why) => Err(why),
+            }
         };
-        match self.look_for(name, text).await {
-            Lookup::Found(posted) => Ok(posted),
-            Lookup::NotFound => self.slack.post(&post, permit).await,
-            Lookup::Undetermined(_) => Err(unclear),
+        match attempt_again(2, write, &[ServiceErrorKind::Unclear], look).await {
+            Attempt::Done(posted) => Ok(posted.into_inner()),
+            Attempt::Absent(error) | Attempt::Unseen(error, _) | Attempt::Failed(error) => Err(error),
         }
     }
 }

@@ -11,8 +11,6 @@ mod release;
 #[cfg(test)]
 mod tests;
 
-use std::sync::OnceLock;
-
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -138,6 +136,9 @@ pub struct JobDone {
     #[serde(skip)]
     left: Left,
 }
+
+/// A look after a trigger without an answer that found more than one job: which one was started is not known.
+struct Several(Vec<Job>);
 
 /// What a run does to the job in the StateBox.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -268,16 +269,12 @@ impl JobPlan {
         permit: &WritePermit,
         recorder: &Recorder,
     ) -> TaskOutcome<JobDone> {
-        let several = OnceLock::new();
         let look = async {
             for _ in 0..3 {
                 system.settle().await;
                 match system.find(intended).await {
+                    Ok(found) if found.len() > 1 => return Err(Several(found)),
                     Ok(found) => {
-                        if found.len() > 1 {
-                            let _ = several.set(found);
-                            return Ok(None);
-                        }
                         if let Some(job) = found.into_iter().next() {
                             tracing::info!("it did act: the job is there");
                             let stage = Stage::Running("was started".to_owned());
@@ -287,28 +284,25 @@ impl JobPlan {
                     Err(look) => tracing::warn!("{look}"),
                 }
             }
-            Ok::<_, ServiceError>(None)
+            Ok(None)
         };
         // An unreadable answer may come from a system that acted.
         let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Malformed];
-        let error = match attempt(system.trigger(intended, permit), &doubtful, look).await {
+        let (error, class, (why, hint)) = match attempt(system.trigger(intended, permit), &doubtful, look)
+            .await
+        {
             Attempt::Done(observed) => return started(&observed.into_inner(), recorder),
             Attempt::Failed(error) => return Self::not_started(error),
-            Attempt::Absent(error) | Attempt::Unseen(error, _) => error,
+            Attempt::Unseen(error, Several(jobs)) => (error, ErrorClass::Blocked, which_of(self.task, &jobs)),
+            Attempt::Absent(error) => {
+                let why = "the job is not to be seen, and may still appear".to_owned();
+                let hint =
+                    "Run the same command again: it looks for the job before it starts one.".to_owned();
+                (error, ErrorClass::Unavailable, (why, hint))
+            }
         };
         let done = JobDone { job: None, left: Left::Is(Box::new(intended.clone())) };
         let outcome = TaskOutcome::of(TaskStatus::InProgress, done);
-        let (why, class, hint) = match several.get() {
-            Some(jobs) => {
-                let (why, hint) = which_of(self.task, jobs);
-                (why, ErrorClass::Blocked, hint)
-            }
-            None => (
-                "the job is not to be seen, and may still appear".to_owned(),
-                ErrorClass::Unavailable,
-                "Run the same command again: it looks for the job before it starts one.".to_owned(),
-            ),
-        };
         outcome
             .because(ReasonClass::Infrastructure, format!("{error}; {why}"))
             .with_class(class)

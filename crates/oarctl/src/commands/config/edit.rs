@@ -65,10 +65,11 @@ pub(super) async fn run(args: &Args, session: &Session) -> Result<ExitCode, CliE
     };
     let places = ["XDG_RUNTIME_DIR"].iter().filter_map(|name| session.environment.get(*name));
     let places: Vec<_> = places.chain(["/dev/shm"]).map(Into::into).collect();
-    for left in private::remove_leftovers(&places) {
+    let temporary = session.environment.temporary();
+    for left in private::remove_leftovers(&places, &temporary) {
         session.ui.warn(format!("removed {}, which an earlier run that was killed had left", left.display()));
     }
-    let private = PrivateDirectory::create(&places).map_err(|error| no_copy(&error))?;
+    let private = PrivateDirectory::create(&places, &temporary).map_err(|error| no_copy(&error))?;
     let mut problems = Vec::new();
     let outcome = async {
         let copy =
@@ -181,13 +182,8 @@ impl Kept {
     /// Keeps the edits in a file that only the user can read. They contain people's addresses, so the file is
     /// with the user's own files, not beside the document.
     fn of(typed: &SecretString, document: &Path, session: &Session) -> Self {
-        let environment = &session.environment;
-        let absolute = |name: &str| environment.get(name).map(Path::new).filter(|path| path.is_absolute());
-        let state = absolute("XDG_STATE_HOME")
-            .map(Path::to_owned)
-            .or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
-        let folder = state
-            .map_or_else(|| input::directory_of(document).to_owned(), |state| state.join("release-tests"));
+        let state = session.environment.state_home();
+        let folder = state.unwrap_or_else(|| input::directory_of(document).to_owned());
         let name = format!("config-edit-{}-{}.json", session.clock.now().as_second(), std::process::id());
         let path = folder.join(name);
         let written = private::keep(&path, typed.expose_secret());

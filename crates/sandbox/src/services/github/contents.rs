@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Extension, Json,
     body::Bytes,
-    extract::{Path, Query, State},
+    extract::Query,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -14,14 +14,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    asked::{Asked, Refusal},
     identity::{Caller, Identity},
     reply::{self, missing, not_found, refuse},
     repository::{Commit, Repository},
 };
-use crate::{
-    intercept::StaleRead,
-    world::{Shared, World},
-};
+use crate::{intercept::StaleRead, world::World};
 
 /// Files above this size are listed without their content.
 const INLINE_LIMIT: usize = 1024 * 1024;
@@ -36,43 +34,35 @@ pub(super) struct Reference {
 }
 
 /// `GET …/contents` lists the root.
-pub(super) async fn root(
-    state: State<Shared>,
-    Path((owner, name)): Path<(String, String)>,
-    query: Query<Reference>,
-    headers: HeaderMap,
-) -> Response {
-    read(state, Path((owner, name, String::new())), query, None, headers).await
+pub(super) async fn root(asked: Asked, query: Query<Reference>) -> Result<Response, Refusal> {
+    read(asked, query, None).await
 }
 
 /// `GET …/contents/{path}`.
 pub(super) async fn read(
-    State(world): State<Shared>,
-    Path((owner, name, path)): Path<(String, String, String)>,
+    asked: Asked,
     Query(Reference { reference }): Query<Reference>,
     stale: Option<Extension<StaleRead>>,
-    headers: HeaderMap,
-) -> Response {
-    let github = world.github.lock();
-    let Some(repository) = github.repository(&owner, &name) else { return not_found() };
+) -> Result<Response, Refusal> {
+    let github = asked.world.github.lock();
+    let repository = asked.repository(&github)?;
     let reference = reference.unwrap_or_else(|| repository.default_branch.clone());
-    let Some(mut commit) = repository.resolve(&reference).cloned() else {
-        return refuse(StatusCode::NOT_FOUND, &format!("No commit found for the ref {reference}"));
-    };
-    let path = path.trim_matches('/');
+    let absent = || refuse(StatusCode::NOT_FOUND, &format!("No commit found for the ref {reference}"));
+    let mut commit = repository.resolve(&reference).cloned().ok_or_else(absent)?;
+    let path = asked.path("path").trim_matches('/');
     if stale.is_some() {
         match repository.previous_version(&commit, path) {
             Some(previous) => commit = previous,
             None if path.is_empty() => {}
-            None => return not_found(),
+            None => return Err(not_found().into()),
         }
     }
     if let Some((sha, content)) = repository.file(&commit, path) {
-        if accepts(&headers, "raw") {
+        if accepts(&asked.headers, "raw") {
             let kind = "application/vnd.github.raw+json; charset=utf-8";
-            return ([(header::CONTENT_TYPE, kind)], content.clone()).into_response();
+            return Ok(([(header::CONTENT_TYPE, kind)], content.clone()).into_response());
         }
-        let mut value = reply::entry(&world, repository, &reference, path, sha, Some(content.len()));
+        let mut value = reply::entry(&asked.world, repository, &reference, path, sha, Some(content.len()));
         let (encoding, text) = if content.len() > INLINE_LIMIT {
             ("none", String::new())
         } else {
@@ -82,18 +72,18 @@ pub(super) async fn read(
             map.insert("content".to_owned(), json!(text));
             map.insert("encoding".to_owned(), json!(encoding));
         }
-        return Json(value).into_response();
+        return Ok(Json(value).into_response());
     }
-    match listing(&world, repository, &reference, &commit, path) {
-        Some(entries) if accepts(&headers, "object") => {
-            let mut value = reply::entry(&world, repository, &reference, path, &commit.tree, None);
+    match listing(&asked.world, repository, &reference, &commit, path) {
+        Some(entries) if accepts(&asked.headers, "object") => {
+            let mut value = reply::entry(&asked.world, repository, &reference, path, &commit.tree, None);
             if let Some(map) = value.as_object_mut() {
                 map.insert("entries".to_owned(), entries);
             }
-            Json(value).into_response()
+            Ok(Json(value).into_response())
         }
-        Some(entries) => Json(entries).into_response(),
-        None => not_found(),
+        Some(entries) => Ok(Json(entries).into_response()),
+        None => Err(not_found().into()),
     }
 }
 
@@ -148,66 +138,47 @@ struct Change {
 }
 
 /// `PUT …/contents/{path}`.
-pub(super) async fn write(
-    State(world): State<Shared>,
-    Path((owner, name, path)): Path<(String, String, String)>,
-    Extension(caller): Extension<Caller>,
-    body: Bytes,
-) -> Response {
-    let change = match change(&caller, &body) {
-        Ok(change) => change,
-        Err(refusal) => return *refusal,
-    };
+pub(super) async fn write(asked: Asked, body: Bytes) -> Result<Response, Refusal> {
+    let change = change(&asked.caller, &body)?;
     let content = match &change.content {
-        None => return missing("content"),
+        None => return Err(missing("content").into()),
         Some(Value::String(text)) => BASE64_STANDARD.decode(text.replace(['\n', '\r', ' '], "")),
         Some(_) => {
-            return refuse(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "Invalid request.\n\nFor 'properties/content', nil is not a string.",
-            );
+            let words = "Invalid request.\n\nFor 'properties/content', nil is not a string.";
+            return Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, words).into());
         }
     };
-    let Ok(content) = content else {
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "content is not valid Base64");
-    };
-    apply(&world, (&owner, &name, &path), &change, Some(Bytes::from(content)))
+    let content =
+        content.map_err(|_| refuse(StatusCode::UNPROCESSABLE_ENTITY, "content is not valid Base64"))?;
+    apply(&asked, &change, Some(Bytes::from(content)))
 }
 
 /// `DELETE …/contents/{path}`. The fields may be in the body or in the query, as in GitHub.
 pub(super) async fn remove(
-    State(world): State<Shared>,
-    Path((owner, name, path)): Path<(String, String, String)>,
+    asked: Asked,
     Query(query): Query<serde_json::Map<String, Value>>,
-    Extension(caller): Extension<Caller>,
     body: Bytes,
-) -> Response {
+) -> Result<Response, Refusal> {
     let body = if body.is_empty() { Bytes::from(Value::Object(query).to_string()) } else { body };
-    match change(&caller, &body) {
-        Ok(change) => apply(&world, (&owner, &name, &path), &change, None),
-        Err(refusal) => *refusal,
-    }
+    apply(&asked, &change(&asked.caller, &body)?, None)
 }
 
-fn change(caller: &Caller, body: &Bytes) -> Result<Change, Box<Response>> {
-    let Some(author) = caller.0.clone() else {
-        return Err(refuse(StatusCode::UNAUTHORIZED, "Requires authentication").into());
-    };
+fn change(caller: &Caller, body: &Bytes) -> Result<Change, Refusal> {
+    let unknown = || refuse(StatusCode::UNAUTHORIZED, "Requires authentication");
+    let mut author = caller.0.clone().ok_or_else(unknown)?;
     let Ok(Value::Object(mut fields)) = serde_json::from_slice(body) else {
         return Err(refuse(StatusCode::BAD_REQUEST, "Problems parsing JSON").into());
     };
     let mut text = |field: &str| match fields.remove(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Box::new(refuse(
+        Some(_) => Err(Refusal::from(refuse(
             StatusCode::UNPROCESSABLE_ENTITY,
             &format!("Invalid request.\n\nFor 'properties/{field}', value is not a string."),
         ))),
     };
     let (message, sha, branch) = (text("message")?, text("sha")?, text("branch")?);
-    let message =
-        message.filter(|message| !message.is_empty()).ok_or_else(|| Box::new(missing("message")))?;
-    let mut author = author;
+    let message = message.filter(|message| !message.is_empty()).ok_or_else(|| missing("message"))?;
     if let Some(Value::Object(person)) = fields.get("author").or_else(|| fields.get("committer")) {
         let field = |name: &str| person.get(name).and_then(Value::as_str).map(str::to_owned);
         (author.name, author.email) =
@@ -217,46 +188,39 @@ fn change(caller: &Caller, body: &Bytes) -> Result<Change, Box<Response>> {
 }
 
 /// Checks a change against the repository and commits it. `content` absent: removes the file.
-fn apply(
-    world: &World,
-    (owner, name, path): (&str, &str, &str),
-    change: &Change,
-    content: Option<Bytes>,
-) -> Response {
+fn apply(asked: &Asked, change: &Change, content: Option<Bytes>) -> Result<Response, Refusal> {
+    let (world, path) = (&asked.world, asked.path("path"));
+    let refused = |status: StatusCode, message: &str| Err(refuse(status, message).into());
     let mut github = world.github.lock();
-    let Some(repository) = github.repository_mut(owner, name).filter(|_| change.author.may_push) else {
-        return not_found();
-    };
+    let repository = asked.repository_to_change(&mut github)?;
     if path.is_empty() || path.split('/').any(|part| matches!(part, "" | "." | ".." | ".git")) {
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "path contains a malformed path component");
+        return refused(StatusCode::UNPROCESSABLE_ENTITY, "path contains a malformed path component");
     }
     let branch = change.branch.clone().unwrap_or_else(|| repository.default_branch.clone());
     let branch = branch.strip_prefix("refs/heads/").unwrap_or(&branch).to_owned();
     let Some(head) = repository.head(&branch).cloned() else {
-        return refuse(StatusCode::NOT_FOUND, &format!("Branch {branch} not found"));
+        return refused(StatusCode::NOT_FOUND, &format!("Branch {branch} not found"));
     };
     let present = head.files.get(path);
     let removes = content.is_none();
     match (present, &change.sha) {
-        (None, _) if removes => return not_found(),
-        (Some(_), None) => return missing("sha"),
-        (None, Some(sha)) => return mismatch(path, sha),
-        (Some(present), Some(sha)) if present != sha => return mismatch(path, sha),
+        (None, _) if removes => return Err(not_found().into()),
+        (Some(_), None) => return Err(missing("sha").into()),
+        (None, Some(sha)) => return Err(mismatch(path, sha).into()),
+        (Some(present), Some(sha)) if present != sha => return Err(mismatch(path, sha).into()),
         _ => {}
     }
     let conflict = |file: &str| path.strip_prefix(file).is_some_and(|rest| rest.starts_with('/'));
     if directory(repository, &head.tree, path).is_some() || head.files.keys().any(|file| conflict(file)) {
-        return refuse(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            &format!("{path} conflicts with a file or directory"),
-        );
+        let words = format!("{path} conflicts with a file or directory");
+        return refused(StatusCode::UNPROCESSABLE_ENTITY, &words);
     }
     let size = content.as_ref().map(Bytes::len);
     let created = present.is_none();
     let written =
         repository.write(&branch, path, content, &change.message, &change.author, world.clock.now());
-    let Ok(commit) = written else { return not_found() };
-    answer(world, repository, &branch, path, &commit, size, created)
+    let commit = written.map_err(|_| not_found())?;
+    Ok(answer(world, repository, &branch, path, &commit, size, created))
 }
 
 fn answer(

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::{
     Extension, Json,
     extract::{Path, Query, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    asked::{Asked, Refusal},
     contents::{accepts, directory},
     database::Write,
     git::Sha,
@@ -20,9 +21,6 @@ use super::{
     repository::{Commit, Repository},
 };
 use crate::world::{Shared, World};
-
-type Named = Path<(String, String)>;
-type NamedAnd = Path<(String, String, String)>;
 
 /// `GET /rate_limit`.
 pub(super) async fn rate_limit(
@@ -50,25 +48,17 @@ pub(super) async fn account(State(world): State<Shared>, Path(login): Path<Strin
 }
 
 /// `GET /repos/{owner}/{repo}`.
-pub(super) async fn repository(
-    State(world): State<Shared>,
-    Path((owner, name)): Named,
-    Extension(caller): Extension<Caller>,
-) -> Response {
-    let github = world.github.lock();
-    let Some(repository) = github.repository(&owner, &name) else { return not_found() };
-    Json(reply::repository(&world, repository, caller.0.as_ref())).into_response()
+pub(super) async fn repository(asked: Asked) -> Result<Response, Refusal> {
+    let github = asked.world.github.lock();
+    let repository = asked.repository(&github)?;
+    Ok(Json(reply::repository(&asked.world, repository, asked.caller.0.as_ref())).into_response())
 }
 
 /// `GET …/branches`.
-pub(super) async fn branches(
-    State(world): State<Shared>,
-    Path((owner, name)): Named,
-    page: Query<Page>,
-) -> Response {
-    let github = world.github.lock();
-    let Some(repository) = github.repository(&owner, &name) else { return not_found() };
-    let url = reply::repository_url(&world, repository);
+pub(super) async fn branches(asked: Asked, page: Query<Page>) -> Result<Response, Refusal> {
+    let github = asked.world.github.lock();
+    let repository = asked.repository(&github)?;
+    let url = reply::repository_url(&asked.world, repository);
     let all = repository
         .branches
         .iter()
@@ -77,26 +67,26 @@ pub(super) async fn branches(
             json!({"name": branch, "commit": commit, "protected": false})
         })
         .collect();
-    page.0.answer(&format!("{url}/branches"), all)
+    Ok(page.0.answer(&format!("{url}/branches"), all))
 }
 
 /// `GET …/branches/{branch}`.
-pub(super) async fn branch(State(world): State<Shared>, Path((owner, name, branch)): NamedAnd) -> Response {
-    let github = world.github.lock();
-    let Some(repository) = github.repository(&owner, &name) else { return not_found() };
-    let Some(head) = repository.head(&branch) else {
-        return refuse(StatusCode::NOT_FOUND, "Branch not found");
-    };
-    let url = reply::repository_url(&world, repository);
-    Json(json!({
+pub(super) async fn branch(asked: Asked) -> Result<Response, Refusal> {
+    let github = asked.world.github.lock();
+    let repository = asked.repository(&github)?;
+    let branch = asked.path("branch");
+    let absent = || refuse(StatusCode::NOT_FOUND, "Branch not found");
+    let head = repository.head(branch).ok_or_else(absent)?;
+    let url = reply::repository_url(&asked.world, repository);
+    Ok(Json(json!({
         "name": branch,
-        "commit": reply::repository_commit(&world, repository, head),
+        "commit": reply::repository_commit(&asked.world, repository, head),
         "_links": {"self": format!("{url}/branches/{branch}"), "html": format!("{url}/tree/{branch}")},
         "protected": false,
         "protection": {"enabled": false, "required_status_checks": {"enforcement_level": "off", "contexts": [], "checks": []}},
         "protection_url": format!("{url}/branches/{branch}/protection"),
     }))
-    .into_response()
+    .into_response())
 }
 
 fn reference(world: &World, repository: &Repository, branch: &str, sha: &str) -> Value {
@@ -110,51 +100,49 @@ fn reference(world: &World, repository: &Repository, branch: &str, sha: &str) ->
 }
 
 /// `GET …/git/ref/heads/{branch}`, and the same below `git/refs`, which clients use too.
-pub(super) async fn read_reference(
-    State(world): State<Shared>,
-    Path((owner, name, path)): NamedAnd,
-) -> Response {
-    let github = world.github.lock();
-    let Some(repository) = github.repository(&owner, &name) else { return not_found() };
-    let branch = path.strip_prefix("heads/").unwrap_or(&path);
-    match repository.branches.get(branch) {
-        Some(sha) => Json(reference(&world, repository, branch, sha)).into_response(),
-        None => not_found(),
-    }
+pub(super) async fn read_reference(asked: Asked) -> Result<Response, Refusal> {
+    let github = asked.world.github.lock();
+    let repository = asked.repository(&github)?;
+    let path = asked.path("reference");
+    let branch = path.strip_prefix("heads/").unwrap_or(path);
+    let sha = repository.branches.get(branch).ok_or_else(not_found)?;
+    Ok(Json(reference(&asked.world, repository, branch, sha)).into_response())
 }
 
 /// `GET …/git/matching-refs/heads/{prefix}`.
-pub(super) async fn matching(State(world): State<Shared>, Path((owner, name, path)): NamedAnd) -> Response {
-    let github = world.github.lock();
-    let Some(repository) = github.repository(&owner, &name) else { return not_found() };
-    let prefix = path.strip_prefix("heads/").unwrap_or(&path);
+pub(super) async fn matching(asked: Asked) -> Result<Response, Refusal> {
+    let github = asked.world.github.lock();
+    let repository = asked.repository(&github)?;
+    let path = asked.path("prefix");
+    let prefix = path.strip_prefix("heads/").unwrap_or(path);
     let found = repository.branches.iter().filter(|(branch, _)| branch.starts_with(prefix));
-    Json(found.map(|(branch, sha)| reference(&world, repository, branch, sha)).collect::<Vec<Value>>())
-        .into_response()
+    let found = found.map(|(branch, sha)| reference(&asked.world, repository, branch, sha));
+    Ok(Json(found.collect::<Vec<Value>>()).into_response())
 }
 
 /// `POST …/git/refs` makes a branch.
 pub(super) async fn create_reference(
-    State(world): State<Shared>,
-    Path((owner, name)): Named,
+    asked: Asked,
     Write { identity, fields }: Write,
-) -> Response {
-    let mut github = world.github.lock();
-    let Some(repository) = github.repository_mut(&owner, &name) else { return not_found() };
+) -> Result<Response, Refusal> {
+    let mut github = asked.world.github.lock();
+    let repository = asked.repository_to_change(&mut github)?;
     let text = |field: &str| fields.get(field).and_then(Value::as_str);
-    let Some(full) = text("ref") else { return missing("ref") };
-    let Some(sha) = text("sha") else { return missing("sha") };
-    let Some(branch) = full.strip_prefix("refs/heads/").filter(|branch| !branch.is_empty()) else {
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "Reference name must start with 'refs/'.");
-    };
+    let full = text("ref").ok_or_else(|| missing("ref"))?;
+    let sha = text("sha").ok_or_else(|| missing("sha"))?;
+    let refused = |message: &str| refuse(StatusCode::UNPROCESSABLE_ENTITY, message);
+    let branch = full
+        .strip_prefix("refs/heads/")
+        .filter(|branch| !branch.is_empty())
+        .ok_or_else(|| refused("Reference name must start with 'refs/'."))?;
     if repository.branches.contains_key(branch) {
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "Reference already exists");
+        return Err(refused("Reference already exists").into());
     }
     if repository.commit(sha).is_none() {
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "Object does not exist");
+        return Err(refused("Object does not exist").into());
     }
-    repository.create_branch(branch, Some(&sha.to_owned()), &identity, world.clock.now());
-    (StatusCode::CREATED, Json(reference(&world, repository, branch, sha))).into_response()
+    repository.create_branch(branch, Some(&sha.to_owned()), &identity, asked.world.clock.now());
+    Ok((StatusCode::CREATED, Json(reference(&asked.world, repository, branch, sha))).into_response())
 }
 
 #[derive(Debug, Deserialize)]
@@ -164,22 +152,23 @@ pub(super) struct Recursive {
 
 /// `GET …/git/trees/{sha, branch or branch:path}`.
 pub(super) async fn tree(
-    State(world): State<Shared>,
-    Path((owner, name, wanted)): NamedAnd,
+    asked: Asked,
     Query(Recursive { recursive }): Query<Recursive>,
-) -> Response {
-    let github = world.github.lock();
-    let Some(repository) = github.repository(&owner, &name) else { return not_found() };
-    let (start, below) = wanted.split_once(':').unwrap_or((&wanted, ""));
+) -> Result<Response, Refusal> {
+    let github = asked.world.github.lock();
+    let repository = asked.repository(&github)?;
+    let wanted = asked.path("tree");
+    let (start, below) = wanted.split_once(':').unwrap_or((wanted, ""));
     let root = repository.resolve(start).map_or_else(|| start.to_owned(), |commit| commit.tree.clone());
-    let Some(sha) = directory(repository, &root, below).filter(|sha| repository.tree(sha).is_some()) else {
-        return not_found();
-    };
-    let url = reply::repository_url(&world, repository);
+    let sha = directory(repository, &root, below)
+        .filter(|sha| repository.tree(sha).is_some())
+        .ok_or_else(not_found)?;
+    let url = reply::repository_url(&asked.world, repository);
     let mut entries = Vec::new();
     walk(repository, &url, &sha, "", recursive.is_some(), &mut entries);
-    Json(json!({"sha": sha, "url": format!("{url}/git/trees/{sha}"), "tree": entries, "truncated": false}))
-        .into_response()
+    let tree =
+        json!({"sha": sha, "url": format!("{url}/git/trees/{sha}"), "tree": entries, "truncated": false});
+    Ok(Json(tree).into_response())
 }
 
 fn walk(repository: &Repository, url: &str, tree: &str, prefix: &str, deep: bool, entries: &mut Vec<Value>) {
@@ -204,50 +193,48 @@ fn walk(repository: &Repository, url: &str, tree: &str, prefix: &str, deep: bool
 }
 
 /// `GET …/git/blobs/{sha}`.
-pub(super) async fn blob(
-    State(world): State<Shared>,
-    Path((owner, name, sha)): NamedAnd,
-    headers: HeaderMap,
-) -> Response {
-    let github = world.github.lock();
-    let Some(repository) = github.repository(&owner, &name) else { return not_found() };
-    let Some(content) = repository.blob(&sha) else { return not_found() };
-    if accepts(&headers, "raw") {
+pub(super) async fn blob(asked: Asked) -> Result<Response, Refusal> {
+    let github = asked.world.github.lock();
+    let repository = asked.repository(&github)?;
+    let sha = asked.path("sha");
+    let content = repository.blob(sha).ok_or_else(not_found)?;
+    if accepts(&asked.headers, "raw") {
         let kind = "application/vnd.github.raw+json; charset=utf-8";
-        return ([(header::CONTENT_TYPE, kind)], content.clone()).into_response();
+        return Ok(([(header::CONTENT_TYPE, kind)], content.clone()).into_response());
     }
-    Json(json!({
+    Ok(Json(json!({
         "sha": sha,
         "node_id": format!("B_{sha}"),
         "size": content.len(),
-        "url": format!("{}/git/blobs/{sha}", reply::repository_url(&world, repository)),
+        "url": format!("{}/git/blobs/{sha}", reply::repository_url(&asked.world, repository)),
         "content": reply::base64_lines(content),
         "encoding": "base64",
     }))
-    .into_response()
+    .into_response())
 }
 
 /// `GET …/git/commits/{sha}`.
-pub(super) async fn git_commit(State(world): State<Shared>, Path((owner, name, sha)): NamedAnd) -> Response {
-    let github = world.github.lock();
-    let Some(repository) = github.repository(&owner, &name) else { return not_found() };
-    let Some(commit) = repository.commit(&sha) else { return not_found() };
-    Json(reply::git_commit(&world, repository, commit)).into_response()
+pub(super) async fn git_commit(asked: Asked) -> Result<Response, Refusal> {
+    let github = asked.world.github.lock();
+    let repository = asked.repository(&github)?;
+    let commit = repository.commit(asked.path("sha")).ok_or_else(not_found)?;
+    Ok(Json(reply::git_commit(&asked.world, repository, commit)).into_response())
 }
 
 /// `GET …/commits/{ref}`.
-pub(super) async fn commit(State(world): State<Shared>, Path((owner, name, wanted)): NamedAnd) -> Response {
-    let github = world.github.lock();
-    let Some(repository) = github.repository(&owner, &name) else { return not_found() };
-    let Some(commit) = repository.resolve(&wanted) else {
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, &format!("No commit found for SHA: {wanted}"));
-    };
-    let mut value = reply::repository_commit(&world, repository, commit);
+pub(super) async fn commit(asked: Asked) -> Result<Response, Refusal> {
+    let github = asked.world.github.lock();
+    let repository = asked.repository(&github)?;
+    let wanted = asked.path("reference");
+    let commit = repository.resolve(wanted).ok_or_else(|| {
+        refuse(StatusCode::UNPROCESSABLE_ENTITY, &format!("No commit found for SHA: {wanted}"))
+    })?;
+    let mut value = reply::repository_commit(&asked.world, repository, commit);
     if let Some(map) = value.as_object_mut() {
         let before = commit.parents.first().and_then(|parent| repository.commit(parent));
-        map.insert("files".to_owned(), Value::Array(changes(&world, repository, before, commit)));
+        map.insert("files".to_owned(), Value::Array(changes(&asked.world, repository, before, commit)));
     }
-    Json(value).into_response()
+    Ok(Json(value).into_response())
 }
 
 /// The files that a commit added, removed or modified; without line counts.
@@ -290,15 +277,11 @@ pub(super) struct Commits {
 }
 
 /// `GET …/commits`.
-pub(super) async fn commits(
-    State(world): State<Shared>,
-    Path((owner, name)): Named,
-    Query(query): Query<Commits>,
-) -> Response {
-    let github = world.github.lock();
-    let Some(repository) = github.repository(&owner, &name) else { return not_found() };
+pub(super) async fn commits(asked: Asked, Query(query): Query<Commits>) -> Result<Response, Refusal> {
+    let github = asked.world.github.lock();
+    let repository = asked.repository(&github)?;
     let start = query.sha.as_deref().unwrap_or(&repository.default_branch);
-    let Some(head) = repository.resolve(start) else { return not_found() };
+    let head = repository.resolve(start).ok_or_else(not_found)?;
     let below = |commit: &Commit, path: &str| -> Vec<(String, Sha)> {
         let inside =
             |file: &str| file == path || file.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
@@ -319,14 +302,14 @@ pub(super) async fn commits(
         .filter(|commit| query.path.as_deref().is_none_or(|path| touches(commit, path.trim_matches('/'))))
         .filter(|commit| query.since.is_none_or(|since| commit.date >= since))
         .filter(|commit| query.until.is_none_or(|until| commit.date <= until))
-        .map(|commit| reply::repository_commit(&world, repository, commit))
+        .map(|commit| reply::repository_commit(&asked.world, repository, commit))
         .collect();
-    let mut link = format!("{}/commits?sha={start}", reply::repository_url(&world, repository));
+    let mut link = format!("{}/commits?sha={start}", reply::repository_url(&asked.world, repository));
     if let Some(path) = &query.path {
         link.push_str("&path=");
         link.push_str(path);
     }
-    Page { page: query.page, per_page: query.per_page }.answer(&link, wanted)
+    Ok(Page { page: query.page, per_page: query.per_page }.answer(&link, wanted))
 }
 
 /// Which part of a list.

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{FromRequest, Path, Request, State},
+    extract::{FromRequest, Request},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -11,13 +11,12 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 use super::{
+    asked::{Asked, Refusal},
     git::Files,
     identity::{Caller, Identity},
     reply::{self, missing, not_found, refuse},
 };
 use crate::world::Shared;
-
-type Named = Path<(String, String)>;
 
 /// A write by a caller who may push, with the fields of its body.
 pub(super) struct Write {
@@ -26,13 +25,13 @@ pub(super) struct Write {
 }
 
 impl FromRequest<Shared> for Write {
-    type Rejection = Response;
+    type Rejection = Refusal;
 
-    async fn from_request(request: Request, world: &Shared) -> Result<Self, Response> {
+    async fn from_request(request: Request, world: &Shared) -> Result<Self, Refusal> {
         let caller = request.extensions().get::<Caller>().and_then(|caller| caller.0.clone());
         let identity = caller.ok_or_else(|| refuse(StatusCode::UNAUTHORIZED, "Requires authentication"))?;
         if !identity.may_push {
-            return Err(not_found());
+            return Err(not_found().into());
         }
         let body = Bytes::from_request(request, world).await.map_err(IntoResponse::into_response)?;
         let fields = serde_json::from_slice(&body)
@@ -41,55 +40,43 @@ impl FromRequest<Shared> for Write {
     }
 }
 
-fn invalid(message: &str) -> Response {
-    refuse(StatusCode::UNPROCESSABLE_ENTITY, message)
+fn invalid(message: &str) -> Refusal {
+    refuse(StatusCode::UNPROCESSABLE_ENTITY, message).into()
 }
 
 /// `POST …/git/blobs`.
-pub(super) async fn create_blob(
-    State(world): State<Shared>,
-    Path((owner, name)): Named,
-    Write { fields, .. }: Write,
-) -> Response {
-    let Some(content) = fields.get("content").and_then(Value::as_str) else { return missing("content") };
+pub(super) async fn create_blob(asked: Asked, Write { fields, .. }: Write) -> Result<Response, Refusal> {
+    let content = fields.get("content").and_then(Value::as_str).ok_or_else(|| missing("content"))?;
     let content = match fields.get("encoding").and_then(Value::as_str) {
         None | Some("utf-8") => content.as_bytes().to_vec(),
-        Some("base64") => match BASE64_STANDARD.decode(content.replace(['\n', '\r'], "")) {
-            Ok(content) => content,
-            Err(_) => return invalid("content is not valid Base64"),
-        },
-        Some(_) => return invalid("Unsupported encoding"),
+        Some("base64") => BASE64_STANDARD
+            .decode(content.replace(['\n', '\r'], ""))
+            .map_err(|_| invalid("content is not valid Base64"))?,
+        Some(_) => return Err(invalid("Unsupported encoding")),
     };
-    let mut github = world.github.lock();
-    let Some(repository) = github.repository_mut(&owner, &name) else { return not_found() };
+    let mut github = asked.world.github.lock();
+    let repository = asked.repository_to_change(&mut github)?;
     let sha = repository.add_blob(content.into());
-    let url = format!("{}/git/blobs/{sha}", reply::repository_url(&world, repository));
-    (StatusCode::CREATED, Json(json!({"sha": sha, "url": url}))).into_response()
+    let url = format!("{}/git/blobs/{sha}", reply::repository_url(&asked.world, repository));
+    Ok((StatusCode::CREATED, Json(json!({"sha": sha, "url": url}))).into_response())
 }
 
 /// `POST …/git/trees`: entries by path upon `base_tree`; an entry whose `sha` is null goes.
-pub(super) async fn create_tree(
-    State(world): State<Shared>,
-    Path((owner, name)): Named,
-    Write { fields, .. }: Write,
-) -> Response {
-    let Some(entries) = fields.get("tree").and_then(Value::as_array) else { return missing("tree") };
-    let mut github = world.github.lock();
-    let Some(repository) = github.repository_mut(&owner, &name) else { return not_found() };
+pub(super) async fn create_tree(asked: Asked, Write { fields, .. }: Write) -> Result<Response, Refusal> {
+    let entries = fields.get("tree").and_then(Value::as_array).ok_or_else(|| missing("tree"))?;
+    let mut github = asked.world.github.lock();
+    let repository = asked.repository_to_change(&mut github)?;
     let mut files = match fields.get("base_tree").and_then(Value::as_str) {
         None => Files::new(),
-        Some(base) => match repository.files(base) {
-            Some(files) => files,
-            None => return invalid("base_tree is not a tree oid"),
-        },
+        Some(base) => repository.files(base).ok_or_else(|| invalid("base_tree is not a tree oid"))?,
     };
     for entry in entries {
         let text = |field: &str| entry.get(field).and_then(Value::as_str);
-        let Some(path) = text("path").filter(|path| !path.is_empty() && !path.starts_with('/')) else {
-            return invalid("tree.path is missing or malformed");
-        };
+        let path = text("path")
+            .filter(|path| !path.is_empty() && !path.starts_with('/'))
+            .ok_or_else(|| invalid("tree.path is missing or malformed"))?;
         if text("mode") != Some("100644") || text("type").is_some_and(|kind| kind != "blob") {
-            return invalid("Must supply a valid tree.mode");
+            return Err(invalid("Must supply a valid tree.mode"));
         }
         match (text("content"), entry.get("sha")) {
             (Some(content), None) => {
@@ -98,20 +85,20 @@ pub(super) async fn create_tree(
             }
             (None, Some(Value::Null)) => {
                 if files.remove(path).is_none() {
-                    return invalid("GitRPC::BadObjectState");
+                    return Err(invalid("GitRPC::BadObjectState"));
                 }
             }
             (None, Some(Value::String(sha))) if repository.blob(sha).is_some() => {
                 files.insert(path.to_owned(), sha.clone());
             }
             (None, Some(Value::String(sha))) => {
-                return invalid(&format!("tree.sha {sha} is not a valid blob"));
+                return Err(invalid(&format!("tree.sha {sha} is not a valid blob")));
             }
-            _ => return invalid("Must supply either tree.sha or tree.content, and not both."),
+            _ => return Err(invalid("Must supply either tree.sha or tree.content, and not both.")),
         }
     }
     let sha = repository.add_tree(&files);
-    let url = reply::repository_url(&world, repository);
+    let url = reply::repository_url(&asked.world, repository);
     let tree: Vec<Value> = repository
         .tree(&sha)
         .unwrap_or_default()
@@ -125,59 +112,53 @@ pub(super) async fn create_tree(
         .collect();
     let answer =
         json!({"sha": sha, "url": format!("{url}/git/trees/{sha}"), "tree": tree, "truncated": false});
-    (StatusCode::CREATED, Json(answer)).into_response()
+    Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
 /// `POST …/git/commits`.
 pub(super) async fn create_commit(
-    State(world): State<Shared>,
-    Path((owner, name)): Named,
+    asked: Asked,
     Write { identity, fields }: Write,
-) -> Response {
+) -> Result<Response, Refusal> {
     let text = |field: &str| fields.get(field).and_then(Value::as_str);
-    let Some(message) = text("message") else { return missing("message") };
-    let Some(tree) = text("tree") else { return missing("tree") };
+    let message = text("message").ok_or_else(|| missing("message"))?;
+    let tree = text("tree").ok_or_else(|| missing("tree"))?;
     let parents: Vec<String> = fields
         .get("parents")
         .and_then(Value::as_array)
         .map(|parents| parents.iter().filter_map(|parent| parent.as_str().map(str::to_owned)).collect())
         .unwrap_or_default();
-    let mut github = world.github.lock();
-    let Some(repository) = github.repository_mut(&owner, &name) else { return not_found() };
-    let Some(files) = repository.files(tree) else { return invalid("Tree SHA does not exist") };
+    let mut github = asked.world.github.lock();
+    let repository = asked.repository_to_change(&mut github)?;
+    let files = repository.files(tree).ok_or_else(|| invalid("Tree SHA does not exist"))?;
     if parents.len() > 1 || parents.iter().any(|parent| repository.commit(parent).is_none()) {
-        return invalid("Parent SHA does not exist or is not a commit object");
+        return Err(invalid("Parent SHA does not exist or is not a commit object"));
     }
-    let commit = repository.record(files, parents, message, &identity, world.clock.now());
-    (StatusCode::CREATED, Json(reply::git_commit(&world, repository, &commit))).into_response()
+    let commit = repository.record(files, parents, message, &identity, asked.world.clock.now());
+    Ok((StatusCode::CREATED, Json(reply::git_commit(&asked.world, repository, &commit))).into_response())
 }
 
 /// `PATCH …/git/refs/heads/{branch}`: only forward, unless `force` is true.
-pub(super) async fn move_reference(
-    State(world): State<Shared>,
-    Path((owner, name, path)): Path<(String, String, String)>,
-    Write { fields, .. }: Write,
-) -> Response {
-    let Some(sha) = fields.get("sha").and_then(Value::as_str) else { return missing("sha") };
+pub(super) async fn move_reference(asked: Asked, Write { fields, .. }: Write) -> Result<Response, Refusal> {
+    let sha = fields.get("sha").and_then(Value::as_str).ok_or_else(|| missing("sha"))?;
     let force = fields.get("force").and_then(Value::as_bool).unwrap_or(false);
-    let branch = path.strip_prefix("heads/").unwrap_or(&path);
-    let mut github = world.github.lock();
-    let Some(repository) = github.repository_mut(&owner, &name) else { return not_found() };
-    let Some(commit) = repository.commit(sha).cloned() else { return invalid("Object does not exist") };
-    let Some(head) = repository.branches.get(branch).cloned() else {
-        return invalid("Reference does not exist");
-    };
+    let path = asked.path("reference");
+    let branch = path.strip_prefix("heads/").unwrap_or(path);
+    let mut github = asked.world.github.lock();
+    let repository = asked.repository_to_change(&mut github)?;
+    let commit = repository.commit(sha).cloned().ok_or_else(|| invalid("Object does not exist"))?;
+    let head = repository.branches.get(branch).cloned().ok_or_else(|| invalid("Reference does not exist"))?;
     let forward = repository.history(&commit).iter().any(|earlier| earlier.sha == head);
     if !forward && !force {
-        return invalid("Update is not a fast forward");
+        return Err(invalid("Update is not a fast forward"));
     }
     repository.branches.insert(branch.to_owned(), sha.to_owned());
-    let url = reply::repository_url(&world, repository);
-    Json(json!({
+    let url = reply::repository_url(&asked.world, repository);
+    Ok(Json(json!({
         "ref": format!("refs/heads/{branch}"),
         "node_id": format!("REF_{branch}"),
         "url": format!("{url}/git/refs/heads/{branch}"),
         "object": {"type": "commit", "sha": sha, "url": format!("{url}/git/commits/{sha}")},
     }))
-    .into_response()
+    .into_response())
 }

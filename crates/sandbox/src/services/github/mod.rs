@@ -36,6 +36,7 @@ use self::{
 };
 use crate::world::{Shared, Simulated};
 
+mod asked;
 mod contents;
 mod data;
 mod database;
