@@ -354,9 +354,8 @@ fn the_tables_of_options_name_options_of_the_command_of_their_section() {
         let program = page.trim_end_matches(".md");
         for section in read(&format!("docs/{page}")).split("\n## ") {
             let heading = section.lines().next().unwrap_or_default();
-            let of_heading: Vec<_> = code(heading)
-                .flat_map(|words| named_in(&format!("{program} {words}"), &commands))
-                .collect();
+            let of_heading: Vec<_> =
+                code(heading).flat_map(|words| named_in(&format!("{program} {words}"), &commands)).collect();
             let of_section = if of_heading.is_empty() { named_in(section, &commands) } else { of_heading };
             for row in section.lines().filter(|line| line.starts_with("| `-")) {
                 let first = row.split(" | ").next().unwrap_or_default();
