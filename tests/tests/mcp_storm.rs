@@ -1,5 +1,6 @@
 //! Calls that are cancelled at any moment leave no task, no connection and no half effect. Fifty here, a thousand with
 //! `make test-deep`; the seed is printed, and `OAR_TEST_SEED` repeats it. What is stopped says so, and what it had started.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use std::time::Duration;
 

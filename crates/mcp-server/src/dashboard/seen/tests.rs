@@ -8,7 +8,7 @@ use oar_core::store::{Revision, Stored};
 
 use super::*;
 use crate::cache::tests::release;
-use crate::dashboard::text::Shower;
+use crate::dashboard::text::{Shower, Time};
 use crate::dashboard::views::overview::{Filter, Overview};
 use crate::dashboard::views::{Bound, PersonItem, ProblemItem};
 use crate::documents::tests::{new_state, set};
@@ -324,7 +324,7 @@ fn a_question_names_its_step_and_says_of_its_beginning_what_is_recorded() {
         known.planned("1".to_owned(), Ok(Arc::new(asks)), at(0));
         PersonItem::all(&known, &shower()).remove(0)
     };
-    let said = |item: &PersonItem| (item.since.as_ref().and_then(|since| since.at()), item.since_is);
+    let said = |item: &PersonItem| (item.since.as_ref().and_then(Time::at), item.since_is);
     let mut state = new_state(RELEASE);
     let asked = item(&state, &|_| {});
     assert_eq!(said(&asked).0, None, "nothing says when the step before it was done");

@@ -63,9 +63,8 @@ impl Desk {
         let heard = listen(&message.text, &self.addressee);
         let is_addressed = is_addressed(&message.text, &self.addressee);
         let channel = &message.key.channel;
-        match heard {
-            Heard::Nothing => return,
-            _ => {}
+        if heard == Heard::Nothing {
+            return;
         }
         if !self.heard.borrow_mut().is_new(&message) {
             return;
