@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::CallContext;
 use super::progress::{self, Reporter};
-use super::runs::{PATIENCE, Run, Runs};
+use super::runs::{Run, Runs, WAITED_FOR};
 use crate::result::{Answer, ToolFailure, part};
 use crate::tools::{Arguments, Kind, Tool, shown};
 use crate::transport::Outcome;
@@ -71,7 +71,7 @@ fn goes_on(tool: &Tool, run: &Run, redactor: &Redactor) -> Answer {
     let mut text = format!(
         "… {} still runs after {} seconds, and goes on.\nrun_id: {}\nNext: {next}",
         tool.name,
-        PATIENCE.as_secs(),
+        WAITED_FOR.as_secs(),
         run.id
     );
     if let Some(newest) = newest {
@@ -93,7 +93,7 @@ async fn wait(
     redactor: &Redactor,
 ) -> Option<Arc<Answer>> {
     let mut reporter = Reporter::new(context.progress.clone(), redactor.clone());
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + WAITED_FOR;
     let end = run.end();
     tokio::pin!(end);
     let mut is_cancelled = false;

@@ -23,7 +23,7 @@ use crate::result::{Answer, Kept, ToolFailure, bounded};
 use crate::transport::Outcome;
 
 /// How long a call is waited for before its run's id is the answer: many clients give up after 60 s.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const WAITED_FOR: Duration = Duration::from_secs(20);
 /// How long a run that was told to stop may take to record where it stopped.
 pub(super) const TO_STOP: Duration = Duration::from_secs(3);
 /// How long the result of a run is kept.

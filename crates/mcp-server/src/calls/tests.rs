@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attend::{attend, follow};
 use super::places::Places;
-use super::runs::{Notes, PATIENCE, Run, Runs, TO_STOP, carry_out, combined};
+use super::runs::{Notes, Run, Runs, TO_STOP, WAITED_FOR, carry_out, combined};
 use super::*;
 use crate::result::{LONGEST_KEPT, LONGEST_RESULT};
 use crate::tools::{Profile, Tool, tool};
@@ -112,7 +112,7 @@ async fn what_takes_long_is_answered_with_its_id_and_followed_to_its_end() {
         done("✓ Command succeeded")
     });
     let answer = world.attend(&run, &context("ann")).await;
-    assert!(start.elapsed() >= PATIENCE && start.elapsed() < PATIENCE + Duration::from_secs(1));
+    assert!(start.elapsed() >= WAITED_FOR && start.elapsed() < WAITED_FOR + Duration::from_secs(1));
     let text = answer.text();
     assert!(answer.is_ok() && text.contains(&format!("run_id: {}", run.id)), "{text}");
     assert!(text.contains("get_run") && text.contains("the build waits in the queue"), "{text}");
@@ -142,11 +142,11 @@ async fn while_the_server_ends_nobody_is_given_an_id_that_cannot_be_followed() {
     });
     world.runs.will_end();
     tokio::spawn(async move {
-        tokio::time::sleep(PATIENCE + Duration::from_secs(5)).await;
+        tokio::time::sleep(WAITED_FOR + Duration::from_secs(5)).await;
         runs.close("the server is being stopped");
     });
     assert_eq!(world.attend(&run, &context("ann")).await, done("recorded"));
-    assert!(start.elapsed() >= PATIENCE + Duration::from_secs(5));
+    assert!(start.elapsed() >= WAITED_FOR + Duration::from_secs(5));
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,7 +40,7 @@ use super::views::overview::Overview;
 use super::views::release::{ReleasePage, Sources};
 
 /// How long a page waits for the first look.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIME_LIMIT: Duration = Duration::from_secs(1);
 /// How long a page is kept, as long as nothing changes.
 const KEPT: SignedDuration = SignedDuration::from_secs(20);
 /// How much memory the kept pages take, in bytes.
@@ -122,7 +122,7 @@ impl Pages {
             Page::Builds | Page::Build(_) => Wants::Builds,
             _ => Wants::Releases,
         };
-        let seen = self.board.fresh(wants, PATIENCE).await;
+        let seen = self.board.fresh(wants, TIME_LIMIT).await;
         let key = (page.address(form), form);
         let now = self.board.clock().now();
         if let Some(kept) = self.kept.get(&key).await

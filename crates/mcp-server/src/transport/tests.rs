@@ -26,7 +26,7 @@ use crate::settings::{Limits, ServerOptions};
 use oar_core::config::McpCaller;
 
 /// A bound for everything that must happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 
 /// A handler with two tools: `who` answers with the caller's name, `wait` answers when it is told to.
 #[derive(Debug, Clone, Default)]
@@ -151,7 +151,8 @@ impl Running {
         stream.write_all(bytes).await.unwrap();
         let mut read = Vec::new();
         // A server that refuses a body may reset the connection after its answer.
-        let _ = timeout(PATIENCE, stream.read_to_end(&mut read)).await.expect("the server did not answer");
+        let _ =
+            timeout(ANSWER_LIMIT, stream.read_to_end(&mut read)).await.expect("the server did not answer");
         parsed(&read)
     }
 
@@ -221,7 +222,7 @@ impl Running {
 async fn until(is_so: impl Fn() -> bool) {
     let begun = Instant::now();
     while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "it did not happen");
+        assert!(begun.elapsed() < ANSWER_LIMIT, "it did not happen");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -229,7 +230,7 @@ async fn until(is_so: impl Fn() -> bool) {
 /// Waits until the server closes the connection; what it sent before.
 async fn closed(mut stream: TcpStream) -> Answer {
     let mut read = Vec::new();
-    let _ = timeout(PATIENCE, stream.read_to_end(&mut read)).await.expect("the connection stays open");
+    let _ = timeout(ANSWER_LIMIT, stream.read_to_end(&mut read)).await.expect("the connection stays open");
     parsed(&read)
 }
 
@@ -384,7 +385,7 @@ async fn slow_clients_lose_their_connection() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(PATIENCE, dripping).await.expect("a head may take forever");
+    timeout(ANSWER_LIMIT, dripping).await.expect("a head may take forever");
     // Half a body.
     let half = server.wire("POST", "/mcp", &[("Content-Length", "100")], "{\"jsonrpc\"");
     let answer = server.raw(half.as_bytes()).await;
@@ -438,7 +439,7 @@ async fn connections_are_capped_and_those_that_nobody_knows_give_way() {
     let call = server.call_wire("who", &[("Connection", "keep-alive"), known]);
     kept.write_all(call.as_bytes()).await.unwrap();
     let mut begin = [0; 12];
-    timeout(PATIENCE, kept.read_exact(&mut begin)).await.unwrap().unwrap();
+    timeout(ANSWER_LIMIT, kept.read_exact(&mut begin)).await.unwrap().unwrap();
     assert_eq!(&begin, b"HTTP/1.1 200", "whoever has a token is served");
     // The oldest are closed, and the one of a known caller is not, however many come after it.
     for stream in streams.drain(..250) {
@@ -547,13 +548,13 @@ async fn calls_wait_for_their_turn_up_to_a_bound_and_answers_pass_them() {
             }
         }
     };
-    let refused = timeout(PATIENCE, refused).await.unwrap();
+    let refused = timeout(ANSWER_LIMIT, refused).await.unwrap();
     assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")), "{refused:?}");
     assert!(server.refused("queue") >= 1);
     // A notification belongs to a call that runs, so it does not wait for it.
     let cancelled =
         json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 99}});
-    let passing = timeout(PATIENCE, server.send("POST", "/mcp", &[], &cancelled.to_string())).await;
+    let passing = timeout(ANSWER_LIMIT, server.send("POST", "/mcp", &[], &cancelled.to_string())).await;
     assert!(passing.is_ok_and(|answer| answer.status != 429));
     server.handler.go.cancel();
     assert_eq!(closed(running).await.status, 200);
@@ -601,7 +602,7 @@ async fn a_stream_of_notifications_takes_no_call_s_turn_and_is_capped() {
         let request = server.wire("GET", "/mcp", &[("Mcp-Session-Id", session)], "");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut start = [0; 12];
-        timeout(PATIENCE, stream.read_exact(&mut start)).await.unwrap().unwrap();
+        timeout(ANSWER_LIMIT, stream.read_exact(&mut start)).await.unwrap().unwrap();
         assert_eq!(&start, b"HTTP/1.1 200");
         streams.push(stream);
     }
@@ -628,12 +629,12 @@ async fn running_calls_end_when_the_server_stops_and_nothing_new_begins() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(PATIENCE, refused).await.expect("the server still accepts connections");
+    timeout(ANSWER_LIMIT, refused).await.expect("the server still accepts connections");
     assert!(!server.task.is_finished(), "a call still runs");
     server.handler.go.cancel();
     let answer = closed(running).await;
     assert!(answer.status == 200 && answer.body.contains("called by local"), "{answer:?}");
-    timeout(PATIENCE, server.task).await.unwrap().unwrap();
+    timeout(ANSWER_LIMIT, server.task).await.unwrap().unwrap();
     assert_eq!(server.handler.cancelled.load(Ordering::SeqCst), 0);
 }
 
@@ -647,7 +648,7 @@ async fn calls_and_streams_that_do_not_end_are_ended_when_the_server_stops() {
     stream.write_all(request.as_bytes()).await.unwrap();
     let running = server.waiting_call(1).await;
     server.stop.send(Signal::Terminate);
-    timeout(PATIENCE, server.task).await.unwrap().unwrap();
+    timeout(ANSWER_LIMIT, server.task).await.unwrap().unwrap();
     assert_ne!(closed(running).await.status, 200);
     closed(stream).await;
     let cancelled = server.handler.cancelled;

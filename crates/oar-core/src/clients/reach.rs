@@ -24,8 +24,8 @@ pub(super) async fn reach(http: &Http, service: Service, address: Url) -> Result
     const OPERATION: &str = "reach the host";
     let host = address.host_str().unwrap_or_default().to_owned();
     let call = Call::get(service, OPERATION, address).about(host.clone()).page().body_limit(BODY_LIMIT);
-    let Ok(reply) = tokio::time::timeout(PATIENCE, http.send(call)).await else {
-        let words = format!("no answer within {} s", PATIENCE.as_secs());
+    let Ok(reply) = tokio::time::timeout(TIME_LIMIT, http.send(call)).await else {
+        let words = format!("no answer within {} s", TIME_LIMIT.as_secs());
         return Err(ServiceError::new(service, OPERATION, ServiceErrorKind::Unavailable, words).about(host));
     };
     let reply = reply?;
@@ -38,7 +38,7 @@ pub(super) async fn reach(http: &Http, service: Service, address: Url) -> Result
 }
 
 /// How long a host may take, repetitions included.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 /// The largest page that is read, in bytes; indexes of mirrors are long.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 

@@ -26,7 +26,7 @@ const FAR: SignedDuration = SignedDuration::from_secs(30);
 /// Certificates are renewed earlier than this before their end.
 const RENEWED_BEFORE: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// How long the release's flow is waited for before a host that depends on it is asked.
-const FLOW_PATIENCE: Duration = Duration::from_secs(3);
+const FLOW_TIME_LIMIT: Duration = Duration::from_secs(3);
 
 /// The build data of the release, and what ART has not entered yet.
 pub(super) async fn build_data(at: &Examination<'_>) -> Vec<Finding> {
@@ -67,7 +67,7 @@ fn wanted(subject: &Subject) -> Vec<Service> {
 /// The host with the images of a release, which depends on its flow.
 async fn catalog(at: &Examination<'_>) -> Option<Answered> {
     let Subject::Release(_) = at.subject else { return None };
-    let is_errata = tokio::time::timeout(FLOW_PATIENCE, at.is_errata_flow()).await.unwrap_or(false);
+    let is_errata = tokio::time::timeout(FLOW_TIME_LIMIT, at.is_errata_flow()).await.unwrap_or(false);
     let service = if is_errata { Service::Pyxis } else { Service::CatalogStage };
     Some((service, at.clients.reach(service).await))
 }

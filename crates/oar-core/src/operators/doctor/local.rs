@@ -22,7 +22,7 @@ pub(super) const ERRATA: &str = "errata-tool";
 pub(super) const ELLIOTT: &str = "elliott";
 
 /// How long making a Kerberos token, or asking elliott for its version, may take.
-const PATIENCE: Duration = Duration::from_secs(7);
+const TIME_LIMIT: Duration = Duration::from_secs(7);
 /// A ticket that ends in less than this, in seconds, is worth a warning: the longest command is shorter.
 const SHORT_TICKET: i64 = 60 * 60;
 
@@ -110,7 +110,7 @@ fn counted(count: usize, noun: &str) -> String {
 /// The ticket and its end, and whether it opens Errata Tool.
 pub(super) async fn kerberos(at: &Examination<'_>) -> Vec<Finding> {
     let (lifetime, errata) =
-        tokio::join!(at.clients.ticket_lifetime(PATIENCE), at.clients.check_errata_ticket(PATIENCE));
+        tokio::join!(at.clients.ticket_lifetime(TIME_LIMIT), at.clients.check_errata_ticket(TIME_LIMIT));
     let ticket = match lifetime {
         Err(error) => Finding::of_error(TICKET, &error),
         Ok(lifetime) => {
@@ -139,7 +139,7 @@ pub(super) async fn elliott(at: &Examination<'_>) -> Vec<Finding> {
         Ok(elliott) => elliott,
         Err(error) => return vec![Finding::of_error(ELLIOTT, &error)],
     };
-    vec![match elliott.version(PATIENCE).await {
+    vec![match elliott.version(TIME_LIMIT).await {
         Ok(version) => Finding::ok(ELLIOTT, version),
         Err(error) => Finding::of_error(ELLIOTT, &error),
     }]

@@ -241,7 +241,7 @@ fn writes_to_one_issue_are_limited_for_a_moment_and_for_longer() {
 #[tokio::test]
 async fn the_limit_of_an_issue_is_named_and_reads_go_on() {
     let world = world();
-    let path = "2/issue/ART-14190/properties/told";
+    let path = "2/issue/ART-14193/properties/told";
     for _ in 0..20 {
         assert_eq!(send(&world, "PUT", path, "1").await.status / 100, 2);
     }
