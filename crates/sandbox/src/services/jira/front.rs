@@ -90,8 +90,10 @@ async fn front(AxumState(world): AxumState<Shared>, mut request: Request) -> Res
         if let Some(refused) = limit(&mut state) {
             return refused;
         }
-        if let Some(Err(left)) = written_issue(&request).map(|issue| state.count_write(issue, Instant::now()))
-        {
+        // Its key and its id are the same issue.
+        let written = written_issue(&request)
+            .map(|named| state.shown(named).map_or(named, |issue| issue.key.as_str()).to_owned());
+        if let Some(Err(left)) = written.map(|issue| state.count_write(&issue, Instant::now())) {
             return too_many("jira-per-issue-on-write", left.as_secs_f64().ceil(), None);
         }
         let anonymous = request.uri().path().ends_with("/serverInfo");
