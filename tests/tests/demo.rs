@@ -38,7 +38,7 @@ fn both_releases_are_shipped_the_nightly_is_accepted_and_everything_is_shown() {
         "* 2h 30m later: the tests on stage have ended.",
         "* Quinn Contact writes in #qe-demo: @oar oar -r 4.19.1 consent change-advisory-status\n    only members of",
         "[Approve] [Reject]",
-        "* Sam Lead clicks Approve.\n    Approved by @Sam Lead; it runs.\n    oar consent: done",
+        "* Sam Lead clicks Approve.\n    Approved by @Sam Lead; the result is in this thread.\n    oar consent: done",
         "    allowed by the consent of ",
         "  change-advisory-status: done",
         "* ART released the shipment to production, merged !612 and shipped the advisories 150001, 150002.",

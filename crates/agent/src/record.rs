@@ -1,6 +1,5 @@
 //! What an agent leaves on its machine about its passes, for `oarctl agents list`.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use cli_support::Session;
@@ -99,14 +98,8 @@ pub(crate) fn write(path: &Path, value: &impl Serialize) {
     }
 }
 
-/// Writes a file in one step, so that nobody reads half of it.
 fn try_to_write(path: &Path, value: &impl Serialize) -> std::io::Result<()> {
-    let Some(folder) = path.parent() else { return Ok(()) };
-    std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(&serde_json::to_vec_pretty(value)?)?;
-    file.persist(path)?;
-    Ok(())
+    files::replace(path, &serde_json::to_vec_pretty(value)?)
 }
 
 /// Keeps the record of one agent. A dry run leaves none.

@@ -1,12 +1,12 @@
-//! Reads local files, each with a limit on its size.
+//! Reads local files, each with a limit on its size, and replaces those of the program's own as a whole.
 //!
 //! A file of the program's own, or one that must be a file, is read with [`read`], which never waits: a FIFO in its
 //! place is refused, and so is a device. What a person may give as a FIFO, such as `<(…)` of a shell, is read with
 //! [`read_any`].
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -69,6 +69,21 @@ pub fn text(bytes: Vec<u8>) -> Result<String, FileError> {
     String::from_utf8(bytes).map_err(|error| FileError::NotText(error.utf8_error().valid_up_to()))
 }
 
+/// Replaces the file at `path` in one step, so that a reader sees the old or the new one, never half of it. Only this user can read it,
+/// and enter its folder where that has to be made. Nothing is synced: after a crash of the machine the file may be missing.
+///
+/// # Errors
+///
+/// The folder or the file cannot be written; an old file is as it was.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path)?;
+    Ok(())
+}
+
 #[cfg(test)]
 pub(crate) mod testing {
     use std::fs::OpenOptions;
@@ -104,6 +119,23 @@ mod tests {
             let error = read(&absent, 5).unwrap_err();
             assert!(error.is_absent() && error.to_string().starts_with("it cannot be read: "), "{error}");
         }
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole_and_only_its_user_can_read_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("made").join("below");
+        let path = folder.join("file");
+        for text in ["old and long", "new"] {
+            replace(&path, text.as_bytes()).unwrap();
+            assert_eq!(read_text(&path, 100).unwrap(), text);
+        }
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(&folder)), (0o600, 0o700));
+        assert!(replace(&folder, b"").is_err(), "a folder stays");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "nothing else is left");
+        assert!(replace(&path.join("x"), b"").is_err());
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! The most recently used releases: a small file from which shells complete `-r`.
 
-use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::environment::Environment;
 use crate::files;
@@ -43,22 +41,14 @@ impl RecentReleases {
         releases.truncate(LIMIT);
         let lines: Vec<String> = releases.iter().map(ToString::to_string).collect();
         // An error only affects completions.
-        let _ = self.replace(&(lines.join("\n") + "\n"));
-    }
-
-    /// Replaces the file atomically, because another command may be reading it.
-    fn replace(&self, text: &str) -> std::io::Result<()> {
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(directory)?;
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        file.write_all(text.as_bytes())?;
-        file.persist(&self.path)?;
-        Ok(())
+        let _ = files::replace(&self.path, (lines.join("\n") + "\n").as_bytes());
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn release(text: &str) -> ReleaseVersion {

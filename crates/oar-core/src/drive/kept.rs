@@ -6,7 +6,6 @@
 //! damaged one is as good as none.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
@@ -124,14 +123,8 @@ impl Kept {
         file.unwrap_or_else(|| File { rests_on, ..File::default() })
     }
 
-    /// Writes beside the file and renames, so that a reader sees the old or the new one.
     fn store(&self, file: &File) -> std::io::Result<()> {
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(directory)?;
-        let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
-        temporary.write_all(&serde_json::to_vec(file)?)?;
-        temporary.persist(&self.path)?;
-        Ok(())
+        files::replace(&self.path, &serde_json::to_vec(file)?)
     }
 }
 

@@ -4,7 +4,6 @@
 //! It is a help and never a source: without it, or with a damaged one, everything works.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::files;
@@ -61,18 +60,6 @@ impl LocalCopy {
     }
 
     fn try_write(&self, text: &str) -> std::io::Result<()> {
-        let folder = self.0.parent().unwrap_or(&self.0);
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::DirBuilderExt as _;
-            builder.mode(0o700);
-        }
-        builder.create(folder)?;
-        let mut file = tempfile::Builder::new().prefix(".copy-").tempfile_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.persist(&self.0)?;
-        Ok(())
+        files::replace(&self.0, text.as_bytes())
     }
 }

@@ -51,6 +51,9 @@ pub struct OpenQuestion {
     /// The attempt to record the answer that succeeded.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub answered_by: String,
+    /// The account of the person who answered.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub answered_user: String,
 }
 
 /// The file's content.
@@ -164,6 +167,7 @@ impl Memory {
         let means = open.question.click(click, access, plan, now);
         if matches!(means, ClickMeans::GoOn | ClickMeans::End) {
             attempt.clone_into(&mut open.answered_by);
+            click.user.0.clone_into(&mut open.answered_user);
         }
         means
     }
@@ -199,6 +203,11 @@ impl Memory {
             is_here && command.ts < message.ts && answered.is_none() && !open.question.is_expired(now)
         };
         self.questions.iter().filter(is_before).cloned().collect()
+    }
+
+    /// The questions whose answer is recorded, while nothing says yet that its message shows it.
+    pub fn answered_questions(&self) -> Vec<OpenQuestion> {
+        self.questions.iter().filter(|open| open.question.answered.is_some()).cloned().collect()
     }
 
     /// Nobody needs the question any more.
@@ -268,6 +277,7 @@ mod tests {
             message: None,
             approved: vec![],
             answered_by: String::new(),
+            answered_user: String::new(),
         };
         let mut memory = Memory::default();
         memory.ask(&open);
@@ -288,6 +298,9 @@ mod tests {
         assert_eq!(means(&mut memory, "b"), ClickMeans::Answered(PlanAnswer::Approve));
         assert_eq!(means(&mut memory, ""), ClickMeans::Answered(PlanAnswer::Approve));
         assert_eq!(memory.waiting_before(&message("1.6").key, "1.0", at(1)), []);
+        let answered: Vec<_> =
+            memory.answered_questions().into_iter().map(|open| open.answered_user).collect();
+        assert_eq!(answered, ["U0BEN"]);
         assert_eq!(memory.expired(at(86_399)), []);
         assert_eq!(memory.expired(at(86_400)).len(), 1);
         memory.settle("q");

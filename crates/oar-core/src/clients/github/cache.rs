@@ -5,8 +5,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -113,15 +112,7 @@ impl ObjectCache {
 
     /// Writes a file in one step, so that another process never sees half of it.
     fn write(path: &Path, content: &[u8]) {
-        let attempt = || -> io::Result<()> {
-            let Some(folder) = path.parent() else { return Ok(()) };
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(content)?;
-            file.persist(path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        ignore(attempt(), path);
+        ignore(files::replace(path, content), path);
     }
 }
 

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::desk::Desk;
 use super::say::INTERRUPTED;
+use super::words;
 use crate::agents::bot::{IncomingMessage, OpenQuestion, RunningCommand};
 use crate::clients::Clients;
 use crate::clients::slack::{Coverage, Recent, UserId, escape};
@@ -183,9 +184,15 @@ pub(super) async fn close_questions(desk: &Desk, clients: &Clients) {
         Ok(memory) => memory,
         Err(error) => return desk.failed(&format!("open questions are not known: {error}"), error.class()),
     };
-    for open in memory.expired(now) {
-        let text = if open.question.answered.is_none() { Some(EXPIRED.to_owned()) } else { None };
-        settle(desk, open, text, "Slack bot: a plan was not answered").await;
+    let is_answered_now = |open: &OpenQuestion| desk.answering.borrow().contains(&open.question.id);
+    // The bot ended between the answer and the message that says it.
+    for open in memory.answered_questions().into_iter().filter(|open| !is_answered_now(open)) {
+        let Some(answer) = open.question.answered else { continue };
+        let text = words::answered(answer, &UserId(open.answered_user.clone()));
+        tools.settle(&open, &[], &text, "Slack bot: an answered plan is closed").await;
+    }
+    for open in memory.expired(now).into_iter().filter(|open| open.question.answered.is_none()) {
+        tools.settle(&open, &[], EXPIRED, "Slack bot: a plan was not answered").await;
     }
     let looks = memory.waiting(now).into_iter().map(async |(release, questions)| {
         for (open, what) in answered_elsewhere(desk, clients, &release, questions).await {
@@ -194,7 +201,7 @@ pub(super) async fn close_questions(desk: &Desk, clients: &Clients) {
                  now.",
                 escape(&what)
             );
-            settle(desk, open, Some(text), "Slack bot: a plan was answered elsewhere").await;
+            tools.settle(&open, &[], &text, "Slack bot: a plan was answered elsewhere").await;
         }
     });
     futures::stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).collect::<()>().await;
@@ -229,18 +236,4 @@ async fn answered_elsewhere(
         Some((open, what))
     };
     questions.into_iter().filter_map(answer).collect()
-}
-
-/// Makes a question's message read so, if it has to, and forgets the question.
-async fn settle(desk: &Desk, open: OpenQuestion, text: Option<String>, message: &'static str) {
-    let tools = &desk.tools;
-    if let Some(text) = text {
-        let text = tools.redactor.redact(&text).into_owned();
-        tools.close(&open.question.command.channel, open.message.as_deref(), &text).await;
-    }
-    let id = open.question.id;
-    let forgotten = tools.notebook.change(message, &tools.permit, move |memory| memory.settle(&id)).await;
-    if let Err(error) = forgotten {
-        tracing::warn!("a question that is over stays remembered: {error}");
-    }
 }

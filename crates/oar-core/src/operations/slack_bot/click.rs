@@ -2,20 +2,19 @@
 
 use std::rc::Rc;
 
-use super::consent::Asked;
+use super::consent::{Asked, Clicked};
 use super::desk::{Desk, in_thread, new_instance};
 use super::messages::CommandWords;
 use super::words;
 use crate::agents::bot::{
-    Access, Click, ClickMeans, IncomingClick, IncomingMessage, Level, MessageKey, OpenQuestion, PlanAnswer,
-    Reply, RunningCommand,
+    Access, ClickMeans, IncomingClick, IncomingMessage, Level, MessageKey, PlanAnswer, Reply, RunningCommand,
 };
 use crate::error::Classified as _;
 
 impl Desk {
     /// Handles a click on a button. Clicks are not delivered again, and can come twice.
     pub(super) async fn click(self: Rc<Self>, incoming: IncomingClick) {
-        let IncomingClick { click, channel, message, thread } = incoming;
+        let IncomingClick { click, channel, message, thread, sections } = incoming;
         let key = MessageKey { channel: channel.clone(), ts: message.clone() };
         let at_click = in_thread(key, &click.user.0, &thread);
         let open = match self.tools.notebook.read().await {
@@ -31,6 +30,8 @@ impl Desk {
             let text = "this question was settled before, so the click did nothing; the thread says how";
             return self.say(&at_click, &Reply::Message(text.to_owned())).await;
         };
+        // The last section is the question.
+        let plan = sections.split_last().map(|(_, plan)| plan.to_vec()).unwrap_or_default();
         // Where the command was given counts, not where the click says that it was made.
         let access = self.access(&click.user, &open.question.command.channel, Level::Critical).await;
         let now = self.tools.now();
@@ -41,12 +42,14 @@ impl Desk {
                 let id = open.question.id.clone();
                 // Two clicks at the same moment are one.
                 if self.answering.borrow_mut().insert(id.clone()) {
-                    self.approved(click, open).await;
+                    self.approved(Clicked { click, open, plan }).await;
                     self.answering.borrow_mut().remove(&id);
                 }
                 return;
             }
-            ClickMeans::End => return self.rejected(click, open, &at_click).await,
+            ClickMeans::End => {
+                return self.rejected(Clicked { click, open, plan }, &at_click).await;
+            }
             ClickMeans::NotAllowed(access) => {
                 let text = words::refused(&access, Level::Critical);
                 let text = format!("{}: {text}", words::mention(&click.user));
@@ -54,10 +57,7 @@ impl Desk {
             }
             ClickMeans::Answered(answer) => {
                 // Its message says so already, unless Slack let nobody edit it.
-                let text = match answer {
-                    PlanAnswer::Approve => "this plan was approved before",
-                    PlanAnswer::Reject => "this plan was rejected before; nothing was sent",
-                };
+                let text = words::answered_before(answer);
                 return self.say(&at_click, &Reply::Message(text.to_owned())).await;
             }
             ClickMeans::Expired => super::catch_up::EXPIRED,
@@ -68,7 +68,15 @@ impl Desk {
         }
     }
 
-    pub(super) async fn rejected(&self, click: Click, open: OpenQuestion, at_click: &IncomingMessage) {
+    pub(super) async fn rejected(&self, clicked: Clicked, at_click: &IncomingMessage) {
+        let id = clicked.open.question.id.clone();
+        self.answering.borrow_mut().insert(id.clone());
+        self.reject(clicked, at_click).await;
+        self.answering.borrow_mut().remove(&id);
+    }
+
+    async fn reject(&self, clicked: Clicked, at_click: &IncomingMessage) {
+        let Clicked { click, open, plan } = clicked;
         let now = self.tools.now();
         let attempt = new_instance();
         let rejection = click.clone();
@@ -80,11 +88,11 @@ impl Desk {
             })
             .await;
         let text = match recorded {
-            Ok(ClickMeans::End) => {
-                format!("Rejected by {}; nothing was sent.", words::mention(&click.user))
+            Ok(ClickMeans::End) => words::answered(PlanAnswer::Reject, &click.user),
+            Ok(ClickMeans::Answered(answer)) => {
+                let text = words::answered_before(answer);
+                return self.say(at_click, &Reply::Message(text.to_owned())).await;
             }
-            Ok(ClickMeans::Answered(PlanAnswer::Approve)) => "It was approved.".to_owned(),
-            Ok(ClickMeans::Answered(PlanAnswer::Reject)) => "It was rejected; nothing was sent.".to_owned(),
             // It was settled meanwhile, and what stands there must stay.
             Ok(_) => {
                 let text = "this question was settled before; the thread says how";
@@ -96,11 +104,14 @@ impl Desk {
                 return self.say(at_click, &Reply::Message(text.to_owned())).await;
             }
         };
-        self.tools.close(&at_click.key.channel, open.message.as_deref(), &text).await;
+        if !self.tools.settle(&open, &plan, &text, "Slack bot: a rejected plan is closed").await {
+            self.say(at_click, &Reply::Message(text)).await;
+        }
     }
 
     /// Runs the command again: only when its plan is still the one that was approved does it go on.
-    async fn approved(&self, click: Click, open: OpenQuestion) {
+    async fn approved(&self, clicked: Clicked) {
+        let Clicked { click, open, .. } = &clicked;
         let asked = &open.question.command;
         let message = in_thread(asked.clone(), &open.user, &open.thread);
         let channel = asked.channel.clone();
@@ -141,7 +152,7 @@ impl Desk {
         let (question, button) = (open.clone(), open.message.clone());
         let by = words::mention(&click.user);
         let interrupt = self.begin_run(&message, level);
-        let asked = self.run(message, command, words, Some((click, open)), interrupt, place).await;
+        let asked = self.run(message, command, words, Some(clicked), interrupt, place).await;
         let settled = self
             .tools
             .notebook

@@ -11,7 +11,8 @@ use super::progress::EditTurns;
 use super::thread::CommandThread;
 use super::words;
 use crate::agents::bot::{
-    APPROVE, Access, Click, ClickMeans, IncomingMessage, OpenQuestion, PlanQuestion, PlanSubject, REJECT,
+    APPROVE, Access, Click, ClickMeans, IncomingMessage, OpenQuestion, PlanAnswer, PlanQuestion, PlanSubject,
+    REJECT,
 };
 use crate::clients::slack::{Block, Button, ButtonStyle, Edit, Posted, SlackClient, escape};
 use crate::clock::Clock;
@@ -43,15 +44,62 @@ impl Tools {
     /// Makes a question's message read so, without its buttons; whether that is done. It stays as it is where Slack does not let us
     /// edit it: a click is answered then.
     pub(super) async fn close(&self, channel: &str, message: Option<&str>, text: &str) -> bool {
+        self.close_below(&[], channel, message, text).await
+    }
+
+    /// As [`Tools::close`], with these sections above the text.
+    pub(super) async fn close_below(
+        &self,
+        sections: &[String],
+        channel: &str,
+        message: Option<&str>,
+        text: &str,
+    ) -> bool {
         let Some(ts) = message else { return false };
         let posted = Posted { channel: channel.to_owned(), ts: ts.to_owned() };
-        match self.slack.edit(&posted, text, &[], &self.permit).await {
+        let above = sections.iter().cloned().map(Block::Section);
+        let blocks: Vec<Block> = match sections {
+            [] => Vec::new(),
+            _ => above.chain([Block::Section(text.to_owned())]).collect(),
+        };
+        match self.slack.edit(&posted, text, &blocks, &self.permit).await {
             Ok(Edit::Done) => return true,
             Ok(Edit::Refused(why)) => tracing::warn!("the buttons of a question stay: {why}"),
             Err(error) => tracing::warn!("the buttons of a question stay: {error}"),
         }
         false
     }
+}
+
+impl Tools {
+    /// Makes a question's message say how it ended, and forgets the question. Where Slack does not let us edit it, its buttons stay:
+    /// false.
+    pub(super) async fn settle(
+        &self,
+        open: &OpenQuestion,
+        plan: &[String],
+        text: &str,
+        change: &'static str,
+    ) -> bool {
+        let text = self.redactor.redact(text);
+        let channel = &open.question.command.channel;
+        let is_closed = self.close_below(plan, channel, open.message.as_deref(), &text).await;
+        let id = open.question.id.clone();
+        let forgotten = self.notebook.change(change, &self.permit, move |memory| memory.settle(&id)).await;
+        if let Err(error) = forgotten {
+            tracing::warn!("a question that is over stays remembered: {error}");
+        }
+        is_closed
+    }
+}
+
+/// A click on a question.
+#[derive(Debug, Clone)]
+pub(super) struct Clicked {
+    pub(super) click: Click,
+    pub(super) open: OpenQuestion,
+    /// The plan as the question's message shows it.
+    pub(super) plan: Vec<String>,
 }
 
 /// How far the consent to one run is.
@@ -74,8 +122,8 @@ pub(super) struct ThreadConsent {
     pub(super) command: IncomingMessage,
     pub(super) program: String,
     pub(super) arguments: Vec<String>,
-    /// The click that it runs for, and the question that was clicked.
-    pub(super) clicked: Option<(Click, OpenQuestion)>,
+    /// The click that it runs for.
+    pub(super) clicked: Option<Clicked>,
     pub(super) asked: Arc<Mutex<Asked>>,
 }
 
@@ -90,7 +138,7 @@ impl ThreadConsent {
 
     /// Whether the click approves this plan. `Ok(false)`: the plan is another one by now.
     async fn is_approved(&self, plan: &PlanHash) -> Result<bool, Refusal> {
-        let Some((click, open)) = &self.clicked else { return Ok(false) };
+        let Some(Clicked { click, open, plan: shown }) = &self.clicked else { return Ok(false) };
         if open.approved.contains(plan) {
             return Ok(true);
         }
@@ -112,8 +160,9 @@ impl ThreadConsent {
         let words = match means {
             ClickMeans::GoOn => {
                 self.set(Asked::Approved);
-                let text = format!("Approved by {}; it runs.", words::mention(&click.user));
-                self.tools.close(&self.command.key.channel, open.message.as_deref(), &text).await;
+                let text = words::answered(PlanAnswer::Approve, &click.user);
+                let (channel, message) = (&self.command.key.channel, open.message.as_deref());
+                self.tools.close_below(shown, channel, message, &text).await;
                 return Ok(true);
             }
             ClickMeans::AskAnew => {
@@ -133,7 +182,7 @@ impl ThreadConsent {
 
     async fn show(&self, plan: PlanHash, question: Question<'_>) -> Result<(), Refusal> {
         let Tools { slack, notebook, clock, redactor, permit, .. } = &*self.tools;
-        let approved = self.clicked.as_ref().map(|(_, open)| {
+        let approved = self.clicked.as_ref().map(|Clicked { open, .. }| {
             let mut approved = open.approved.clone();
             approved.extend((self.asked() == Asked::Approved).then(|| open.question.plan.clone()));
             approved
@@ -151,6 +200,7 @@ impl ThreadConsent {
             message: None,
             approved: approved.unwrap_or_default(),
             answered_by: String::new(),
+            answered_user: String::new(),
         };
         notebook
             .change("Slack bot: a plan waits for its answer", permit, move |memory| memory.ask(&open))

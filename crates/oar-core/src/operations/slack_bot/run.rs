@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use tracing::Instrument as _;
 
-use super::consent::{Asked, ThreadConsent};
+use super::consent::{Asked, Clicked, ThreadConsent};
 use super::desk::{Desk, Running};
 use super::line::Place;
 use super::messages::CommandWords;
@@ -52,7 +52,7 @@ impl Desk {
         message: IncomingMessage,
         command: Box<dyn ReadCommand>,
         words: CommandWords,
-        clicked: Option<(Click, OpenQuestion)>,
+        clicked: Option<Clicked>,
         interrupt: Interrupt,
         place: Place<'_>,
     ) -> Asked {
@@ -75,7 +75,8 @@ impl Desk {
         let mut progress = ProgressMessage::new(self.thread(&message), &self.tools, &name);
         let asked = Arc::new(Mutex::new(Asked::Nothing));
         let code = if slot.is_some() {
-            let by = clicked.as_ref().map_or_else(|| message.user.clone(), |(click, _)| click.user.clone());
+            let by =
+                clicked.as_ref().map_or_else(|| message.user.clone(), |clicked| clicked.click.user.clone());
             tracing::info!("{key}: {}", self.shown(&words));
             let order = Order {
                 user: self.name_of(&by).await,
@@ -235,7 +236,7 @@ impl Desk {
                 answer: PlanAnswer::Reject,
                 user: message.user.clone(),
             };
-            self.rejected(click, open, message).await;
+            self.rejected(Clicked { click, open, plan: Vec::new() }, message).await;
         }
         "the plan that waited here is rejected; nothing was sent".to_owned()
     }

@@ -1,6 +1,6 @@
 //! The bot's own words. What a command says is its program's.
 
-use crate::agents::bot::{Access, Level};
+use crate::agents::bot::{Access, Level, PlanAnswer};
 use crate::clients::slack::{UserId, escape};
 use crate::flow::consent::{Allows, Question};
 use crate::flow::outcome::Verdict;
@@ -97,6 +97,23 @@ pub(super) fn ask(question: Question<'_>, command: &str) -> String {
         Allows::ChangedData | Allows::OneRun => escape(&question.text()),
     };
     format!("{ask} It can be answered for 24 hours.")
+}
+
+/// What stands at a question that somebody answered.
+pub(super) fn answered(answer: PlanAnswer, by: &UserId) -> String {
+    let by = mention(by);
+    match answer {
+        PlanAnswer::Approve => format!("Approved by {by}; the result is in this thread."),
+        PlanAnswer::Reject => format!("Rejected by {by}; nothing was sent."),
+    }
+}
+
+/// The reply to a click on a question that somebody answered before.
+pub(super) fn answered_before(answer: PlanAnswer) -> &'static str {
+    match answer {
+        PlanAnswer::Approve => "this plan was approved before",
+        PlanAnswer::Reject => "this plan was rejected before; nothing was sent",
+    }
 }
 
 /// A person in Slack's markup. A mention notifies them, and it is their own click or command.

@@ -4,7 +4,6 @@
 //! file is in the user's cache directory and can be deleted at any time; a damaged one is as good as none.
 
 use std::collections::{BTreeSet, HashMap};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
@@ -12,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::clients::catalog::{CatalogImage, FreshnessGrade};
+use crate::files;
 use crate::ids::Digest;
 
 /// How long an entry is valid, in seconds.
@@ -94,25 +94,15 @@ impl GradeCache {
 
     fn load(&self) -> File {
         let empty = || File { source: self.source.clone(), images: IndexMap::new() };
-        let small = std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() <= SIZE_LIMIT);
-        if !small {
-            return empty();
-        }
-        let text = std::fs::read(&self.path).unwrap_or_default();
+        let text = files::read(&self.path, SIZE_LIMIT).unwrap_or_default();
         serde_json::from_slice(&text)
             .ok()
             .filter(|file: &File| file.source == self.source)
             .unwrap_or_else(empty)
     }
 
-    /// Writes beside the file and renames, so that a reader sees the old or the new one.
     fn store(&self, file: &File) -> std::io::Result<()> {
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(directory)?;
-        let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
-        temporary.write_all(&serde_json::to_vec(file)?)?;
-        temporary.persist(&self.path)?;
-        Ok(())
+        files::replace(&self.path, &serde_json::to_vec(file)?)
     }
 }
 

@@ -13,6 +13,8 @@ use sandbox::services::slack::sockets::Delivery;
 use sandbox::services::slack::state::Message;
 use serde_json::{Value, json};
 
+mod plans;
+
 const SECOND: &str = "U0000LEAD2";
 /// May do nothing.
 const OTHER: &str = "U0000OTHER";
@@ -249,97 +251,6 @@ fn who_may_only_read_sees_the_plan_of_a_release_and_takes_nothing_on() {
     bot.stopped();
 }
 
-#[test]
-fn a_critical_plan_is_approved_or_rejected_once() {
-    let harness = with_permissions();
-    let bot = Bot::start(&harness);
-    let command = format!("oar -r {KONFLUX} push-to-cdn-staging");
-    let ask = |user: &str| {
-        let thread = say(&harness, user, &command);
-        let shown = answer(&harness, &thread, "Approve this plan?");
-        settled(&harness);
-        (thread, shown)
-    };
-    let click = |shown: &Message, user: &str, action: &str| {
-        let body = json!({"channel": CHANNEL, "ts": shown.ts, "user": user, "action_id": action});
-        let now = harness.sandbox.clock().now();
-        harness.sandbox.world().with_service("slack", |slack| slack.change("click", &body, now)).unwrap()
-    };
-    let pushed = || {
-        let history = harness.run("oar", ["-r", KONFLUX, "history"]).expect(0).stdout;
-        history.contains("push-to-cdn-staging")
-    };
-
-    let (thread, shown) = ask(LEAD);
-    let blocks = shown.blocks.as_ref().unwrap().to_string();
-    assert!(blocks.contains("push") && blocks.contains("approve") && blocks.contains("reject"), "{blocks}");
-    click(&shown, WRITER, "approve").unwrap();
-    answer(&harness, &thread, "may give critical commands");
-    click(&shown, LEAD, "reject").unwrap();
-    let closed = answer(&harness, &thread, "Rejected by <@U0000LEAD1>");
-    assert_eq!((closed.ts.as_str(), closed.blocks), (shown.ts.as_str(), Some(json!([]))), "no buttons");
-    assert!(!pushed(), "nothing was pushed");
-
-    let (thread, shown) = ask(LEAD);
-    say_in(&harness, &thread, WRITER, "cancel");
-    answer(&harness, &thread, "the plan still waits");
-    say_in(&harness, &thread, SECOND, "cancel");
-    answer(&harness, &thread, "the plan that waited here is rejected; nothing was sent");
-    let closed = answer(&harness, &thread, "Rejected by <@U0000LEAD2>");
-    assert_eq!((closed.ts.as_str(), closed.blocks), (shown.ts.as_str(), Some(json!([]))), "no buttons");
-    assert!(!pushed(), "nothing was pushed");
-
-    let (elsewhere, same_plan) = ask(SECOND);
-    let (thread, shown) = ask(LEAD);
-    click(&shown, SECOND, "approve").unwrap();
-    // A second click comes before the first one has answered.
-    let _ = click(&shown, LEAD, "approve");
-    answer(&harness, &thread, "Approved by <@U0000LEAD2>");
-    // One advisory is not ready for it yet; the other one is pushed.
-    answer(&harness, &thread, "done: push to staging advisory 150001");
-    let closed = answer(&harness, &elsewhere, "Approved by <@U0000LEAD2> in another thread");
-    assert_eq!((closed.ts.as_str(), closed.blocks), (same_plan.ts.as_str(), Some(json!([]))), "no buttons");
-    settled(&harness);
-    let answered: Vec<String> = answers(&harness, &thread).into_iter().map(|message| message.text).collect();
-    let ended = answered.iter().filter(|text| text.starts_with("oar push-to-cdn-staging:")).count();
-    assert_eq!(ended, 1, "{answered:#?}");
-    let history = harness.run("oar", ["-r", KONFLUX, "history", "--output", "json"]).expect(0).stdout;
-    assert!(history.contains(&format!("-{thread}\"")), "the message is the run's id: {history}");
-    let questions = memory(&harness)["questions"].clone();
-    let is_open = |question: &&Value| question["question"]["answered"].is_null();
-    assert_eq!(questions.as_array().unwrap().iter().filter(is_open).count(), 0, "{questions:#}");
-    bot.stopped();
-    harness.sandbox.assert_no_unexpected();
-}
-
-#[test]
-fn a_person_records_a_consent_in_a_conversation() {
-    let harness = with_permissions();
-    let bot = Bot::start(&harness);
-    let command = format!("oar -r {KONFLUX} consent push-to-cdn-staging");
-    let refused = say(&harness, WRITER, &command);
-    answer(&harness, &refused, "may give critical commands");
-    let thread = say(&harness, LEAD, &command);
-    let shown = answer(&harness, &thread, "Consent to this plan of push-to-cdn-staging for 24 hours?");
-    assert!(!shown.text.contains("undone"), "{}", shown.text);
-    settled(&harness);
-    let click = json!({"channel": CHANNEL, "ts": shown.ts, "user": SECOND, "action_id": "approve"});
-    change(&harness, "click", &click);
-    answer(&harness, &thread, "Approved by <@U0000LEAD2>");
-    let done = answer(&harness, &thread, "oar consent: done");
-    assert!(done.text.contains("is recorded: for one run with this plan"), "{}", done.text);
-    settled(&harness);
-    let history = harness.run("oar", ["-r", KONFLUX, "history", "--output", "json"]).expect(0).json();
-    let consent = &history["consents"][0];
-    assert_eq!(consent["consent"]["by"], "second-lead", "who consented counts: {history:#}");
-    assert!(consent["standing"].as_str().unwrap().starts_with("valid until "), "{history:#}");
-    assert!(harness.sandbox.world().errata.lock().advisory(150_001).unwrap().push_jobs.is_empty());
-    let withdraw = say(&harness, LEAD, &format!("{command} --withdraw"));
-    answer(&harness, &withdraw, "is withdrawn");
-    bot.stopped();
-    harness.sandbox.assert_no_unexpected();
-}
-
 /// Writes what the bot remembers anew.
 fn remember(harness: &Harness, change: impl FnOnce(&mut Value)) {
     let mut memory = memory(harness);
@@ -348,77 +259,6 @@ fn remember(harness: &Harness, change: impl FnOnce(&mut Value)) {
     let now = harness.sandbox.clock().now();
     let mut github = harness.sandbox.world().github.lock();
     github.put("openshift/release-tests", "z-stream", MEMORY, text, "by a test", now).unwrap();
-}
-
-#[test]
-fn a_plan_that_has_changed_is_asked_anew_and_one_that_nobody_answers_expires() {
-    let harness = with_permissions();
-    let bot = Bot::start(&harness);
-    let thread = say(&harness, LEAD, &format!("oar -r {KONFLUX} push-to-cdn-staging"));
-    let shown = answer(&harness, &thread, "Approve this plan?");
-    settled(&harness);
-    // As if another plan had been shown.
-    remember(&harness, |memory| memory["questions"][0]["question"]["plan"] = json!("0".repeat(64)));
-    let click = json!({"channel": CHANNEL, "ts": shown.ts, "user": LEAD, "action_id": "approve"});
-    change(&harness, "click", &click);
-    let old = answer(&harness, &thread, "The plan has changed");
-    assert_eq!((&old.ts, old.blocks), (&shown.ts, Some(json!([]))));
-    let anew = answer(&harness, &thread, "Approve this plan?");
-    assert_ne!(anew.ts, shown.ts);
-    until("only the new one is open", || {
-        let questions = memory(&harness)["questions"].clone();
-        (questions.as_array()?.len() == 1 && questions[0]["message"] == json!(anew.ts)).then_some(())
-    });
-    settled(&harness);
-    remember(&harness, |memory| memory["questions"][0]["question"]["asked"] = json!("2026-01-01T00:00:00Z"));
-    let expired = answer(&harness, &thread, "Nobody answered within 24 hours");
-    assert_eq!((&expired.ts, expired.blocks), (&anew.ts, Some(json!([]))));
-    let history = harness.run("oar", ["-r", KONFLUX, "history"]).expect(0).stdout;
-    assert!(!history.contains("push-to-cdn-staging"), "{history}");
-    bot.stopped();
-}
-
-#[test]
-fn a_plan_that_was_answered_elsewhere_loses_its_buttons() {
-    let harness = with_permissions();
-    let bot = Bot::start(&harness);
-    let ask = || {
-        let thread = say(&harness, LEAD, &format!("oar -r {KONFLUX} push-to-cdn-staging"));
-        let shown = answer(&harness, &thread, "Approve this plan?");
-        settled(&harness);
-        (thread, shown)
-    };
-    let (thread, shown) = ask();
-    // A command that is refused at a terminal answers nothing.
-    harness.oar(KONFLUX, &["push-to-cdn-staging"]).expect(6);
-    let (consented, same_plan) = ask();
-    assert!(answers(&harness, &thread).iter().all(|message| !message.text.contains("not asked about")));
-    // A consent that is recorded in Slack is no run.
-    let recorded = say(&harness, LEAD, &format!("oar -r {KONFLUX} consent push-to-cdn-staging"));
-    let question = answer(&harness, &recorded, "Consent to this plan");
-    settled(&harness);
-    let click = json!({"channel": CHANNEL, "ts": question.ts, "user": LEAD, "action_id": "approve"});
-    change(&harness, "click", &click);
-    answer(&harness, &recorded, "oar consent: done");
-    for (thread, shown) in [(&thread, &shown), (&consented, &same_plan)] {
-        let closed = answer(&harness, thread, "so this plan is not asked about any more");
-        assert_eq!((closed.ts.as_str(), closed.blocks), (shown.ts.as_str(), Some(json!([]))), "no buttons");
-        assert!(closed.text.contains("recorded their consent to this plan at 2"), "{}", closed.text);
-        assert!(!closed.text.contains("ran"), "{}", closed.text);
-    }
-    harness.oar(KONFLUX, &["consent", "push-to-cdn-staging", "--withdraw"]).expect(0);
-    let (thread, shown) = ask();
-    harness.oar(KONFLUX, &["push-to-cdn-staging", "--yes"]).expect(6);
-    let closed = answer(&harness, &thread, "so this plan is not asked about any more");
-    assert_eq!((closed.ts.as_str(), closed.blocks), (shown.ts.as_str(), Some(json!([]))), "no buttons");
-    assert!(
-        closed.text.contains("ran push-to-cdn-staging at 2") && closed.text.contains("ended as Fail"),
-        "{}",
-        closed.text
-    );
-    until("no plan is open", || memory(&harness)["questions"].as_array()?.is_empty().then_some(()));
-    bot.stopped();
-    harness.sandbox.assert_no_unexpected();
 }
 
 /// A sandbox in which the job of [`WAITS`] can be started.
