@@ -131,7 +131,7 @@ fn what_a_kill_left_between_an_answer_and_its_message_is_closed_by_the_next_bot(
     });
     let bot = Bot::start(&harness);
     closed(&harness, &rejected, "Rejected by <@U0000LEAD2>; nothing was sent.");
-    closed(&harness, &approved, "Approved by <@U0000LEAD2>; the result is in this thread.");
+    closed(&harness, &approved, "Approved by <@U0000LEAD2>.");
     until("only the third is open", || (memory(&harness)["questions"].as_array()?.len() == 1).then_some(()));
     assert!(has_buttons(&answer(&harness, &open.thread_ts.clone().unwrap(), "Approve this plan?")));
     assert!(!was_pushed(&harness), "an approval whose run a kill ended starts nothing by itself");
@@ -200,6 +200,14 @@ fn a_plan_that_was_answered_elsewhere_loses_its_buttons() {
     let (thread, shown) = ask(&harness, LEAD);
     // A command that is refused at a terminal answers nothing.
     harness.oar(KONFLUX, &["push-to-cdn-staging"]).expect(6);
+    // The bot reads one StateBox in each of its looks.
+    let looks = || {
+        let is_look = |line: &&str| line.contains("GET") && line.contains("4.19.1.yaml");
+        harness.request_lines().lines().filter(is_look).count()
+    };
+    let before = looks();
+    until("the bot has looked twice", || (looks() >= before + 2).then_some(()));
+    assert!(has_buttons(&answer(&harness, &thread, "Approve this plan?")), "still open");
     let (_, same_plan) = ask(&harness, LEAD);
     assert!(answers(&harness, &thread).iter().all(|message| !message.text.contains("not asked about")));
     // A consent that is recorded in Slack is no run.
@@ -224,6 +232,44 @@ fn a_plan_that_was_answered_elsewhere_loses_its_buttons() {
         closed.text
     );
     until("no plan is open", || memory(&harness)["questions"].as_array()?.is_empty().then_some(()));
+    bot.stopped();
+    harness.sandbox.assert_no_unexpected();
+}
+
+/// Slack answers posts of the bot only after this long.
+fn slow_posts(harness: &Harness, ms: u64) {
+    let slow = Fault::on("slack", FaultKind::Slow { ms }).path("*chat.postMessage").forever();
+    harness.sandbox.faults().add(slow);
+}
+
+#[test]
+fn a_command_that_is_cancelled_while_its_plan_is_shown_asks_nothing() {
+    let harness = with_permissions();
+    let bot = Bot::start(&harness);
+    slow_posts(&harness, 1500);
+    let thread = say(&harness, LEAD, &format!("oar -r {KONFLUX} push-to-cdn-staging"));
+    until("the plan is about to be shown", || memory(&harness)["questions"][0].is_object().then_some(()));
+    say_in(&harness, &thread, LEAD, "cancel");
+    answer(&harness, &thread, "oar push-to-cdn-staging: cancelled");
+    until("no plan is open", || memory(&harness)["questions"].as_array()?.is_empty().then_some(()));
+    settled(&harness);
+    for shown in answers(&harness, &thread).iter().filter(|message| has_buttons(message)) {
+        let _ = try_click(&harness, shown, LEAD, "approve");
+        answer(&harness, &thread, "was settled before");
+    }
+    assert!(!was_pushed(&harness));
+    bot.stopped();
+    harness.sandbox.assert_no_unexpected();
+}
+
+#[test]
+fn a_cancel_stops_what_was_written_before_it_although_no_bot_worked_then() {
+    let harness = on_staging();
+    let thread = say(&harness, WRITER, WAITS);
+    say_in(&harness, &thread, WRITER, "cancel");
+    let bot = Bot::start(&harness);
+    answer(&harness, &thread, "oar image-consistency-check: cancelled");
+    settled(&harness);
     bot.stopped();
     harness.sandbox.assert_no_unexpected();
 }

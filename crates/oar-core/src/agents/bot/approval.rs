@@ -79,6 +79,11 @@ impl PlanQuestion {
         self.asked.checked_add(PLAN_QUESTION_LIFETIME).is_ok_and(|end| now >= end)
     }
 
+    /// Whether it has been over for so long that its buttons may stay, whatever Slack says.
+    pub fn is_given_up(&self, now: Timestamp) -> bool {
+        self.asked.checked_add(2 * PLAN_QUESTION_LIFETIME).is_ok_and(|end| now >= end)
+    }
+
     /// What a click means, and records the answer when it counts. `plan` is the plan as it is computed at the click; `None`
     /// when it could not be computed, which approves nothing. A rejection needs no plan.
     ///

@@ -20,7 +20,7 @@ pub enum Heard {
     Nothing,
     /// What the bot can do for this person.
     Help,
-    /// To stop the command of this thread. Without a mention it is meant for the bot only where a command runs.
+    /// To stop the command of this thread. Without a mention it is meant for the bot only where a command runs or a plan waits.
     Cancel,
     /// A command line.
     Command(Words),

@@ -173,7 +173,7 @@ impl Memory {
     }
 
     /// The open questions in other threads that ask the same about the same plan, which are answered with this one.
-    pub fn others_of(&self, answered: &OpenQuestion) -> Vec<OpenQuestion> {
+    fn others_of(&self, answered: &OpenQuestion) -> Vec<OpenQuestion> {
         let is_other = |open: &&OpenQuestion| {
             let PlanQuestion { id, plan, answered: answer, .. } = &open.question;
             let asks_the_same = open.subject == answered.subject && *plan == answered.question.plan;
@@ -213,6 +213,36 @@ impl Memory {
     /// Nobody needs the question any more.
     pub fn settle(&mut self, id: &str) {
         self.questions.retain(|open| open.question.id != id);
+    }
+
+    /// The same, unless somebody has answered it.
+    pub fn settle_unanswered(&mut self, id: &str) {
+        self.questions.retain(|open| open.question.id != id || open.question.answered.is_some());
+    }
+
+    /// Rejects the plans of a command that was cancelled while they were shown; those that are rejected now. Nobody needs to have
+    /// clicked.
+    pub fn reject_of(&mut self, command: &MessageKey) -> Vec<OpenQuestion> {
+        let of_command = self.questions.iter_mut().filter(|open| open.question.command == *command);
+        let mut rejected = Vec::new();
+        for open in of_command {
+            if *open.question.answered.get_or_insert(PlanAnswer::Reject) == PlanAnswer::Reject {
+                rejected.push(open.clone());
+            }
+        }
+        rejected
+    }
+
+    /// The questions of one thread's commands that somebody approved with another question, `answered`, by `user`.
+    pub fn approve_with(&mut self, answered: &OpenQuestion, user: &str) -> Vec<OpenQuestion> {
+        let others: Vec<String> = self.others_of(answered).into_iter().map(|open| open.question.id).collect();
+        let mut approved = Vec::new();
+        for open in self.questions.iter_mut().filter(|open| others.contains(&open.question.id)) {
+            open.question.answered = Some(PlanAnswer::Approve);
+            user.clone_into(&mut open.answered_user);
+            approved.push(open.clone());
+        }
+        approved
     }
 
     /// The questions that nobody answered in time.
@@ -303,8 +333,51 @@ mod tests {
         assert_eq!(answered, ["U0BEN"]);
         assert_eq!(memory.expired(at(86_399)), []);
         assert_eq!(memory.expired(at(86_400)).len(), 1);
+        memory.settle_unanswered("q");
+        assert!(memory.question("q").is_some(), "it is answered");
         memory.settle("q");
         assert_eq!(means(&mut memory, "a"), ClickMeans::Unknown);
+    }
+
+    #[test]
+    fn what_a_cancelled_command_asks_and_what_is_approved_in_another_thread_is_answered() {
+        let mut memory = Memory::default();
+        let ask = |memory: &mut Memory, id: &str, ts: &str| {
+            let plan: PlanHash = serde_json::from_str("\"abc\"").unwrap();
+            memory.ask(&OpenQuestion {
+                question: PlanQuestion::new(id.into(), message(ts).key, plan, at(0)),
+                subject: None,
+                thread: ts.into(),
+                user: "U0ANN".into(),
+                program: "oar".into(),
+                arguments: vec!["drop-bugs".into()],
+                message: None,
+                approved: vec![],
+                answered_by: String::new(),
+                answered_user: String::new(),
+            });
+        };
+        let ids = |questions: Vec<OpenQuestion>| -> Vec<String> {
+            questions.into_iter().map(|open| open.question.id).collect()
+        };
+        for (id, ts) in [("one", "1.0"), ("two", "2.0"), ("three", "3.0")] {
+            ask(&mut memory, id, ts);
+        }
+        let one = memory.question("one").unwrap().clone();
+        for _ in 0..2 {
+            assert_eq!(ids(memory.reject_of(&message("2.0").key)), ["two"], "after a lost answer as well");
+        }
+        assert_eq!(ids(memory.approve_with(&one, "U0BEN")), ["three"]);
+        assert_eq!(ids(memory.reject_of(&message("3.0").key)), [""; 0], "it is approved");
+        let answered: Vec<_> = memory
+            .answered_questions()
+            .into_iter()
+            .map(|it| (it.question.answered, it.answered_user))
+            .collect();
+        let expected = [(PlanAnswer::Reject, ""), (PlanAnswer::Approve, "U0BEN")];
+        assert_eq!(answered, expected.map(|(answer, user)| (Some(answer), user.to_owned())));
+        memory.settle_unanswered("one");
+        assert!(memory.question("one").is_none());
     }
 
     #[test]

@@ -10,12 +10,13 @@ use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::catch_up::{catch_up, close_questions, learn};
+use super::catch_up::{catch_up, learn};
 use super::consent::Tools;
 use super::desk::Desk;
 use super::notebook::Notebook;
 use super::order::CommandLines;
 use super::progress::EditTurns;
+use super::questions::close_questions;
 use crate::agents::bot::{Addressee, IncomingClick, IncomingMessage, Permissions};
 use crate::clients::Clients;
 use crate::clients::slack::UserId;

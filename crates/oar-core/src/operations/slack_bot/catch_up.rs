@@ -1,5 +1,5 @@
 //! What an instance before this one left: which messages it handled, commands that it did not end, messages that it did not
-//! handle, questions that nobody answered.
+//! handle.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,13 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::desk::Desk;
 use super::say::INTERRUPTED;
-use super::words;
-use crate::agents::bot::{IncomingMessage, OpenQuestion, RunningCommand};
-use crate::clients::Clients;
+use crate::agents::bot::{IncomingMessage, RunningCommand};
 use crate::clients::slack::{Coverage, Recent, UserId, escape};
 use crate::error::{Classified as _, ErrorClass};
-use crate::tasks::open_statebox;
-use crate::version::ReleaseVersion;
 
 /// How far back it looks for messages that were acknowledged and never handled, which a kill leaves: almost as long as it is
 /// remembered which ones were handled ([`HANDLED_FOR`](crate::agents::bot::HANDLED_FOR)).
@@ -29,14 +25,8 @@ const TO_LOOK: Duration = Duration::from_hours(1);
 const TOLD_AT_ONCE: usize = 8;
 /// How long it is tried to tell of commands that did not end.
 const TO_TELL: Duration = Duration::from_hours(24);
-/// Releases whose state is read at the same time, to see which plans were answered elsewhere.
-const LOOKS_AT_ONCE: usize = 4;
 /// The longest pause before the file is read again, without which no command runs.
 const TO_READ_AGAIN: Duration = Duration::from_secs(15);
-/// What stands at a question that nobody answered.
-pub(super) const EXPIRED: &str =
-    "Nobody answered within 24 hours; nothing was sent. Write the command again to see its plan of now.";
-
 /// Reads what is remembered, for as long as it takes, and says in the threads of commands that another instance began that it is
 /// gone.
 pub(super) async fn learn(desk: &Desk) {
@@ -174,66 +164,4 @@ async fn read_recent(
             }
         }
     }
-}
-
-/// Takes the buttons away from questions that nobody answered in time, and from those that were answered elsewhere.
-pub(super) async fn close_questions(desk: &Desk, clients: &Clients) {
-    let tools = &desk.tools;
-    let now = tools.now();
-    let memory = match tools.notebook.read().await {
-        Ok(memory) => memory,
-        Err(error) => return desk.failed(&format!("open questions are not known: {error}"), error.class()),
-    };
-    let is_answered_now = |open: &OpenQuestion| desk.answering.borrow().contains(&open.question.id);
-    // The bot ended between the answer and the message that says it.
-    for open in memory.answered_questions().into_iter().filter(|open| !is_answered_now(open)) {
-        let Some(answer) = open.question.answered else { continue };
-        let text = words::answered(answer, &UserId(open.answered_user.clone()));
-        tools.settle(&open, &[], &text, "Slack bot: an answered plan is closed").await;
-    }
-    for open in memory.expired(now).into_iter().filter(|open| open.question.answered.is_none()) {
-        tools.settle(&open, &[], EXPIRED, "Slack bot: a plan was not answered").await;
-    }
-    let looks = memory.waiting(now).into_iter().map(async |(release, questions)| {
-        for (open, what) in answered_elsewhere(desk, clients, &release, questions).await {
-            let text = format!(
-                "{}, so this plan is not asked about any more. `oar -r {release} status` shows how it stands; write the command again to see its plan of \
-                 now.",
-                escape(&what)
-            );
-            tools.settle(&open, &[], &text, "Slack bot: a plan was answered elsewhere").await;
-        }
-    });
-    futures::stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).collect::<()>().await;
-}
-
-/// Those of these questions that the release's state shows as answered, and by what.
-async fn answered_elsewhere(
-    desk: &Desk,
-    clients: &Clients,
-    release: &ReleaseVersion,
-    questions: Vec<OpenQuestion>,
-) -> Vec<(OpenQuestion, String)> {
-    let state = match open_statebox(clients, release) {
-        Ok(statebox) => statebox.find().await.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    let state = match state {
-        Ok(Some(state)) => state,
-        Ok(None) => return Vec::new(),
-        // The buttons stay, and a click on them says how it is.
-        Err(error) => {
-            tracing::warn!("whether a plan of {release} was answered elsewhere is not known: {error}");
-            return Vec::new();
-        }
-    };
-    let answer = |open: OpenQuestion| {
-        // Its own approved command runs.
-        if desk.answering.borrow().contains(&open.question.id) {
-            return None;
-        }
-        let what = open.subject.as_ref()?.answered_by(&open.question, &state)?;
-        Some((open, what))
-    };
-    questions.into_iter().filter_map(answer).collect()
 }

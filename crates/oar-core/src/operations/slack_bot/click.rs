@@ -2,14 +2,19 @@
 
 use std::rc::Rc;
 
-use super::consent::{Asked, Clicked};
+use super::consent::{Asked, Clicked, Closed};
 use super::desk::{Desk, in_thread, new_instance};
 use super::messages::CommandWords;
+use super::questions::EXPIRED;
 use super::words;
 use crate::agents::bot::{
-    Access, ClickMeans, IncomingClick, IncomingMessage, Level, MessageKey, PlanAnswer, Reply, RunningCommand,
+    Access, ClickMeans, IncomingClick, IncomingMessage, Level, Memory, MessageKey, PlanAnswer, Reply,
+    RunningCommand,
 };
 use crate::error::Classified as _;
+
+/// The answer to a click on a question that is over.
+const SETTLED: &str = "this question was settled before, so the click did nothing; the thread says how";
 
 impl Desk {
     /// Handles a click on a button. Clicks are not delivered again, and can come twice.
@@ -27,8 +32,7 @@ impl Desk {
         };
         let Some(open) = open else {
             // What stands at the question, such as who approved it, must stay.
-            let text = "this question was settled before, so the click did nothing; the thread says how";
-            return self.say(&at_click, &Reply::Message(text.to_owned())).await;
+            return self.say(&at_click, &Reply::Message(SETTLED.to_owned())).await;
         };
         // The last section is the question.
         let plan = sections.split_last().map(|(_, plan)| plan.to_vec()).unwrap_or_default();
@@ -48,7 +52,8 @@ impl Desk {
                 return;
             }
             ClickMeans::End => {
-                return self.rejected(Clicked { click, open, plan }, &at_click).await;
+                self.rejected(Clicked { click, open, plan }, &at_click).await;
+                return;
             }
             ClickMeans::NotAllowed(access) => {
                 let text = words::refused(&access, Level::Critical);
@@ -60,22 +65,26 @@ impl Desk {
                 let text = words::answered_before(answer);
                 return self.say(&at_click, &Reply::Message(text.to_owned())).await;
             }
-            ClickMeans::Expired => super::catch_up::EXPIRED,
+            ClickMeans::Expired => EXPIRED,
             ClickMeans::AskAnew | ClickMeans::Unknown => "This question was settled.",
         };
-        if !self.tools.close(&channel, Some(&message), closed).await {
+        if self.tools.close(&channel, Some(&message), closed).await != Closed::Done {
             self.say(&at_click, &Reply::Message(closed.to_owned())).await;
         }
     }
 
-    pub(super) async fn rejected(&self, clicked: Clicked, at_click: &IncomingMessage) {
+    /// Rejects a plan, and answers `at_click` where that is not done; whether it is rejected.
+    pub(super) async fn rejected(&self, clicked: Clicked, at_click: &IncomingMessage) -> bool {
         let id = clicked.open.question.id.clone();
-        self.answering.borrow_mut().insert(id.clone());
-        self.reject(clicked, at_click).await;
-        self.answering.borrow_mut().remove(&id);
+        let is_first = self.answering.borrow_mut().insert(id.clone());
+        let is_rejected = self.reject(clicked, at_click).await;
+        if is_first {
+            self.answering.borrow_mut().remove(&id);
+        }
+        is_rejected
     }
 
-    async fn reject(&self, clicked: Clicked, at_click: &IncomingMessage) {
+    async fn reject(&self, clicked: Clicked, at_click: &IncomingMessage) -> bool {
         let Clicked { click, open, plan } = clicked;
         let now = self.tools.now();
         let attempt = new_instance();
@@ -88,25 +97,26 @@ impl Desk {
             })
             .await;
         let text = match recorded {
-            Ok(ClickMeans::End) => words::answered(PlanAnswer::Reject, &click.user),
+            Ok(ClickMeans::End) => words::answered(PlanAnswer::Reject, &click.user.0),
             Ok(ClickMeans::Answered(answer)) => {
                 let text = words::answered_before(answer);
-                return self.say(at_click, &Reply::Message(text.to_owned())).await;
+                self.say(at_click, &Reply::Message(text.to_owned())).await;
+                return answer == PlanAnswer::Reject;
             }
             // It was settled meanwhile, and what stands there must stay.
             Ok(_) => {
-                let text = "this question was settled before; the thread says how";
-                return self.say(at_click, &Reply::Message(text.to_owned())).await;
+                self.say(at_click, &Reply::Message(SETTLED.to_owned())).await;
+                return false;
             }
             Err(error) => {
                 self.failed(&format!("a rejection was not recorded: {error}"), error.class());
-                let text = "the rejection could not be recorded; click again in a few minutes";
-                return self.say(at_click, &Reply::Message(text.to_owned())).await;
+                let text = "the rejection could not be recorded; try again in a few minutes";
+                self.say(at_click, &Reply::Message(text.to_owned())).await;
+                return false;
             }
         };
-        if !self.tools.settle(&open, &plan, &text, "Slack bot: a rejected plan is closed").await {
-            self.say(at_click, &Reply::Message(text)).await;
-        }
+        self.settle(&open, &plan, &text, "Slack bot: a rejected plan is closed", Memory::settle).await;
+        true
     }
 
     /// Runs the command again: only when its plan is still the one that was approved does it go on.
@@ -150,17 +160,16 @@ impl Desk {
         }
         let level = Level::from(command.row().about.effect);
         let (question, button) = (open.clone(), open.message.clone());
-        let by = words::mention(&click.user);
+        let (by, user) = (words::mention(&click.user), click.user.0.clone());
         let interrupt = self.begin_run(&message, level);
         let asked = self.run(message, command, words, Some(clicked), interrupt, place).await;
         let settled = self
             .tools
             .notebook
             .change("Slack bot: a plan was answered", &self.tools.permit, move |memory| {
-                let others = if asked == Asked::Approved { memory.others_of(&question) } else { Vec::new() };
-                for id in others.iter().map(|other| &other.question.id).chain([&question.question.id]) {
-                    memory.settle(id);
-                }
+                let is_approved = asked == Asked::Approved;
+                let others = if is_approved { memory.approve_with(&question, &user) } else { Vec::new() };
+                memory.settle(&question.question.id);
                 others
             })
             .await;
@@ -168,7 +177,8 @@ impl Desk {
             Ok(others) => {
                 let text = format!("Approved by {by} in another thread; it ran there.");
                 for other in others {
-                    self.tools.close(&other.question.command.channel, other.message.as_deref(), &text).await;
+                    let change = "Slack bot: a plan was answered in another thread";
+                    self.settle(&other, &[], &text, change, Memory::settle).await;
                 }
             }
             Err(error) => tracing::warn!("a question stays remembered: {error}"),

@@ -11,12 +11,11 @@ use super::progress::EditTurns;
 use super::thread::CommandThread;
 use super::words;
 use crate::agents::bot::{
-    APPROVE, Access, Click, ClickMeans, IncomingMessage, OpenQuestion, PlanAnswer, PlanQuestion, PlanSubject,
-    REJECT,
+    APPROVE, Access, Click, ClickMeans, IncomingMessage, OpenQuestion, PlanQuestion, PlanSubject, REJECT,
 };
 use crate::clients::slack::{Block, Button, ButtonStyle, Edit, Posted, SlackClient, escape};
 use crate::clock::Clock;
-use crate::error::ErrorClass;
+use crate::error::{Classified as _, ErrorClass};
 use crate::flow::consent::{Allows, Consent, PlanHash, Question};
 use crate::flow::outcome::Refusal;
 use crate::permit::WritePermit;
@@ -41,9 +40,8 @@ impl Tools {
         self.clock.now()
     }
 
-    /// Makes a question's message read so, without its buttons; whether that is done. It stays as it is where Slack does not let us
-    /// edit it: a click is answered then.
-    pub(super) async fn close(&self, channel: &str, message: Option<&str>, text: &str) -> bool {
+    /// Makes a question's message read so, without its buttons.
+    pub(super) async fn close(&self, channel: &str, message: Option<&str>, text: &str) -> Closed {
         self.close_below(&[], channel, message, text).await
     }
 
@@ -54,8 +52,8 @@ impl Tools {
         channel: &str,
         message: Option<&str>,
         text: &str,
-    ) -> bool {
-        let Some(ts) = message else { return false };
+    ) -> Closed {
+        let Some(ts) = message else { return Closed::Done };
         let posted = Posted { channel: channel.to_owned(), ts: ts.to_owned() };
         let above = sections.iter().cloned().map(Block::Section);
         let blocks: Vec<Block> = match sections {
@@ -63,34 +61,28 @@ impl Tools {
             _ => above.chain([Block::Section(text.to_owned())]).collect(),
         };
         match self.slack.edit(&posted, text, &blocks, &self.permit).await {
-            Ok(Edit::Done) => return true,
-            Ok(Edit::Refused(why)) => tracing::warn!("the buttons of a question stay: {why}"),
-            Err(error) => tracing::warn!("the buttons of a question stay: {error}"),
+            Ok(Edit::Done) => Closed::Done,
+            Ok(Edit::Refused(why)) => {
+                tracing::warn!("the buttons of a question stay: {why}");
+                Closed::Refused
+            }
+            Err(error) => {
+                tracing::warn!("the buttons of a question stay for now: {error}");
+                Closed::Failed(error.class())
+            }
         }
-        false
     }
 }
 
-impl Tools {
-    /// Makes a question's message say how it ended, and forgets the question. Where Slack does not let us edit it, its buttons stay:
-    /// false.
-    pub(super) async fn settle(
-        &self,
-        open: &OpenQuestion,
-        plan: &[String],
-        text: &str,
-        change: &'static str,
-    ) -> bool {
-        let text = self.redactor.redact(text);
-        let channel = &open.question.command.channel;
-        let is_closed = self.close_below(plan, channel, open.message.as_deref(), &text).await;
-        let id = open.question.id.clone();
-        let forgotten = self.notebook.change(change, &self.permit, move |memory| memory.settle(&id)).await;
-        if let Err(error) = forgotten {
-            tracing::warn!("a question that is over stays remembered: {error}");
-        }
-        is_closed
-    }
+/// What became of the buttons of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// They are gone, or the message was never posted.
+    Done,
+    /// Slack lets nobody edit the message any more: a click on them is answered.
+    Refused,
+    /// Slack did not take it.
+    Failed(ErrorClass),
 }
 
 /// A click on a question.
@@ -160,7 +152,8 @@ impl ThreadConsent {
         let words = match means {
             ClickMeans::GoOn => {
                 self.set(Asked::Approved);
-                let text = words::answered(PlanAnswer::Approve, &click.user);
+                let text =
+                    format!("Approved by {}; the result is in this thread.", words::mention(&click.user));
                 let (channel, message) = (&self.command.key.channel, open.message.as_deref());
                 self.tools.close_below(shown, channel, message, &text).await;
                 return Ok(true);
@@ -311,7 +304,6 @@ mod tests {
     use crate::agents::bot::MessageKey;
     use crate::clients::slack::UserId;
     use crate::clients::testing::http;
-    use crate::error::Classified as _;
     use crate::flow::outcome::{PlanSummary, Step};
     use crate::statebox::TaskName;
     use crate::store::memory::{MemoryStore, SteppingClock};

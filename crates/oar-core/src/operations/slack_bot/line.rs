@@ -46,6 +46,36 @@ impl Line {
         known.waiting.insert(ts.to_owned());
         Some(Place { line: self, thread: name, ts: ts.to_owned(), has_turn: Cell::new(false) })
     }
+
+    /// Waits until every command of the thread that was written before `ts` has begun, by its time stamp, or came to nothing.
+    pub(super) async fn decided(
+        &self,
+        channel: &str,
+        thread: &str,
+        ts: &str,
+        has_begun: impl Fn(&str) -> bool,
+    ) {
+        let name = (channel.to_owned(), thread.to_owned());
+        loop {
+            let moved = self.moved.notified();
+            let is_decided = self.threads.borrow().get(&name).is_none_or(|thread| {
+                thread
+                    .waiting
+                    .iter()
+                    .take_while(|waiting| waiting.as_str() < ts)
+                    .all(|waiting| has_begun(waiting))
+            });
+            if is_decided {
+                return;
+            }
+            moved.await;
+        }
+    }
+
+    /// A command has begun: whoever waits for it looks again.
+    pub(super) fn begun(&self) {
+        self.moved.notify_waiters();
+    }
 }
 
 impl Place<'_> {
@@ -124,6 +154,27 @@ mod tests {
         assert!(waits.as_mut().now_or_never().is_none());
         drop(first);
         assert!(waits.now_or_never().is_some());
+    }
+
+    #[test]
+    fn whoever_cancels_waits_until_what_was_written_before_has_begun_or_came_to_nothing() {
+        let line = Line::default();
+        let begun = RefCell::new(BTreeSet::new());
+        let decided = |ts: &'static str| {
+            Box::pin(line.decided("C0AAA", "1.0", ts, |waiting| begun.borrow().contains(waiting)))
+        };
+        assert!(decided("9.0").now_or_never().is_some(), "nothing was written");
+        let first = line.enter("C0AAA", "1.0", "2.0").unwrap();
+        let second = line.enter("C0AAA", "1.0", "3.0").unwrap();
+        assert!(decided("2.0").now_or_never().is_some(), "nothing was written before");
+        let mut waits = decided("4.0");
+        assert!(waits.as_mut().now_or_never().is_none());
+        begun.borrow_mut().insert("2.0");
+        line.begun();
+        assert!(waits.as_mut().now_or_never().is_none(), "the second is not decided");
+        drop(second);
+        assert!(waits.now_or_never().is_some());
+        drop(first);
     }
 
     #[test]

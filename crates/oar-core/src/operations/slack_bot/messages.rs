@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use super::desk::{Desk, Earlier, place_of};
 use super::line::Place as PlaceInLine;
 use super::order::{ReadCommand, Unusable};
+use super::run::ToCancel;
 use super::{allowed_operations, words};
 use crate::agents::bot::{
     Access, Heard, IncomingMessage, Level, Memory, Reply, RunningCommand, Words, is_addressed, listen,
@@ -33,7 +34,6 @@ const TOO_MANY: &str =
 /// What a message comes to.
 enum Decision {
     Say(Reply),
-    Cancel,
     Run(Box<dyn ReadCommand>, Level, CommandWords),
 }
 
@@ -69,17 +69,21 @@ impl Desk {
         if !self.heard.borrow_mut().is_new(&message) {
             return;
         }
-        // `cancel` is said to people as well.
-        if heard == Heard::Cancel && !is_addressed && !self.can_cancel(&message).await {
-            return;
-        }
         // In the order in which they come, before anything is waited for.
         let place = match heard {
             Heard::Command(_) => self.line.enter(channel, message.reply_thread(), &message.key.ts).ok_or(()),
             _ => Err(()),
         };
-        // `job` begins sentences as well.
-        if !is_addressed && heard != Heard::Cancel && !self.works_in(channel).await {
+        // `job` begins sentences as well, and `cancel` is said to people.
+        if !is_addressed && !self.works_in(channel).await {
+            return;
+        }
+        let cancels = match heard {
+            Heard::Cancel => Some(self.to_cancel(&message).await),
+            _ => None,
+        };
+        let is_in_vain = cancels.as_ref().is_some_and(ToCancel::is_nothing);
+        if is_in_vain && !is_addressed {
             return;
         }
         match self.standing(&message, &heard, again).await {
@@ -99,12 +103,18 @@ impl Desk {
                     drop(place);
                     return self.say_not_taken(&message, TOO_LATE).await;
                 }
-                Heard::Cancel if !self.can_cancel(&message).await => return,
+                Heard::Cancel if is_in_vain => return,
                 _ => {}
             }
         }
         if let (Heard::Command(_), Err(())) = (&heard, &place) {
             return self.say_not_taken(&message, TOO_MANY).await;
+        }
+        if let Some(cancels) = cancels {
+            self.taken.update(|count| count + 1);
+            self.cancel(&message, cancels).await;
+            self.tools.notebook.answered(&message);
+            return;
         }
         match self.decide(&message, heard).await {
             Decision::Run(command, level, words) => {
@@ -116,11 +126,6 @@ impl Desk {
                 drop(place);
                 self.taken.update(|count| count + 1);
                 self.say(&message, &reply).await;
-                self.tools.notebook.answered(&message);
-            }
-            Decision::Cancel => {
-                self.taken.update(|count| count + 1);
-                self.cancel(&message).await;
                 self.tools.notebook.answered(&message);
             }
         }
@@ -204,8 +209,7 @@ impl Desk {
     async fn decide(&self, message: &IncomingMessage, heard: Heard) -> Decision {
         let say = |text: String| Decision::Say(Reply::Message(text));
         match heard {
-            Heard::Nothing => say(String::new()),
-            Heard::Cancel => Decision::Cancel,
+            Heard::Nothing | Heard::Cancel => say(String::new()),
             Heard::Unclear(why) => {
                 say(escape(&format!("{why}. Mention the bot with `help` to see what you may do.")))
             }

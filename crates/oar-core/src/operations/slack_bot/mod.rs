@@ -14,6 +14,7 @@ mod messages;
 mod notebook;
 mod order;
 mod progress;
+mod questions;
 mod run;
 mod say;
 mod thread;

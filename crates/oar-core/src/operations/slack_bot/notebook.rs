@@ -162,6 +162,19 @@ impl Notebook {
         Ok(memory)
     }
 
+    /// What this process knows to be remembered, which is all as long as it is the only one that works; read where it knows nothing.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Notebook::read`].
+    pub async fn known(&self) -> Result<Memory, NotebookError> {
+        let known = self.turn.lock().await.as_ref().map(|known| known.memory.clone());
+        match known {
+            Some(memory) => Ok(memory),
+            None => self.read().await,
+        }
+    }
+
     /// Writes down that a message was answered that ran no command, with the next change: it is worth no write of its own.
     pub fn answered(&self, message: &IncomingMessage) {
         let mut waiting = locked(&self.waiting);

@@ -11,6 +11,7 @@ use super::consent::{Asked, Clicked, ThreadConsent};
 use super::desk::{Desk, Running};
 use super::line::Place;
 use super::messages::CommandWords;
+use super::notebook::NotebookError;
 use super::order::{Order, Output, ReadCommand};
 use super::progress::{BETWEEN_EDITS, ProgressMessage};
 use super::words;
@@ -32,12 +33,31 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How long it is tried to write down that a command has answered.
 const TO_RECORD: Duration = Duration::from_hours(1);
 
+/// Why a command ended that somebody cancelled.
+const CANCELLED: &str = "cancelled";
+
+/// What `cancel` ends.
+pub(super) struct ToCancel {
+    /// Commands that run or wait, with what they do.
+    running: Vec<(MessageKey, Level)>,
+    /// Plans that wait for an answer.
+    plans: Result<Vec<OpenQuestion>, NotebookError>,
+}
+
+impl ToCancel {
+    /// Whether there certainly is nothing.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.running.is_empty() && self.plans.as_ref().is_ok_and(Vec::is_empty)
+    }
+}
+
 impl Desk {
     /// From now on the command can be stopped, by its key.
     pub(super) fn begin_run(&self, message: &IncomingMessage, level: Level) -> Interrupt {
         let (stop, interrupt) = Interrupt::channel();
         let running = Running { thread: message.reply_thread().to_owned(), level, stop, stopped: None };
         self.running.borrow_mut().insert(message.key.clone(), running);
+        self.line.begun();
         interrupt
     }
 
@@ -102,6 +122,10 @@ impl Desk {
             None
         };
         let stopped = self.end_run(&key);
+        if stopped.as_deref() == Some(CANCELLED) {
+            self.reject_plans_of(&key).await;
+        }
+        let was_stopped = stopped.is_some();
         let text = self.tools.redactor.redact(&output.text()).into_owned();
         let headline = match (code, stopped) {
             (_, Some(why)) => format!("{name}: {why}"),
@@ -110,15 +134,14 @@ impl Desk {
             (None, None) => format!("{name}: failed without a result; the bot's log has the reason"),
         };
         let asked = asked_so_far(&asked);
-        match asked {
-            Asked::Shown => tracing::info!("{key}: {name}: its plan waits for an answer"),
-            Asked::Nothing | Asked::Approved | Asked::Refused => tracing::info!("{key}: {headline}"),
-        }
         let reply = Reply::new(&headline, &text);
-        let said = match asked {
+        let said = if asked == Asked::Shown && !was_stopped {
+            tracing::info!("{key}: {name}: its plan waits for an answer");
             // The plan is in the thread, and the rest is the same in other words.
-            Asked::Shown => Ok(()),
-            Asked::Nothing | Asked::Approved | Asked::Refused => self.say_result(&message, &reply).await,
+            Ok(())
+        } else {
+            tracing::info!("{key}: {headline}");
+            self.say_result(&message, &reply).await
         };
         if let Some(wait) = progress.turn_to_end() {
             // Those who wait here for too many edits keep others from making more; when the bot ends, nobody waits.
@@ -192,7 +215,7 @@ impl Desk {
     }
 
     /// The commands that run in the thread of this message, or wait there, and were written before it.
-    pub(super) fn before(&self, message: &IncomingMessage) -> Vec<(MessageKey, Level)> {
+    fn before(&self, message: &IncomingMessage) -> Vec<(MessageKey, Level)> {
         let thread = message.reply_thread();
         let running = self.running.borrow();
         let before = running.iter().filter(|(key, running)| {
@@ -201,64 +224,79 @@ impl Desk {
         before.map(|(key, running)| (key.clone(), running.level)).collect()
     }
 
-    /// Whether there is something in the thread of this message that `cancel` ends.
-    pub(super) async fn can_cancel(&self, message: &IncomingMessage) -> bool {
-        !self.before(message).is_empty() || !self.plans_before(message).await.is_empty()
+    /// What `cancel` ends in the thread of this message. What was written before it is decided first.
+    pub(super) async fn to_cancel(&self, message: &IncomingMessage) -> ToCancel {
+        let (MessageKey { channel, ts }, thread) = (&message.key, message.reply_thread());
+        let has_begun = |ts: &str| {
+            let key = MessageKey { channel: channel.clone(), ts: ts.to_owned() };
+            self.running.borrow().contains_key(&key)
+        };
+        self.line.decided(channel, thread, ts, has_begun).await;
+        let plans = self.tools.notebook.known().await;
+        let now = self.tools.now();
+        ToCancel {
+            running: self.before(message),
+            plans: plans.map(|memory| memory.waiting_before(&message.key, thread, now)),
+        }
     }
 
-    /// The plans that wait in the thread of this message, and whose command was written before it.
-    async fn plans_before(&self, message: &IncomingMessage) -> Vec<OpenQuestion> {
-        match self.tools.notebook.read().await {
-            Ok(memory) => memory.waiting_before(&message.key, message.reply_thread(), self.tools.now()),
-            Err(error) => {
-                tracing::warn!("{}: which plans wait is not known: {error}", message.key);
-                Vec::new()
+    /// Stops the commands of a thread that were written before this message, those that wait as well, and rejects the plans that wait
+    /// there.
+    pub(super) async fn cancel(&self, message: &IncomingMessage, cancels: ToCancel) {
+        let ToCancel { running, plans } = cancels;
+        let mut said = Vec::new();
+        if let Some(level) = running.iter().map(|(_, level)| *level).max() {
+            match self.access(&message.user, &message.key.channel, level).await {
+                // The command itself says how it ended.
+                Access::Allowed => running.iter().for_each(|(key, _)| self.stop(key, CANCELLED)),
+                access => said.push(words::refused(&access, level).replace("nothing was run", "it goes on")),
             }
         }
+        match plans {
+            Ok(plans) if plans.is_empty() && running.is_empty() => {
+                said.push("no command runs in this thread".to_owned());
+            }
+            Ok(plans) if plans.is_empty() => {}
+            Ok(plans) => said.extend(self.reject_all(message, plans).await),
+            Err(error) => {
+                let text = format!("{}: which plans wait is not known: {error}", message.key);
+                self.failed(&text, error.class());
+                let text = "which plans wait here is not known now, so none was rejected; click Reject, or write `cancel` again in a few \
+                            minutes";
+                said.push(text.to_owned());
+            }
+        }
+        if !said.is_empty() {
+            self.say(message, &Reply::Message(said.join("\n"))).await;
+        }
     }
 
-    /// Rejects the plans that wait in the thread of this message; what is said of it.
-    async fn cancel_plans(&self, message: &IncomingMessage) -> String {
-        let plans = self.plans_before(message).await;
-        if plans.is_empty() {
-            return "no command runs in this thread".to_owned();
-        }
+    /// Rejects these plans; what is said of it.
+    async fn reject_all(&self, message: &IncomingMessage, plans: Vec<OpenQuestion>) -> Option<String> {
         let level = Level::Critical;
         match self.access(&message.user, &message.key.channel, level).await {
             Access::Allowed => {}
             access => {
-                return words::refused(&access, level).replace("nothing was run", "the plan still waits");
+                return Some(
+                    words::refused(&access, level).replace("nothing was run", "the plan still waits"),
+                );
             }
         }
+        let (count, mut are_rejected) = (plans.len(), true);
         for open in plans {
             let click = Click {
                 question: open.question.id.clone(),
                 answer: PlanAnswer::Reject,
                 user: message.user.clone(),
             };
-            self.rejected(Clicked { click, open, plan: Vec::new() }, message).await;
+            are_rejected &= self.rejected(Clicked { click, open, plan: Vec::new() }, message).await;
         }
-        "the plan that waited here is rejected; nothing was sent".to_owned()
-    }
-
-    /// Stops the commands of a thread that were written before this message, those that wait as well. Where none runs, the plans
-    /// that wait there are rejected.
-    pub(super) async fn cancel(&self, message: &IncomingMessage) {
-        let here = self.before(message);
-        let text = match here.iter().map(|(_, level)| *level).max() {
-            None => self.cancel_plans(message).await,
-            Some(level) => match self.access(&message.user, &message.key.channel, level).await {
-                Access::Allowed => {
-                    for (key, _) in &here {
-                        self.stop(key, "cancelled");
-                    }
-                    // The command itself says how it ended.
-                    return;
-                }
-                access => words::refused(&access, level).replace("nothing was run", "it goes on"),
-            },
+        let text = match count {
+            1 => "the plan that waited here is rejected; nothing was sent".to_owned(),
+            count => format!("the {count} plans that waited here are rejected; nothing was sent"),
         };
-        self.say(message, &Reply::Message(text)).await;
+        // Of the others it was said what became of them.
+        are_rejected.then_some(text)
     }
 }
 

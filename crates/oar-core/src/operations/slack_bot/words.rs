@@ -6,6 +6,9 @@ use crate::flow::consent::{Allows, Question};
 use crate::flow::outcome::Verdict;
 use crate::operations::{Effect, Row};
 
+/// What stands at a question whose command was cancelled.
+pub(super) const CANCELLED: &str = "The command was cancelled; nothing was sent.";
+
 /// Why somebody may not do something, in Slack's markup; empty when they may.
 pub(super) fn refused(access: &Access, level: Level) -> String {
     match access {
@@ -99,12 +102,12 @@ pub(super) fn ask(question: Question<'_>, command: &str) -> String {
     format!("{ask} It can be answered for 24 hours.")
 }
 
-/// What stands at a question that somebody answered.
-pub(super) fn answered(answer: PlanAnswer, by: &UserId) -> String {
-    let by = mention(by);
+/// What stands at a question that somebody answered; nobody did when its command was cancelled.
+pub(super) fn answered(answer: PlanAnswer, by: &str) -> String {
     match answer {
-        PlanAnswer::Approve => format!("Approved by {by}; the result is in this thread."),
-        PlanAnswer::Reject => format!("Rejected by {by}; nothing was sent."),
+        PlanAnswer::Approve => format!("Approved by <@{by}>."),
+        PlanAnswer::Reject if by.is_empty() => CANCELLED.to_owned(),
+        PlanAnswer::Reject => format!("Rejected by <@{by}>; nothing was sent."),
     }
 }
 
