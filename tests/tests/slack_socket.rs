@@ -235,7 +235,9 @@ async fn a_refused_socket_is_tried_again_after_long_pauses_that_grow() {
         until("a socket is open", || open(&sandbox) == 1).await;
         say(&sandbox, "back again");
         assert_eq!(listener.message().await.0["text"], json!("back again"));
-        let [_, second, third] = times("/apps.connections.open")[..] else { panic!("{reason}: not three attempts") };
+        let [_, second, third] = times("/apps.connections.open")[..] else {
+            panic!("{reason}: not three attempts")
+        };
         for (from, to, seconds) in [(refused, second, 30), (second, third, 60)] {
             let least = SignedDuration::from_secs(seconds) / i32::try_from(SPEED).unwrap();
             assert!(to.duration_since(from) >= least, "{reason}: {from} to {to}");

@@ -452,7 +452,8 @@ async fn storm(envelopes: usize, seed: u64) {
     }
     assert_eq!(lost, Vec::<String>::new(), "seed {seed}: lost");
     let said = storm.said();
-    let words = commands.iter().flat_map(|(run, _)| [ANSWER, INTERRUPTED, NOT_TAKEN].map(|name| word(run, name)));
+    let words =
+        commands.iter().flat_map(|(run, _)| [ANSWER, INTERRUPTED, NOT_TAKEN].map(|name| word(run, name)));
     let repeated: Vec<String> = words.filter(|word| said.get(word).is_some_and(|count| *count > 1)).collect();
     assert!(repeated.is_empty(), "seed {seed}: said more than once: {repeated:?}");
     let twice: Vec<&String> = runs.iter().filter(|(_, count)| **count > 1).map(|(key, _)| key).collect();
