@@ -208,11 +208,11 @@ class Jira(unittest.TestCase):
     def test_writes_to_one_issue_are_limited_by_key_and_id_together(self):
         issue = self.jira.issue("OCPBUGS-61040")
         with self.assertRaises(JIRAError) as caught:
-            for number in range(25):
+            for number in range(101):
                 self.jira.add_issue_property(issue.key if number % 2 else issue.id, "honesty", number)
         response = caught.exception.response
         self.assertEqual((response.status_code, response.headers["ratelimit-reason"]), (429, "jira-per-issue-on-write"))
-        self.assertIn(response.headers["retry-after"], ("1", "2"))
+        self.assertIn(int(response.headers["retry-after"]), range(1, 31))
 
     def test_comments_are_cut_inside_an_issue_and_whole_in_pages(self):
         key = "OCPBUGS-61010"

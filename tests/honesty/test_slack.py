@@ -17,6 +17,7 @@ from slack_sdk.models.blocks import (
 )
 from slack_sdk.socket_mode import SocketModeClient
 from slack_sdk.socket_mode.response import SocketModeResponse
+from websocket import create_connection
 
 import support
 
@@ -308,6 +309,45 @@ class SocketMode(unittest.TestCase):
         self.socket.close()
         self.until(lambda: self.open() == [])
 
+    def after_the_close(self, lingers):
+        """What comes on a connection once the client closes it, and whether the connection has ended then."""
+        support.change("slack", "sockets", lingers=lingers)
+        address = self.slack.apps_connections_open(app_token=support.setting("SLACK_APP_TOKEN"))["url"]
+        connection = create_connection(address, timeout=30)
+        self.addCleanup(connection.shutdown)
+        self.assertIn("hello", connection.recv())
+        connection.send_close()
+        connection.sock.settimeout(2)
+        came = b""
+        try:
+            while part := connection.sock.recv(4096):
+                came += part
+        except TimeoutError:
+            return came, False
+        return came, True
+
+    def test_who_ends_the_connection_after_the_close(self):
+        self.addCleanup(support.change, "slack", "sockets", lingers=True)
+        came, has_ended = self.after_the_close(lingers=True)
+        self.assertIn(b"\x88", came, "the close of the other side")
+        self.assertFalse(has_ended)
+        _, has_ended = self.after_the_close(lingers=False)
+        self.assertTrue(has_ended)
+
+    def test_a_connection_that_freezes_is_replaced_and_its_events_come_again(self):
+        support.change("slack", "sockets", acknowledged_within=1, redelivered_after=[1] * 12 + [600], frozen_for=15)
+        before = self.open()
+        support.change("slack", "sockets", freeze=True)
+        said = self.say("into the void")
+        request = self.next(said["ts"])
+        self.assertGreater(request.retry_attempt, 0)
+        deliveries = support.snapshot("slack")["sockets"]["deliveries"]
+        sockets = [one["socket"] for one in deliveries if one["event_id"] == request.payload["event_id"]]
+        self.assertIn(sockets[0], before)
+        self.assertNotIn(sockets[-1], before)
+        # It takes nothing of the next test.
+        self.until(lambda: not set(before) & set(self.open()))
+
     def test_a_click(self):
         blocks = [ActionsBlock(block_id="plan", elements=[ButtonElement(text="Approve", action_id="approve", value="1")])]
         posted = self.slack.chat_postMessage(channel=CHANNEL, text="plan", blocks=blocks)
@@ -319,12 +359,12 @@ class SocketMode(unittest.TestCase):
         self.assertEqual(request.payload["actions"][0]["value"], "1")
 
     def test_a_socket_that_is_to_be_replaced(self):
-        before = support.snapshot("slack")["sockets"]["open"]
-        support.change("slack", "sockets", disconnect="refresh_requested")
-        while support.snapshot("slack")["sockets"]["open"] in ([], before):
-            time.sleep(0.05)
-        said = self.say("still here")
-        self.assertEqual(self.next(said["ts"]).payload["event"]["text"], "still here")
+        for reason in ("refresh_requested", "warning"):
+            before = self.open()
+            support.change("slack", "sockets", disconnect=reason)
+            self.until(lambda: len(self.open()) == 1 and self.open() != before)
+            said = self.say(f"still here after {reason}")
+            self.assertEqual(self.next(said["ts"]).payload["event"]["text"], f"still here after {reason}")
 
     def test_tokens_that_open_nothing(self):
         for token, error in [("xapp-wrong", "invalid_auth"), (support.setting("SLACK_BOT_TOKEN"), "not_allowed_token_type")]:

@@ -76,6 +76,12 @@ pub fn racing_clock(speed: u32) -> Clock {
     Clock::new(Arc::new(Racing { start: Timestamp::now(), began: Instant::now(), speed }))
 }
 
+/// The key of a message of the bot, which begins with the id of the run that it is about.
+pub fn key(message: &Message) -> Option<String> {
+    let key = message.metadata.as_ref()?["event_payload"]["key"].as_str()?;
+    key.starts_with("slack-").then(|| key.to_owned())
+}
+
 /// Waits for something that certainly comes; the limit only ends a test that fails.
 ///
 /// # Panics

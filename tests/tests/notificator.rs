@@ -352,12 +352,23 @@ fn a_limit_of_writes_to_one_bug_holds_up_that_bug_alone() {
     let harness = directory.asked_by(many());
     let limited = keys(Shape::TellQaContact)[3].clone();
     let path = format!("/rest/api/2/issue/{limited}/comment");
-    let busy = FaultKind::RateLimited { retry_after: 1 };
+    let busy = FaultKind::RateLimited { retry_after: 3 };
     harness.sandbox.faults().add(Fault::on("jira", busy).method("POST").path(&path).times(1));
+    // Not all bugs are at their comment at the same time.
+    harness.sandbox.set_latency(Duration::from_millis(20));
     run(&harness, &[]).expect(0);
     for key in keys(Shape::TellQaContact) {
         assert_eq!(told(&harness, &key), ["QA Contact"], "{key}");
     }
+    let requests = harness.sandbox.requests();
+    let comments = requests.iter().filter(|it| it.method == "POST" && it.path.ends_with("/comment"));
+    let (own, others): (Vec<_>, Vec<_>) = comments.partition(|request| request.path == path);
+    assert_eq!(own.len(), 2, "{own:?}");
+    let (refused, repeated) = (own[0], own[1]);
+    assert!(repeated.at.duration_since(refused.at) >= SignedDuration::from_secs(3), "{own:?}");
+    // Those that were on their way already tell nothing.
+    let soon = refused.at + SignedDuration::from_millis(100);
+    assert!(others.iter().any(|other| soon < other.at && other.at < repeated.at), "{own:?} {others:?}");
 }
 
 #[test]

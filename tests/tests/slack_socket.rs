@@ -8,7 +8,7 @@ use std::time::Duration;
 use end_to_end::slack_bot::{BOT, CHANNEL, LEAD, fast_clock, until};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use oar_core::agents::bot::{Addressee, Handled, Heard, IncomingMessage, listen};
 use oar_core::clients::slack::UserId;
 use oar_core::clients::slack::socket::{Envelope, EnvelopeKind, SlackSockets, SocketSettings};
@@ -216,23 +216,34 @@ async fn a_half_open_socket_is_noticed_and_its_events_come_again() {
 }
 
 #[tokio::test]
-async fn a_refused_socket_is_tried_again_after_a_pause() {
-    for reason in ["link_disabled", "too_many_websockets"] {
+async fn a_refused_socket_is_tried_again_after_long_pauses_that_grow() {
+    let refused = ["link_disabled", "too_many_websockets"].map(async |reason| {
         let sandbox = Sandbox::start(&Options::default()).unwrap();
         let mut listener = Listener::connected(&sandbox).await;
+        let refused = sandbox.clock().now();
         change(&sandbox, "sockets", &json!({"enabled": false, "disconnect": reason}));
         until("the socket is closed", || open(&sandbox) == 0).await;
-        let asked = || {
+        let times = |path: &str| {
             let requests = sandbox.requests();
-            requests.iter().filter(|request| request.path == "/apps.connections.open").count()
+            let asked = requests.iter().filter(|request| request.path == path);
+            asked.map(|request| request.at).collect::<Vec<_>>()
         };
-        until("it was tried again", || asked() == 2).await;
+        until("it was tried again", || times("/link").len() == 2).await;
+        // Long enough for that attempt to be refused, and short for a pause after a refusal.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         change(&sandbox, "sockets", &json!({"enabled": true}));
         until("a socket is open", || open(&sandbox) == 1).await;
         say(&sandbox, "back again");
         assert_eq!(listener.message().await.0["text"], json!("back again"));
-        assert!(asked() <= 4, "{reason}: {} addresses were asked for", asked());
-    }
+        let [_, second, third] = times("/apps.connections.open")[..] else {
+            panic!("{reason}: not three attempts")
+        };
+        for (from, to, seconds) in [(refused, second, 30), (second, third, 60)] {
+            let least = SignedDuration::from_secs(seconds) / i32::try_from(SPEED).unwrap();
+            assert!(to.duration_since(from) >= least, "{reason}: {from} to {to}");
+        }
+    });
+    futures::future::join_all(refused).await;
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use end_to_end::slack_bot::{BOT, CHANNEL, LEAD, fast_clock};
+use end_to_end::slack_bot::{BOT, CHANNEL, LEAD, fast_clock, key};
 use end_to_end::{Fault, FaultKind, Harness, root};
 use jiff::Timestamp;
 use oar_core::clients::Clients;
@@ -42,6 +42,11 @@ const PART: usize = 1000;
 
 /// What nobody has got on with for so long does not come any more.
 const NOTHING_MORE: Duration = Duration::from_secs(30);
+
+/// What the last word on a command is named: its answer; that it was interrupted; that it was not taken.
+const ANSWER: &str = "answer";
+const INTERRUPTED: &str = "interrupted";
+const NOT_TAKEN: &str = "not-taken";
 
 /// How often the command of each message began.
 type Runs = Arc<Mutex<BTreeMap<String, u32>>>;
@@ -201,6 +206,25 @@ impl Storm {
         told.filter_map(|message| message.thread_ts.clone()).collect()
     }
 
+    /// How often the bot said what, by the keys of its messages.
+    fn said(&self) -> BTreeMap<String, usize> {
+        let mut said = BTreeMap::new();
+        for key in self.harness.sandbox.world().slack.lock().messages.iter().filter_map(key) {
+            *said.entry(key).or_default() += 1;
+        }
+        said
+    }
+
+    /// Those of these commands that did not run and whose authors were not told so, and those that ran without a last word.
+    fn lost(&self, commands: &[(String, String)]) -> Vec<String> {
+        let (said, runs) = (self.said(), self.runs.lock().unwrap());
+        let is_lost = |(run, _): &&(String, String)| {
+            let last = [INTERRUPTED, if runs.contains_key(run) { ANSWER } else { NOT_TAKEN }];
+            !last.iter().any(|name| said.contains_key(&word(run, name)))
+        };
+        commands.iter().filter(is_lost).map(|(run, _)| run.clone()).collect()
+    }
+
     /// How many commands have not ended, as the bot remembers; `usize::MAX` when it remembers nothing yet.
     fn runs_in_memory(&self) -> usize {
         let text = std::fs::read_to_string(self.harness.tools().join("state/_releases/slack-bot.json"));
@@ -217,6 +241,11 @@ impl Storm {
     fn is_quiet(&self) -> bool {
         self.left_to_do() == 0
     }
+}
+
+/// The key of the last word of this name on a run.
+fn word(run: &str, name: &str) -> String {
+    format!("{run}-{name}")
 }
 
 #[test]
@@ -393,17 +422,12 @@ async fn storm(envelopes: usize, seed: u64) {
     bot.abort();
     let _ = bot.await;
     let final_bot = storm.bot();
-    let lost = |runs: &BTreeMap<String, u32>| -> Vec<String> {
-        let told = storm.interrupted();
-        let is_lost = |(key, thread): &&(String, String)| !runs.contains_key(key) && !told.contains(thread);
-        commands.iter().filter(is_lost).map(|(key, _)| key.clone()).collect()
-    };
     // For as long as it goes on: every thousandth of a long storm leaves somebody to be told.
     let (mut least, mut since) = (usize::MAX, Instant::now());
     while since.elapsed() < NOTHING_MORE {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let left = match storm.left_to_do() {
-            0 => lost(&storm.runs.lock().unwrap()).len(),
+            0 => storm.lost(&commands).len(),
             left => left.saturating_add(commands.len()),
         };
         if left < least {
@@ -422,10 +446,16 @@ async fn storm(envelopes: usize, seed: u64) {
         storm.interrupted().len(),
         storm.runs_in_memory()
     );
-    for (key, thread) in commands.iter().filter(|(key, _)| lost(&runs).contains(key)).take(5) {
+    let lost = storm.lost(&commands);
+    for (key, thread) in commands.iter().filter(|(key, _)| lost.contains(key)).take(5) {
         println!("{key} in {thread}: {:?}", storm.answers(thread));
     }
-    assert_eq!(lost(&runs), Vec::<String>::new(), "seed {seed}: lost");
+    assert_eq!(lost, Vec::<String>::new(), "seed {seed}: lost");
+    let said = storm.said();
+    let words =
+        commands.iter().flat_map(|(run, _)| [ANSWER, INTERRUPTED, NOT_TAKEN].map(|name| word(run, name)));
+    let repeated: Vec<String> = words.filter(|word| said.get(word).is_some_and(|count| *count > 1)).collect();
+    assert!(repeated.is_empty(), "seed {seed}: said more than once: {repeated:?}");
     let twice: Vec<&String> = runs.iter().filter(|(_, count)| **count > 1).map(|(key, _)| key).collect();
     assert!(twice.is_empty(), "seed {seed}: run twice: {twice:?}");
     let given: BTreeSet<&String> = commands.iter().map(|(key, _)| key).collect();

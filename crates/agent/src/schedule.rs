@@ -25,8 +25,11 @@ const GRACE: Duration = Duration::from_secs(1);
 const JITTER: f64 = 0.1;
 /// What hangs is to be restarted within this time.
 const TO_RESTART: Duration = Duration::from_mins(1);
+/// The part of it that the looks take: the last progress is seen at the next look of [`Progress::watch`], then come the look and
+/// the first pause of the supervisor, and the start of the process.
+const TO_NOTICE: Duration = Duration::from_secs(8);
 /// The shortest period of a service.
-const SHORTEST_PERIOD: Duration = Duration::from_secs(10);
+const SHORTEST_PERIOD: Duration = Duration::from_secs(2);
 
 /// The options for an agent's schedule.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -130,7 +133,8 @@ impl Service {
 /// How long a service works before it looks whether it is still its turn. Work that hangs in a period is noticed at its end,
 /// and the service is restarted when the time limit of the watchdog has passed after that.
 fn period(interval: Duration, manager: &ServiceManager) -> Duration {
-    let left = manager.watchdog().map(|watchdog| TO_RESTART.saturating_sub(watchdog).max(SHORTEST_PERIOD));
+    let left = manager.watchdog().map(|watchdog| TO_RESTART.saturating_sub(TO_NOTICE + watchdog));
+    let left = left.map(|left| left.max(SHORTEST_PERIOD));
     left.map_or(interval, |left| interval.min(left))
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use end_to_end::Harness;
 use end_to_end::matrix::sample::Numbers;
-use end_to_end::slack_bot::{BOT, CHANNEL, LEAD, WRITER, change};
+use end_to_end::slack_bot::{BOT, CHANNEL, LEAD, WRITER, change, key};
 use jiff::Timestamp;
 use oar_core::clients::Clients;
 use oar_core::clock::Clock;
@@ -202,10 +202,4 @@ impl Conversation {
 /// Whether a message stands in the channel of the bot.
 fn is_in_channel(message: &Message) -> bool {
     message.channel_name == CHANNEL
-}
-
-/// The key of a message of the bot.
-fn key(message: &Message) -> Option<String> {
-    let key = message.metadata.as_ref()?["event_payload"]["key"].as_str()?;
-    key.starts_with("slack-").then(|| key.to_owned())
 }

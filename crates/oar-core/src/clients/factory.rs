@@ -18,7 +18,7 @@ use super::github::{GithubClient, GithubFolder, ObjectCache};
 use super::gitlab::GitlabClient;
 use super::google::{KeyFile, Scope, ServiceAccount};
 use super::jenkins::JenkinsClient;
-use super::jira::JiraClient;
+use super::jira::{JiraClient, WriteSpacing};
 use super::kerberos::Negotiate;
 use super::koji::KojiClient;
 use super::kube::{AccessError, ClusterAccess, KubeClient, LeaseHolder, ServiceAccountFiles};
@@ -97,13 +97,14 @@ pub struct Clients {
 }
 
 /// Clients that are made once, because they cache answers (Slack users, a Google token) or pace their
-/// requests (Gangway), and what was read a moment ago.
+/// requests (Gangway), the pace of writes to Jira, and what was read a moment ago.
 #[derive(Default)]
 struct Kept {
     slack: OnceLock<SlackClient>,
     spreadsheets: OnceLock<ServiceAccount>,
     artifacts: OnceLock<ServiceAccount>,
     gangway: OnceLock<GangwayClient>,
+    jira_writes: Arc<WriteSpacing>,
     recent: Recent,
 }
 
@@ -143,7 +144,8 @@ impl Clients {
     pub fn jira(&self) -> Result<JiraClient, ClientError> {
         let user = self.require(Credential::JiraUsername)?;
         let token = self.require(Credential::JiraToken)?;
-        Ok(JiraClient::new(self.http.clone(), self.base(Service::Jira), &user, &token)?)
+        let client = JiraClient::new(self.http.clone(), self.base(Service::Jira), &user, &token)?;
+        Ok(client.spaced_by(Arc::clone(&self.kept.jira_writes)))
     }
 
     /// The company directory; it connects at the first look-up.

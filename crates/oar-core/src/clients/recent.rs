@@ -2,6 +2,7 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,15 +11,25 @@ use jiff::Timestamp;
 /// For how long something serves: a pass over many releases.
 const SERVES: Duration = Duration::from_secs(30);
 
+type Shared = Arc<dyn Any + Send + Sync>;
+
+/// The attempts to read a value. Who reads it holds the lock, so that others wait for it instead of reading, too.
+#[derive(Debug, Default)]
+struct Reading {
+    /// How many have ended.
+    ended: AtomicU64,
+    /// Why the last one failed, if it did.
+    failure: tokio::sync::Mutex<Option<Shared>>,
+}
+
 /// A value and when it was read.
-type Kept = (Timestamp, Arc<dyn Any + Send + Sync>);
+type Kept = (Timestamp, Shared);
 
 /// One value of each type that is kept, for the next seconds.
 #[derive(Debug, Default)]
 pub struct Recent {
     kept: Mutex<HashMap<TypeId, Kept>>,
-    /// Who reads a value holds the lock of its type, so that others wait for it instead of reading, too.
-    reading: Mutex<HashMap<TypeId, Arc<tokio::sync::Mutex<()>>>>,
+    reading: Mutex<HashMap<TypeId, Arc<Reading>>>,
 }
 
 impl Recent {
@@ -42,25 +53,36 @@ impl Recent {
     ///
     /// # Errors
     ///
-    /// That of `read`. Whoever waited for it reads then.
+    /// That of `read`. Whoever waited for it has the same; whoever comes later reads again.
     pub async fn get_or_read<T, E, R>(
         &self,
         now: impl Fn() -> Timestamp,
         read: impl FnOnce() -> R,
-    ) -> Result<Arc<T>, E>
+    ) -> Result<Arc<T>, Arc<E>>
     where
         T: Any + Send + Sync,
+        E: Any + Send + Sync,
         R: Future<Output = Result<T, E>>,
     {
-        let lock = {
+        let reading = {
             let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(reading.entry(TypeId::of::<T>()).or_default())
         };
-        let _one = lock.lock().await;
-        match self.get(now()) {
-            Some(value) => Ok(value),
-            None => read().await.map(|value| self.keep(value, now())),
+        let ended = reading.ended.load(Ordering::SeqCst);
+        let mut failure = reading.failure.lock().await;
+        let at = now();
+        if let Some(value) = self.get(at) {
+            return Ok(value);
         }
+        if reading.ended.load(Ordering::SeqCst) != ended
+            && let Some(failure) = failure.clone().and_then(|failure| failure.downcast().ok())
+        {
+            return Err(failure);
+        }
+        let found = read().await.map(|value| self.keep(value, at)).map_err(Arc::new);
+        *failure = found.as_ref().err().map(|failure| -> Shared { Arc::<E>::clone(failure) });
+        reading.ended.fetch_add(1, Ordering::SeqCst);
+        found
     }
 }
 
@@ -90,7 +112,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_several_at_the_same_time_one_reads_and_a_failure_is_not_kept() {
+    async fn of_several_at_the_same_time_one_reads_and_a_failure_is_theirs_alone() {
         let (recent, reads) = (Recent::default(), AtomicU8::new(0));
         let reads = &reads;
         let read = |fails: bool| {
@@ -103,8 +125,11 @@ mod tests {
                 },
             )
         };
-        assert_eq!(read(true).await, Err(1));
+        for count in 1..=2 {
+            let failed = futures::future::join_all([read(true), read(true), read(true)]).await;
+            assert!(failed.iter().all(|failed| *failed == Err(Arc::new(count))), "{failed:?}");
+        }
         let found = futures::future::join_all([read(false), read(false), read(false)]).await;
-        assert!(found.iter().all(|found| found.as_deref() == Ok(&2)), "{found:?}");
+        assert!(found.iter().all(|found| found.as_deref() == Ok(&3)), "{found:?}");
     }
 }

@@ -31,7 +31,7 @@ impl<T> Written<T> {
 }
 
 /// Whether a write that failed with this kind may have taken effect: no answer arrived, or it cannot be read.
-fn may_have_acted(kind: ServiceErrorKind) -> bool {
+pub(super) fn may_have_acted(kind: ServiceErrorKind) -> bool {
     matches!(kind, ServiceErrorKind::Unclear | ServiceErrorKind::Malformed)
 }
 

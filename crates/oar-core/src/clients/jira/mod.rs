@@ -46,7 +46,7 @@ pub use fetch::IssueSet;
 pub use links::FieldName;
 pub use model::{Account, AccountId, Issue, IssueId, Subtask, Transition, TransitionTarget};
 
-use self::spacing::WriteSpacing;
+pub(super) use self::spacing::WriteSpacing;
 use crate::clients::Effect;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::http::{Call, Http, Repeat, Reply};
@@ -110,6 +110,11 @@ impl JiraClient {
             seconds_ahead: Arc::default(),
             writes: Arc::default(),
         })
+    }
+
+    /// The same, whose writes take turns with those of all other clients with this spacing.
+    pub(super) fn spaced_by(self, writes: Arc<WriteSpacing>) -> Self {
+        Self { writes, ..self }
     }
 
     /// How far the clock of this machine was ahead of Jira's at the last answer that had a time; negative when it was behind.
@@ -240,7 +245,7 @@ impl JiraClient {
     /// once distinguishes these (spec 02 §10 J3, J4). A write waits until it may follow the one before it to the same issue.
     async fn send(&self, call: Call) -> Result<Reply, ServiceError> {
         if let Some(issue) = call.written_subject() {
-            self.writes.turn(issue).await;
+            self.writes.turn(issue, self.http.clock()).await;
         }
         let error = match self.exchange(call).await {
             Err(error) if error.status == Some(StatusCode::NOT_FOUND.as_u16()) => error,

@@ -1,6 +1,7 @@
 //! The QE label of a release payload's object (spec 04 §2.6).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::kube::api::{GetParams, ListParams, Patch, PatchParams};
 use ::kube::core::Request;
@@ -9,8 +10,9 @@ use serde_json::json;
 
 use super::transport::Purpose;
 use super::{KubeClient, refusal};
+use crate::clients::attempt_again;
 use crate::clients::empty::null_is_default;
-use crate::clients::{Written, attempt_again};
+use crate::clients::write::may_have_acted;
 use crate::error::{ServiceError, ServiceErrorKind};
 use crate::ids::BuildName;
 use crate::permit::WritePermit;
@@ -137,14 +139,19 @@ impl KubeClient {
         build: &BuildName,
         permit: &WritePermit,
     ) -> Result<PayloadOutcome, ServiceError> {
+        // Whether the label that is found may be that of an attempt before: the object may have moved on since.
+        let is_sent = AtomicBool::new(false);
         let write = || async {
             let version = match self.standing(arch, build).await? {
                 Standing::Decided(outcome) => return Ok(outcome),
                 Standing::Unlabelled { version } => version,
             };
-            self.patch_payload(arch, build, &version, permit).await?;
+            let patched = self.patch_payload(arch, build, &version, permit).await;
+            if patched.as_ref().map_or_else(|error| may_have_acted(error.kind), |()| true) {
+                is_sent.store(true, Ordering::Relaxed);
+            }
+            patched?;
             match self.standing(arch, build).await? {
-                Standing::Decided(PayloadOutcome::AlreadyLabelled) => Ok(PayloadOutcome::Labelled),
                 Standing::Decided(outcome) => Ok(outcome),
                 Standing::Unlabelled { .. } => {
                     let detail = "the label was accepted, but is missing when the object is read back";
@@ -160,11 +167,10 @@ impl KubeClient {
             })
         };
         let doubtful = [ServiceErrorKind::Unclear, ServiceErrorKind::Conflict];
-        Ok(match attempt_again(ATTEMPTS, write, &doubtful, look).await.settled()? {
-            Written::Seen(PayloadOutcome::AlreadyLabelled, ServiceErrorKind::Unclear) => {
-                PayloadOutcome::Labelled
-            }
-            written => written.into_inner(),
+        let written = attempt_again(ATTEMPTS, write, &doubtful, look).await.settled()?;
+        Ok(match written.into_inner() {
+            PayloadOutcome::AlreadyLabelled if is_sent.load(Ordering::Relaxed) => PayloadOutcome::Labelled,
+            outcome => outcome,
         })
     }
 

@@ -140,6 +140,21 @@ async fn an_unclear_answer_is_looked_up() {
 }
 
 #[tokio::test]
+async fn a_label_that_shows_late_is_still_our_own() {
+    let moved = || status(409, "Conflict", "the object has been modified");
+    let none = || payload(None, "7");
+    let server = MockServer::start().await;
+    answers(&server, "GET", PAYLOAD, vec![none(), none(), none(), payload(Some(ACCEPTED), "8")]).await;
+    answers(&server, "PATCH", PAYLOAD, vec![ResponseTemplate::new(504), moved()]).await;
+    assert_eq!(accept(&server).await.unwrap(), PayloadOutcome::Labelled);
+    assert_eq!(patches(&server).await.len(), 2);
+    let server = MockServer::start().await;
+    answers(&server, "GET", PAYLOAD, vec![none(), payload(Some(ACCEPTED), "8")]).await;
+    answers(&server, "PATCH", PAYLOAD, vec![moved()]).await;
+    assert_eq!(accept(&server).await.unwrap(), PayloadOutcome::AlreadyLabelled, "somebody else's");
+}
+
+#[tokio::test]
 async fn a_label_that_does_not_stay_is_an_error() {
     let server = MockServer::start().await;
     answers(&server, "GET", PAYLOAD, vec![payload(None, "7")]).await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 use super::*;
 use crate::error::{Classified as _, ErrorClass};
@@ -25,20 +26,39 @@ struct Answer {
 
 const POLITE: Answer = Answer { people: 100, most: usize::MAX, is_polite: true, pause: Duration::ZERO };
 
-/// A client of a directory that answers so, and how many entries the directory sent.
-async fn directory(answer: Answer) -> (LdapClient, Arc<AtomicUsize>) {
+/// What a directory did, and what it is told to do.
+#[derive(Default)]
+struct Counts {
+    /// The entries that it sent.
+    sent: AtomicUsize,
+    /// The connections that were made to it.
+    connections: AtomicUsize,
+    /// It closes the connection that is open, and says so.
+    hang_up: Notify,
+    hung_up: Notify,
+}
+
+/// A client of a directory that answers so.
+async fn directory(answer: Answer) -> (LdapClient, Arc<Counts>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ldap://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let sent = Arc::new(AtomicUsize::new(0));
-    let counter = sent.clone();
+    let counts = Arc::<Counts>::default();
+    let own = counts.clone();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            // A client that had enough closes the connection.
-            let _ = serve(stream, answer, &counter).await;
+            own.connections.fetch_add(1, Ordering::SeqCst);
+            let is_told = tokio::select! {
+                // A client that had enough closes the connection.
+                _ = serve(stream, answer, &own.sent) => false,
+                () = own.hang_up.notified() => true,
+            };
+            if is_told {
+                own.hung_up.notify_one();
+            }
         }
     });
     let settings = LdapSettings { url, timeout: Duration::from_mins(1), ca_bundle: None };
-    (LdapClient::new(settings, Activity::default()), sent)
+    (LdapClient::new(settings, Activity::default()), counts)
 }
 
 async fn serve(mut stream: TcpStream, answer: Answer, sent: &AtomicUsize) -> std::io::Result<()> {
@@ -114,16 +134,36 @@ fn result(tag: u8, code: u8) -> Vec<u8> {
 }
 
 async fn manager(client: &LdapClient) -> Result<ManagerLookup, ServiceError> {
-    client.manager_of(&EmailAddress::from_service("lead@example.com").unwrap()).await
+    manager_of(client, "lead@example.com").await
+}
+
+async fn manager_of(client: &LdapClient, person: &str) -> Result<ManagerLookup, ServiceError> {
+    client.manager_of(&EmailAddress::from_service(person).unwrap()).await
 }
 
 #[tokio::test]
 async fn no_more_is_asked_for_than_is_said() {
-    let (client, sent) = directory(POLITE).await;
+    let (client, counts) = directory(POLITE).await;
     assert_eq!(manager(&client).await.unwrap(), ManagerLookup::Absent(Absence::SeveralPeople));
-    assert_eq!(sent.load(Ordering::SeqCst), 2);
+    assert_eq!(counts.sent.load(Ordering::SeqCst), 2);
     let (client, _) = directory(Answer { is_polite: false, ..POLITE }).await;
     assert_eq!(manager(&client).await.unwrap(), ManagerLookup::Absent(Absence::SeveralPeople));
+}
+
+#[tokio::test]
+async fn look_ups_share_one_connection_and_a_lost_one_is_made_again() {
+    let (client, counts) = directory(Answer { people: 1, ..POLITE }).await;
+    let look_up = async |person: &str| {
+        let found = manager_of(&client, person).await.unwrap();
+        assert_eq!(found, ManagerLookup::Absent(Absence::ManagerWithoutAddress), "{person}");
+        counts.connections.load(Ordering::SeqCst)
+    };
+    for person in ["ann@example.com", "ben@example.com", "eve@example.com"] {
+        assert_eq!(look_up(person).await, 1, "{person}");
+    }
+    counts.hang_up.notify_one();
+    counts.hung_up.notified().await;
+    assert_eq!(look_up("kim@example.com").await, 2);
 }
 
 #[tokio::test]

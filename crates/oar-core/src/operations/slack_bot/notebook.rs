@@ -313,6 +313,10 @@ mod tests {
     }
 
     async fn take(notebook: &Notebook, number: usize) -> Result<bool, NotebookError> {
+        take_as(notebook, number, format!("attempt-{number}")).await
+    }
+
+    async fn take_as(notebook: &Notebook, number: usize, attempt: String) -> Result<bool, NotebookError> {
         let (message, now) = (message(number), notebook.clock.now());
         let run = RunningCommand {
             command: message.key.clone(),
@@ -321,7 +325,6 @@ mod tests {
             instance: "one".into(),
             since: now,
         };
-        let attempt = format!("attempt-{number}");
         let permit = WritePermit::granted_by_user_interface();
         let change = move |memory: &mut Memory| memory.take(&attempt, &message, Some(&run), now);
         notebook.change("a command was taken", &permit, change).await
@@ -360,6 +363,36 @@ mod tests {
         store.plan([Fault::None, Fault::None, Fault::LostAfter]);
         let taken = join_all((0..=ATTEMPTS).map(|number| take(&notebook, number))).await;
         assert!(taken.into_iter().all(|taken| taken.unwrap()), "{:?}", store.messages());
+    }
+
+    #[tokio::test]
+    async fn of_two_replicas_one_takes_a_message() {
+        for (has_file, knows_it) in [(false, false), (false, true), (true, false), (true, true)] {
+            // The answer to one of the requests is lost, each in turn; what is lost of a read comes anyway.
+            for lost in 0..6 {
+                let (first, store) = notebook();
+                let second = Notebook::new(store.clone(), first.clock.clone());
+                if has_file {
+                    assert!(take(&first, 7).await.unwrap());
+                }
+                if knows_it {
+                    (first.learn().await.unwrap(), second.learn().await.unwrap());
+                }
+                let before = store.requests().1;
+                store.plan(std::iter::repeat_n(Fault::None, lost).chain([Fault::LostAfter]));
+                let (one, other) =
+                    tokio::join!(take_as(&first, 1, "one".into()), take_as(&second, 1, "other".into()));
+                let taken = [one.unwrap(), other.unwrap()];
+                assert_eq!(
+                    taken.iter().filter(|taken| **taken).count(),
+                    1,
+                    "{has_file} {knows_it} {lost}: {:?}",
+                    store.messages()
+                );
+                assert!(store.requests().1 >= before + 2, "both wrote");
+                assert!(knows(&second, 1).await);
+            }
+        }
     }
 
     #[tokio::test]

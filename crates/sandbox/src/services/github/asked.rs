@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use axum::{
     extract::{FromRequestParts, Path, rejection::PathRejection},
     http::{HeaderMap, request::Parts},
-    response::{IntoResponse, Response},
 };
 
 use super::{State, identity::Caller, reply::not_found, repository::Repository};
-use crate::world::Shared;
+use crate::{services::Refused, world::Shared};
 
 /// A request about a repository.
 pub(super) struct Asked {
@@ -40,7 +39,7 @@ impl Asked {
     }
 
     /// The repository.
-    pub(super) fn repository<'a>(&self, github: &'a State) -> Result<&'a Repository, Refusal> {
+    pub(super) fn repository<'a>(&self, github: &'a State) -> Result<&'a Repository, Refused> {
         Ok(github.repository(self.path("owner"), self.path("repo")).ok_or_else(not_found)?)
     }
 
@@ -48,25 +47,9 @@ impl Asked {
     pub(super) fn repository_to_change<'a>(
         &self,
         github: &'a mut State,
-    ) -> Result<&'a mut Repository, Refusal> {
+    ) -> Result<&'a mut Repository, Refused> {
         let may_push = self.caller.0.as_ref().is_some_and(|identity| identity.may_push);
         let found = github.repository_mut(self.path("owner"), self.path("repo"));
         Ok(found.filter(|_| may_push).ok_or_else(not_found)?)
-    }
-}
-
-/// GitHub's refusal, as the error of what looks something up.
-#[derive(Debug)]
-pub(super) struct Refusal(Box<Response>);
-
-impl From<Response> for Refusal {
-    fn from(response: Response) -> Self {
-        Self(Box::new(response))
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        *self.0
     }
 }

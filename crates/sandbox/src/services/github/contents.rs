@@ -14,12 +14,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    asked::{Asked, Refusal},
+    asked::Asked,
     identity::{Caller, Identity},
     reply::{self, missing, not_found, refuse},
     repository::{Commit, Repository},
 };
-use crate::{intercept::StaleRead, world::World};
+use crate::{intercept::StaleRead, services::Refused, world::World};
 
 /// Files above this size are listed without their content.
 const INLINE_LIMIT: usize = 1024 * 1024;
@@ -34,7 +34,7 @@ pub(super) struct Reference {
 }
 
 /// `GET …/contents` lists the root.
-pub(super) async fn root(asked: Asked, query: Query<Reference>) -> Result<Response, Refusal> {
+pub(super) async fn root(asked: Asked, query: Query<Reference>) -> Result<Response, Refused> {
     read(asked, query, None).await
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn read(
     asked: Asked,
     Query(Reference { reference }): Query<Reference>,
     stale: Option<Extension<StaleRead>>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Refused> {
     let github = asked.world.github.lock();
     let repository = asked.repository(&github)?;
     let reference = reference.unwrap_or_else(|| repository.default_branch.clone());
@@ -138,7 +138,7 @@ struct Change {
 }
 
 /// `PUT …/contents/{path}`.
-pub(super) async fn write(asked: Asked, body: Bytes) -> Result<Response, Refusal> {
+pub(super) async fn write(asked: Asked, body: Bytes) -> Result<Response, Refused> {
     let change = change(&asked.caller, &body)?;
     let content = match &change.content {
         None => return Err(missing("content").into()),
@@ -158,12 +158,12 @@ pub(super) async fn remove(
     asked: Asked,
     Query(query): Query<serde_json::Map<String, Value>>,
     body: Bytes,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Refused> {
     let body = if body.is_empty() { Bytes::from(Value::Object(query).to_string()) } else { body };
     apply(&asked, &change(&asked.caller, &body)?, None)
 }
 
-fn change(caller: &Caller, body: &Bytes) -> Result<Change, Refusal> {
+fn change(caller: &Caller, body: &Bytes) -> Result<Change, Refused> {
     let unknown = || refuse(StatusCode::UNAUTHORIZED, "Requires authentication");
     let mut author = caller.0.clone().ok_or_else(unknown)?;
     let Ok(Value::Object(mut fields)) = serde_json::from_slice(body) else {
@@ -172,7 +172,7 @@ fn change(caller: &Caller, body: &Bytes) -> Result<Change, Refusal> {
     let mut text = |field: &str| match fields.remove(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Refusal::from(refuse(
+        Some(_) => Err(Refused::from(refuse(
             StatusCode::UNPROCESSABLE_ENTITY,
             &format!("Invalid request.\n\nFor 'properties/{field}', value is not a string."),
         ))),
@@ -188,7 +188,7 @@ fn change(caller: &Caller, body: &Bytes) -> Result<Change, Refusal> {
 }
 
 /// Checks a change against the repository and commits it. `content` absent: removes the file.
-fn apply(asked: &Asked, change: &Change, content: Option<Bytes>) -> Result<Response, Refusal> {
+fn apply(asked: &Asked, change: &Change, content: Option<Bytes>) -> Result<Response, Refused> {
     let (world, path) = (&asked.world, asked.path("path"));
     let refused = |status: StatusCode, message: &str| Err(refuse(status, message).into());
     let mut github = world.github.lock();

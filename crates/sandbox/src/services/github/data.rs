@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    asked::{Asked, Refusal},
+    asked::Asked,
     contents::{accepts, directory},
     database::Write,
     git::Sha,
@@ -20,7 +20,10 @@ use super::{
     reply::{self, missing, not_found, refuse},
     repository::{Commit, Repository},
 };
-use crate::world::{Shared, World};
+use crate::{
+    services::Refused,
+    world::{Shared, World},
+};
 
 /// `GET /rate_limit`.
 pub(super) async fn rate_limit(
@@ -48,14 +51,14 @@ pub(super) async fn account(State(world): State<Shared>, Path(login): Path<Strin
 }
 
 /// `GET /repos/{owner}/{repo}`.
-pub(super) async fn repository(asked: Asked) -> Result<Response, Refusal> {
+pub(super) async fn repository(asked: Asked) -> Result<Response, Refused> {
     let github = asked.world.github.lock();
     let repository = asked.repository(&github)?;
     Ok(Json(reply::repository(&asked.world, repository, asked.caller.0.as_ref())).into_response())
 }
 
 /// `GET …/branches`.
-pub(super) async fn branches(asked: Asked, page: Query<Page>) -> Result<Response, Refusal> {
+pub(super) async fn branches(asked: Asked, page: Query<Page>) -> Result<Response, Refused> {
     let github = asked.world.github.lock();
     let repository = asked.repository(&github)?;
     let url = reply::repository_url(&asked.world, repository);
@@ -71,7 +74,7 @@ pub(super) async fn branches(asked: Asked, page: Query<Page>) -> Result<Response
 }
 
 /// `GET …/branches/{branch}`.
-pub(super) async fn branch(asked: Asked) -> Result<Response, Refusal> {
+pub(super) async fn branch(asked: Asked) -> Result<Response, Refused> {
     let github = asked.world.github.lock();
     let repository = asked.repository(&github)?;
     let branch = asked.path("branch");
@@ -100,7 +103,7 @@ fn reference(world: &World, repository: &Repository, branch: &str, sha: &str) ->
 }
 
 /// `GET …/git/ref/heads/{branch}`, and the same below `git/refs`, which clients use too.
-pub(super) async fn read_reference(asked: Asked) -> Result<Response, Refusal> {
+pub(super) async fn read_reference(asked: Asked) -> Result<Response, Refused> {
     let github = asked.world.github.lock();
     let repository = asked.repository(&github)?;
     let path = asked.path("reference");
@@ -110,7 +113,7 @@ pub(super) async fn read_reference(asked: Asked) -> Result<Response, Refusal> {
 }
 
 /// `GET …/git/matching-refs/heads/{prefix}`.
-pub(super) async fn matching(asked: Asked) -> Result<Response, Refusal> {
+pub(super) async fn matching(asked: Asked) -> Result<Response, Refused> {
     let github = asked.world.github.lock();
     let repository = asked.repository(&github)?;
     let path = asked.path("prefix");
@@ -124,7 +127,7 @@ pub(super) async fn matching(asked: Asked) -> Result<Response, Refusal> {
 pub(super) async fn create_reference(
     asked: Asked,
     Write { identity, fields }: Write,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Refused> {
     let mut github = asked.world.github.lock();
     let repository = asked.repository_to_change(&mut github)?;
     let text = |field: &str| fields.get(field).and_then(Value::as_str);
@@ -154,7 +157,7 @@ pub(super) struct Recursive {
 pub(super) async fn tree(
     asked: Asked,
     Query(Recursive { recursive }): Query<Recursive>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Refused> {
     let github = asked.world.github.lock();
     let repository = asked.repository(&github)?;
     let wanted = asked.path("tree");
@@ -193,7 +196,7 @@ fn walk(repository: &Repository, url: &str, tree: &str, prefix: &str, deep: bool
 }
 
 /// `GET …/git/blobs/{sha}`.
-pub(super) async fn blob(asked: Asked) -> Result<Response, Refusal> {
+pub(super) async fn blob(asked: Asked) -> Result<Response, Refused> {
     let github = asked.world.github.lock();
     let repository = asked.repository(&github)?;
     let sha = asked.path("sha");
@@ -214,7 +217,7 @@ pub(super) async fn blob(asked: Asked) -> Result<Response, Refusal> {
 }
 
 /// `GET …/git/commits/{sha}`.
-pub(super) async fn git_commit(asked: Asked) -> Result<Response, Refusal> {
+pub(super) async fn git_commit(asked: Asked) -> Result<Response, Refused> {
     let github = asked.world.github.lock();
     let repository = asked.repository(&github)?;
     let commit = repository.commit(asked.path("sha")).ok_or_else(not_found)?;
@@ -222,7 +225,7 @@ pub(super) async fn git_commit(asked: Asked) -> Result<Response, Refusal> {
 }
 
 /// `GET …/commits/{ref}`.
-pub(super) async fn commit(asked: Asked) -> Result<Response, Refusal> {
+pub(super) async fn commit(asked: Asked) -> Result<Response, Refused> {
     let github = asked.world.github.lock();
     let repository = asked.repository(&github)?;
     let wanted = asked.path("reference");
@@ -277,7 +280,7 @@ pub(super) struct Commits {
 }
 
 /// `GET …/commits`.
-pub(super) async fn commits(asked: Asked, Query(query): Query<Commits>) -> Result<Response, Refusal> {
+pub(super) async fn commits(asked: Asked, Query(query): Query<Commits>) -> Result<Response, Refused> {
     let github = asked.world.github.lock();
     let repository = asked.repository(&github)?;
     let start = query.sha.as_deref().unwrap_or(&repository.default_branch);

@@ -11,28 +11,25 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 use super::{
-    asked::{Asked, Refusal},
+    asked::Asked,
     git::Files,
     identity::{Caller, Identity},
-    reply::{self, missing, not_found, refuse},
+    reply::{self, missing, refuse},
 };
-use crate::world::Shared;
+use crate::{services::Refused, world::Shared};
 
-/// A write by a caller who may push, with the fields of its body.
+/// A write by a caller with an account, with the fields of its body. Who may push, [`Asked::repository_to_change`] knows.
 pub(super) struct Write {
     pub(super) identity: Identity,
     pub(super) fields: Value,
 }
 
 impl FromRequest<Shared> for Write {
-    type Rejection = Refusal;
+    type Rejection = Refused;
 
-    async fn from_request(request: Request, world: &Shared) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, world: &Shared) -> Result<Self, Refused> {
         let caller = request.extensions().get::<Caller>().and_then(|caller| caller.0.clone());
         let identity = caller.ok_or_else(|| refuse(StatusCode::UNAUTHORIZED, "Requires authentication"))?;
-        if !identity.may_push {
-            return Err(not_found().into());
-        }
         let body = Bytes::from_request(request, world).await.map_err(IntoResponse::into_response)?;
         let fields = serde_json::from_slice(&body)
             .map_err(|_| refuse(StatusCode::BAD_REQUEST, "Problems parsing JSON"))?;
@@ -40,12 +37,14 @@ impl FromRequest<Shared> for Write {
     }
 }
 
-fn invalid(message: &str) -> Refusal {
+fn invalid(message: &str) -> Refused {
     refuse(StatusCode::UNPROCESSABLE_ENTITY, message).into()
 }
 
 /// `POST …/git/blobs`.
-pub(super) async fn create_blob(asked: Asked, Write { fields, .. }: Write) -> Result<Response, Refusal> {
+pub(super) async fn create_blob(asked: Asked, Write { fields, .. }: Write) -> Result<Response, Refused> {
+    let mut github = asked.world.github.lock();
+    let repository = asked.repository_to_change(&mut github)?;
     let content = fields.get("content").and_then(Value::as_str).ok_or_else(|| missing("content"))?;
     let content = match fields.get("encoding").and_then(Value::as_str) {
         None | Some("utf-8") => content.as_bytes().to_vec(),
@@ -54,18 +53,16 @@ pub(super) async fn create_blob(asked: Asked, Write { fields, .. }: Write) -> Re
             .map_err(|_| invalid("content is not valid Base64"))?,
         Some(_) => return Err(invalid("Unsupported encoding")),
     };
-    let mut github = asked.world.github.lock();
-    let repository = asked.repository_to_change(&mut github)?;
     let sha = repository.add_blob(content.into());
     let url = format!("{}/git/blobs/{sha}", reply::repository_url(&asked.world, repository));
     Ok((StatusCode::CREATED, Json(json!({"sha": sha, "url": url}))).into_response())
 }
 
 /// `POST …/git/trees`: entries by path upon `base_tree`; an entry whose `sha` is null goes.
-pub(super) async fn create_tree(asked: Asked, Write { fields, .. }: Write) -> Result<Response, Refusal> {
-    let entries = fields.get("tree").and_then(Value::as_array).ok_or_else(|| missing("tree"))?;
+pub(super) async fn create_tree(asked: Asked, Write { fields, .. }: Write) -> Result<Response, Refused> {
     let mut github = asked.world.github.lock();
     let repository = asked.repository_to_change(&mut github)?;
+    let entries = fields.get("tree").and_then(Value::as_array).ok_or_else(|| missing("tree"))?;
     let mut files = match fields.get("base_tree").and_then(Value::as_str) {
         None => Files::new(),
         Some(base) => repository.files(base).ok_or_else(|| invalid("base_tree is not a tree oid"))?,
@@ -119,7 +116,9 @@ pub(super) async fn create_tree(asked: Asked, Write { fields, .. }: Write) -> Re
 pub(super) async fn create_commit(
     asked: Asked,
     Write { identity, fields }: Write,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Refused> {
+    let mut github = asked.world.github.lock();
+    let repository = asked.repository_to_change(&mut github)?;
     let text = |field: &str| fields.get(field).and_then(Value::as_str);
     let message = text("message").ok_or_else(|| missing("message"))?;
     let tree = text("tree").ok_or_else(|| missing("tree"))?;
@@ -128,8 +127,6 @@ pub(super) async fn create_commit(
         .and_then(Value::as_array)
         .map(|parents| parents.iter().filter_map(|parent| parent.as_str().map(str::to_owned)).collect())
         .unwrap_or_default();
-    let mut github = asked.world.github.lock();
-    let repository = asked.repository_to_change(&mut github)?;
     let files = repository.files(tree).ok_or_else(|| invalid("Tree SHA does not exist"))?;
     if parents.len() > 1 || parents.iter().any(|parent| repository.commit(parent).is_none()) {
         return Err(invalid("Parent SHA does not exist or is not a commit object"));
@@ -139,13 +136,13 @@ pub(super) async fn create_commit(
 }
 
 /// `PATCH …/git/refs/heads/{branch}`: only forward, unless `force` is true.
-pub(super) async fn move_reference(asked: Asked, Write { fields, .. }: Write) -> Result<Response, Refusal> {
+pub(super) async fn move_reference(asked: Asked, Write { fields, .. }: Write) -> Result<Response, Refused> {
+    let mut github = asked.world.github.lock();
+    let repository = asked.repository_to_change(&mut github)?;
     let sha = fields.get("sha").and_then(Value::as_str).ok_or_else(|| missing("sha"))?;
     let force = fields.get("force").and_then(Value::as_bool).unwrap_or(false);
     let path = asked.path("reference");
     let branch = path.strip_prefix("heads/").unwrap_or(path);
-    let mut github = asked.world.github.lock();
-    let repository = asked.repository_to_change(&mut github)?;
     let commit = repository.commit(sha).cloned().ok_or_else(|| invalid("Object does not exist"))?;
     let head = repository.branches.get(branch).cloned().ok_or_else(|| invalid("Reference does not exist"))?;
     let forward = repository.history(&commit).iter().any(|earlier| earlier.sha == head);

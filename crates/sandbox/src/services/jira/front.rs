@@ -90,20 +90,21 @@ async fn front(AxumState(world): AxumState<Shared>, mut request: Request) -> Res
         if let Some(refused) = limit(&mut state) {
             return refused;
         }
+        let anonymous = request.uri().path().ends_with("/serverInfo");
+        let known = match authenticate(&state, &request) {
+            Ok(login) => (Caller(login), None),
+            Err(()) if anonymous || state.bad_token == BadToken::Anonymous => {
+                (Caller(None), Some(HeaderValue::from_static("AUTHENTICATED_FAILED")))
+            }
+            Err(()) => return wrong_token(),
+        };
         // Its key and its id are the same issue.
         let written = written_issue(&request)
             .map(|named| state.shown(named).map_or(named, |issue| issue.key.as_str()).to_owned());
         if let Some(Err(left)) = written.map(|issue| state.count_write(&issue, Instant::now())) {
             return too_many("jira-per-issue-on-write", left.as_secs_f64().ceil(), None);
         }
-        let anonymous = request.uri().path().ends_with("/serverInfo");
-        match authenticate(&state, &request) {
-            Ok(login) => (Caller(login), None),
-            Err(()) if anonymous || state.bad_token == BadToken::Anonymous => {
-                (Caller(None), Some(HeaderValue::from_static("AUTHENTICATED_FAILED")))
-            }
-            Err(()) => return wrong_token(),
-        }
+        known
     };
     request.extensions_mut().insert(caller);
     let mut response = match site().with_state(world).oneshot(request).await {
@@ -168,5 +169,6 @@ fn too_many(reason: &'static str, seconds: f64, most: Option<u32>) -> Response {
 fn written_issue(request: &Request) -> Option<&str> {
     let mut rest = request.uri().path().split("/issue/").skip(1);
     let issue = rest.next()?.split('/').next()?;
-    (request.method() != Method::GET && issue != "bulkfetch").then_some(issue)
+    let reads = [Method::GET, Method::HEAD].contains(request.method()) || issue == "bulkfetch";
+    (!reads).then_some(issue)
 }

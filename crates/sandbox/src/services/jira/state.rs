@@ -33,7 +33,7 @@ pub struct RateLimit {
     pub retry_after: u32,
 }
 
-/// So many writes to one issue are taken within so long, in Jira Cloud (checked: Atlassian's page on rate limiting).
+/// So many writes to one issue are taken within so long, in Jira Cloud (spec 02 §5.6, Rate limiting).
 const WRITES_PER_ISSUE: [(usize, Duration); 2] =
     [(20, Duration::from_secs(2)), (100, Duration::from_secs(30))];
 

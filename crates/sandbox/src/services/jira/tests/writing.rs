@@ -242,11 +242,19 @@ fn writes_to_one_issue_are_limited_for_a_moment_and_for_longer() {
 async fn the_limit_of_an_issue_is_named_and_reads_go_on() {
     let world = world();
     let path = "2/issue/ART-14193/properties/told";
-    for _ in 0..20 {
-        assert_eq!(send(&world, "PUT", path, "1").await.status / 100, 2);
+    // However slow the machine is: more than 100 within 30 seconds are too many, if 20 within two are not.
+    let mut refused = None;
+    for _ in 0..101 {
+        let answer = send(&world, "PUT", path, "1").await;
+        if answer.status == 429 {
+            refused = Some(answer);
+            break;
+        }
+        assert_eq!(answer.status / 100, 2, "{answer:?}");
     }
-    let refused = send(&world, "PUT", path, "1").await;
-    assert_eq!((refused.status, refused.header("ratelimit-reason")), (429, Some("jira-per-issue-on-write")));
-    assert!(matches!(refused.header("retry-after"), Some("1" | "2")), "{refused:?}");
+    let refused = refused.unwrap();
+    assert_eq!(refused.header("ratelimit-reason"), Some("jira-per-issue-on-write"));
+    let after: u32 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=30).contains(&after), "{refused:?}");
     assert_eq!(get(&world, path).await.status, 200);
 }
