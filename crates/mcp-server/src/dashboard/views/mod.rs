@@ -323,10 +323,10 @@ fn steps(nodes: &[&str]) -> String {
     }
 }
 
-/// The question with the name of its step: the words of the plan stand beside that.
+/// The question with the name of its step where the plan, beside whose steps it stands, only says "it".
 fn named_question(request: &Request) -> String {
     let nodes: Vec<&str> = request.nodes.iter().map(|node| node.id()).collect();
-    match request.question.strip_prefix("it ") {
+    match request.question.strip_prefix("it ").filter(|_| request.says_it) {
         Some(rest) => format!("{} {rest}", steps(&nodes)),
         None => request.question.clone(),
     }
