@@ -11,7 +11,7 @@ use askama::filters::HtmlSafe;
 use jiff::Timestamp;
 use oar_core::drive::plan::{DrivePlan, Request};
 use oar_core::drive::verdict::{NodePlan, Verdict};
-use oar_core::flow::nodes::{Need, Node, Who};
+use oar_core::flow::nodes::{Edge, Keeps, Need, Node, Who};
 use oar_core::statebox::{Asked, State, TaskStatus, TaskView};
 use oar_core::tasks::active_releases::{Concern, ConcernRow, ReleaseRow, Standing};
 use oar_core::tasks::status::HeldRow;
@@ -353,14 +353,15 @@ fn since_of(plan: &DrivePlan, state: &State, request: &Request) -> (Option<Times
     (earliest.and_then(|times| times.into_iter().min()), Bound::AtTheEarliest)
 }
 
-/// When the last of the tasks that come before `node` was done; `None` where something else comes first, or a time is not
+/// When the last of the tasks for which the engine waits before `node` was done; `None` where something else comes first, or a time is not
 /// recorded.
 fn earliest(plan: &DrivePlan, state: &State, tasks: &[TaskView], node: Node) -> Option<Timestamp> {
     let is_needed = |earlier: Node| {
         let plan = plan.nodes.iter().find(|plan| plan.node == earlier);
         plan.is_some_and(|plan| !matches!(plan.verdict, Verdict::NotApplicable { .. }))
     };
-    let edges = node.row().after.iter().filter(|edge| is_needed(edge.node));
+    let is_kept = |edge: &&Edge| edge.keeps != Keeps::Usual && is_needed(edge.node);
+    let edges = node.row().after.iter().filter(is_kept);
     let mut last: Timestamp = state.created_at()?.parse().ok()?;
     for edge in edges {
         let task = edge.node.task()?;
