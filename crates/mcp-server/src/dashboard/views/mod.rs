@@ -336,7 +336,17 @@ fn named_question(request: &Request) -> String {
 fn since_of(plan: &DrivePlan, state: &State, request: &Request) -> (Option<Timestamp>, Bound) {
     let time = |text: &str| text.parse::<Timestamp>().ok();
     let nodes = || plan.nodes.iter().filter(|node| request.nodes.contains(&node.node));
-    if let Some(since) = nodes().filter_map(|node| time(node.since.as_deref()?)).min() {
+    let now = time(&plan.at);
+    let exact = nodes().filter_map(|node| {
+        let deadline = time(node.deadline.as_deref().unwrap_or_default());
+        match &node.verdict {
+            _ if node.stale.is_some() => None,
+            // Nobody was asked while it could be waited for.
+            Verdict::Asks { .. } if deadline.is_some_and(|at| now.is_some_and(|now| at <= now)) => deadline,
+            _ => time(node.since.as_deref()?),
+        }
+    });
+    if let Some(since) = exact.min() {
         return (Some(since), Bound::Exact);
     }
     let is_about = |asked: &Asked| {
@@ -347,9 +357,14 @@ fn since_of(plan: &DrivePlan, state: &State, request: &Request) -> (Option<Times
         return (Some(told), Bound::AtLeast);
     }
     let tasks = state.tasks();
-    let ready = nodes().filter(|node| node.verdict == Verdict::Ready);
-    let earliest: Option<Vec<Timestamp>> =
-        ready.map(|node| earliest(plan, state, &tasks, node.node)).collect();
+    // What is stale was done then, and has changed since.
+    let earliest: Option<Vec<Timestamp>> = nodes()
+        .filter(|node| node.stale.is_some() || node.verdict == Verdict::Ready)
+        .map(|node| match &node.stale {
+            Some(_) => time(node.since.as_deref()?),
+            None => earliest(plan, state, &tasks, node.node),
+        })
+        .collect();
     (earliest.and_then(|times| times.into_iter().min()), Bound::AtTheEarliest)
 }
 
