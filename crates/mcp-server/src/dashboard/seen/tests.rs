@@ -394,7 +394,7 @@ fn whoever_is_asked_at_a_deadline_or_about_a_change_was_not_asked_before_it() {
 
 #[test]
 fn what_comes_first_only_by_habit_says_nothing_of_when_a_step_became_ready() {
-    let (report, next) = (TaskName::CreateTestReport, TaskName::ImageSignedCheck);
+    let (report, next) = (TaskName::CreateTestReport, TaskName::AnalyzeCandidateBuild);
     let mut state = new_state(RELEASE);
     set(&mut state, report, TaskStatus::Pass, "made");
     let done = "2026-07-01T11:00:00Z".parse().unwrap();

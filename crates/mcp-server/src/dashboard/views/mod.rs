@@ -200,8 +200,8 @@ pub(super) struct PersonItem {
     pub(super) commands: Vec<Command>,
     /// Where the question comes from.
     pub(super) links: Vec<Link>,
-    pub(super) since: Option<Time>,
-    pub(super) since_is: Bound,
+    #[serde(flatten)]
+    pub(super) since: Option<Since>,
     /// Until when one of the steps may take.
     pub(super) deadline: Option<Time>,
     /// Whether that is over.
@@ -210,6 +210,15 @@ pub(super) struct PersonItem {
     pub(super) told_again: Option<Time>,
     /// Whether the StateBox has changed since this was found, so that it may be answered already.
     pub(super) outdated: bool,
+}
+
+/// A moment that is recorded of a wait.
+#[derive(Debug, Serialize)]
+pub(super) struct Since {
+    #[serde(rename = "since")]
+    pub(super) at: Time,
+    #[serde(rename = "since_is")]
+    pub(super) is: Bound,
 }
 
 /// What a recorded moment says of when a wait began.
@@ -224,6 +233,17 @@ pub(super) enum Bound {
     AtTheEarliest,
 }
 
+impl Bound {
+    /// What stands before the moment.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Exact => "since",
+            Self::AtLeast => "since at least",
+            Self::AtTheEarliest => "not before",
+        }
+    }
+}
+
 /// How many links and steps one question shows.
 const LINKS: usize = 4;
 const STEPS: usize = 4;
@@ -231,7 +251,7 @@ const STEPS: usize = 4;
 impl PersonItem {
     fn new(plan: &DrivePlan, state: &State, request: &Request, shower: &Shower) -> Self {
         let nodes = || plan.nodes.iter().filter(|node| request.nodes.contains(&node.node));
-        let (since, since_is) = since_of(plan, state, request);
+        let since = since_of(plan, state, request);
         let mut links: Vec<Link> = Vec::new();
         for evidence in nodes().flat_map(|node| &node.evidence) {
             let link = shower.link(&evidence.address);
@@ -250,8 +270,7 @@ impl PersonItem {
             choices: request.choices.iter().map(|choice| shower.words(choice)).collect(),
             commands: request.commands.iter().map(|command| shower.command(command)).collect(),
             links,
-            since: since.map(|since| shower.moment(since)),
-            since_is,
+            since: since.map(|(at, is)| Since { at: shower.moment(at), is }),
             overdue: deadline.is_some_and(|at| at <= shower.now()),
             deadline: deadline.map(|at| shower.moment(at)),
             told_again: told_again.filter(|at| !at.is_over()),
@@ -290,7 +309,7 @@ impl PersonItem {
         }
         let operator = who_key(Who::Operator);
         sorted.sort_by_key(|item| {
-            let since = item.since.as_ref().and_then(Time::at);
+            let since = item.since.as_ref().and_then(|since| since.at.at());
             (item.who_key == operator, !item.overdue, since.is_none(), since)
         });
         sorted
@@ -303,8 +322,9 @@ impl PersonItem {
         self.overdue |= other.overdue;
         self.outdated |= other.outdated;
         let at = |time: &Option<Time>| time.as_ref().and_then(Time::at);
-        if at(&self.since).is_none_or(|own| at(&other.since).is_some_and(|at| at < own)) {
-            (self.since, self.since_is) = (other.since, other.since_is);
+        let since = |since: &Option<Since>| since.as_ref().and_then(|since| since.at.at());
+        if since(&self.since).is_none_or(|own| since(&other.since).is_some_and(|at| at < own)) {
+            self.since = other.since;
         }
         let times = [(&mut self.deadline, other.deadline), (&mut self.told_again, other.told_again)];
         for (own, other) in times {
@@ -333,7 +353,7 @@ fn named_question(request: &Request) -> String {
 }
 
 /// Since when a question is open, as far as that is recorded.
-fn since_of(plan: &DrivePlan, state: &State, request: &Request) -> (Option<Timestamp>, Bound) {
+fn since_of(plan: &DrivePlan, state: &State, request: &Request) -> Option<(Timestamp, Bound)> {
     let time = |text: &str| text.parse::<Timestamp>().ok();
     let nodes = || plan.nodes.iter().filter(|node| request.nodes.contains(&node.node));
     let now = time(&plan.at);
@@ -347,14 +367,14 @@ fn since_of(plan: &DrivePlan, state: &State, request: &Request) -> (Option<Times
         }
     });
     if let Some(since) = exact.min() {
-        return (Some(since), Bound::Exact);
+        return Some((since, Bound::Exact));
     }
     let is_about = |asked: &Asked| {
         asked.node.as_deref().is_some_and(|node| request.nodes.iter().any(|known| known.id() == node))
     };
     let asked = state.open_questions().into_iter().filter(is_about);
     if let Some(told) = asked.filter_map(|asked| time(&asked.since)).min() {
-        return (Some(told), Bound::AtLeast);
+        return Some((told, Bound::AtLeast));
     }
     let tasks = state.tasks();
     // What is stale was done then, and has changed since.
@@ -365,7 +385,7 @@ fn since_of(plan: &DrivePlan, state: &State, request: &Request) -> (Option<Times
             None => earliest(plan, state, &tasks, node.node),
         })
         .collect();
-    (earliest.and_then(|times| times.into_iter().min()), Bound::AtTheEarliest)
+    Some((earliest?.into_iter().min()?, Bound::AtTheEarliest))
 }
 
 /// When the last of the tasks for which the engine waits before `node` was done; `None` where something else comes first, or a time is not
