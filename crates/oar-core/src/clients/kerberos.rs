@@ -460,11 +460,15 @@ mod tests {
         let hurried = negotiate.clone().time_limit(Duration::from_millis(1));
         let ends: Vec<_> = (0..MOST_ABANDONED)
             .map(|_| std::sync::mpsc::channel::<()>())
-            .map(|(end, hangs)| (end, hurried.apart("h", move || Ok(drop(hangs.recv())))))
             .collect();
         let mut senders = Vec::new();
-        for (end, look) in ends {
-            assert_eq!(look.await.unwrap_err().kind, ServiceErrorKind::Unavailable);
+        for (end, hangs) in ends {
+            let hangs = move || {
+                let _ended = hangs.recv();
+                Ok(())
+            };
+            let late = hurried.apart("h", hangs).await.unwrap_err();
+            assert_eq!(late.kind, ServiceErrorKind::Unavailable);
             senders.push(end);
         }
         let refused = negotiate.apart("h", || Ok(())).await.unwrap_err();
