@@ -1,5 +1,4 @@
-//! Sets the data for `--version`: the commit, whether there were uncommitted changes, and the time of the
-//! build; and has the linker pack the addresses that the program's start must adjust, where that can be used.
+//! Sets the data for `--version`: the commit, whether there were uncommitted changes, and the time of the build.
 
 use std::path::Path;
 use std::process::Command;

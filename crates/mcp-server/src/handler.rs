@@ -40,6 +40,16 @@ const TOOLS_FRESH: u64 = 300_000;
 const WAITING_REPORTS: usize = 16;
 /// The most threads that answer requests: a call takes a tenth of a millisecond, and each thread memory of its own.
 const MOST_THREADS: usize = 4;
+/// How many processors there are, as far as that is known.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
+}
+
+/// How many threads answer requests where there are so many processors.
+pub(crate) fn threads(processors: usize) -> usize {
+    processors.min(MOST_THREADS)
+}
+
 /// What a model reads first.
 const INSTRUCTIONS: &str = "Tools of OpenShift's z-stream release engineering. A release is named like 4.19.1, a minor \
     version like 4.19. Begin with oar_get_release_status to see where a release stands and what blocks it. Where they are \
@@ -100,9 +110,8 @@ pub(crate) async fn serve(options: Options, session: Session) -> Result<ExitCode
         seal: Arc::new(seal),
         version: version.to_owned(),
     });
-    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).min(MOST_THREADS);
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
+        .worker_threads(threads(processors()))
         .thread_name("mcp")
         .enable_all()
         .build()

@@ -1,6 +1,5 @@
 //! What `/health` says of the server (the contract of spec 05 §7.2).
 
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,6 +8,7 @@ use oar_core::config::Environment;
 use oar_core::error::ServiceErrorKind;
 
 use crate::cache::Cache;
+use crate::handler::{processors, threads};
 use crate::settings::Settings;
 use crate::tools::{Kind, catalogue};
 use crate::transport::{
@@ -77,7 +77,7 @@ fn counted(settings: &Settings) -> ToolCounts {
 impl HealthSource for ServerHealth {
     async fn check(&self) -> Result<HealthReport, String> {
         let cache = self.cache.summary();
-        let cpu_count = available_parallelism().map_or(1, std::num::NonZero::get);
+        let cpu_count = processors();
         Ok(HealthReport {
             tools: self.tools.clone(),
             environment: EnvironmentReport {
@@ -92,7 +92,27 @@ impl HealthSource for ServerHealth {
                 hit_rate: cache.hit_rate,
                 ttl_days: cache.ttl.as_secs() / (24 * 60 * 60),
             },
-            thread_pool: ThreadPool { size: cpu_count, cpu_count },
+            thread_pool: ThreadPool { size: threads(cpu_count), cpu_count },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::documents::tests::World;
+    use crate::settings::tests::local_options;
+
+    #[tokio::test]
+    async fn the_threads_are_those_that_the_runtime_has() {
+        assert_eq!((threads(1), threads(64)), (1, 4));
+        let world = World::new();
+        let settings = Settings::new(&local_options(), &[], |_| true).unwrap();
+        let clients = world.documents.clients().clone();
+        let cache = world.documents.cache().clone();
+        let environment = Environment::from_pairs([("HOME", "/")]);
+        let report = ServerHealth::new(environment, clients, cache, &settings).check().await.unwrap();
+        let ThreadPool { size, cpu_count } = report.thread_pool;
+        assert!(size == threads(cpu_count) && cpu_count == processors(), "{size}, {cpu_count}");
     }
 }

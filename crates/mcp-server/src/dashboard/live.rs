@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, Changed, Wants};
-use crate::transport::connections::OfConnection;
+use crate::transport::connections::{OfConnection, holding};
 use crate::transport::{Counted, Metrics};
 
 /// The most viewers at the same time.
@@ -42,10 +42,13 @@ impl Default for Viewers {
     }
 }
 
-/// What is held while somebody looks.
+/// A place among the viewers, and in their number.
+type Place = (OwnedSemaphorePermit, Counted);
+
+/// Somebody who looks.
 struct Viewer {
-    _place: OwnedSemaphorePermit,
-    _counted: Counted,
+    /// Kept here where the end of the stream ends its connection, otherwise in the answer.
+    _place: Option<Place>,
     board: Board,
     wants: Wants,
     connection: Option<OfConnection>,
@@ -53,7 +56,8 @@ struct Viewer {
 }
 
 impl Viewers {
-    /// A stream for one more viewer; `None` when there are too many.
+    /// A stream for one more viewer; `None` when there are too many. One that takes nothing loses its `connection`, where that
+    /// carries nothing else; otherwise it keeps its place as long as its stream is there.
     pub(super) fn stream(
         &self,
         board: &Board,
@@ -62,21 +66,15 @@ impl Viewers {
         connection: Option<OfConnection>,
         stop: CancellationToken,
     ) -> Option<Response> {
-        let place = Arc::clone(&self.0).try_acquire_owned().ok()?;
+        let place = (Arc::clone(&self.0).try_acquire_owned().ok()?, metrics.viewer());
+        let (own, of_answer) = if connection.is_some() { (Some(place), None) } else { (None, Some(place)) };
         let (sender, receiver) = mpsc::channel(WAITING);
-        let viewer = Viewer {
-            _place: place,
-            _counted: metrics.viewer(),
-            board: board.clone(),
-            wants,
-            connection,
-            stop,
-        };
+        let viewer = Viewer { _place: own, board: board.clone(), wants, connection, stop };
         tokio::spawn(viewer.forward(sender));
         let events = futures::stream::unfold(receiver, |mut receiver| async move {
             receiver.recv().await.map(|event: Event| (Ok::<_, Infallible>(event), receiver))
         });
-        Some(Sse::new(events).into_response())
+        Some(holding(Sse::new(events).into_response(), of_answer))
     }
 }
 
@@ -130,8 +128,8 @@ impl Viewer {
     /// Of a viewer that takes nothing the connection is closed, or it would stay for ever. One that carries others' answers as
     /// well is not: the client has asked for each of them, and resets what it does not take.
     fn drop_connection(&self) {
-        tracing::debug!("a viewer of the dashboard took nothing for a while; its connection is closed");
         if let Some(connection) = &self.connection {
+            tracing::debug!("a viewer of the dashboard took nothing for a while; its connection is closed");
             connection.close();
         }
     }
@@ -173,7 +171,12 @@ mod tests {
 
     impl Room {
         fn enter(&self, connection: &OfConnection) -> BodyDataStream {
-            let (connection, stop) = (Some(connection.clone()), CancellationToken::new());
+            self.enter_by(Some(connection.clone()))
+        }
+
+        /// By a connection of their own, or one that carries other answers as well.
+        fn enter_by(&self, connection: Option<OfConnection>) -> BodyDataStream {
+            let stop = CancellationToken::new();
             let stream = self.viewers.stream(&self.board, Wants::Releases, &self.metrics, connection, stop);
             stream.unwrap().into_body().into_data_stream()
         }
@@ -225,6 +228,22 @@ mod tests {
             sleep(Duration::from_secs(1)).await;
             assert!(entered.elapsed() < Duration::from_mins(2), "it keeps its place");
         }
+        assert_eq!(room.looking(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn on_a_shared_connection_a_viewer_that_takes_nothing_keeps_its_place_with_its_stream() {
+        let room = room();
+        let mut untaken = room.enter_by(None);
+        let dropped = room.enter_by(None);
+        sleep(LONGEST + TAKEN_WITHIN + BEAT).await;
+        assert_eq!(room.looking(), 2, "the streams are still there");
+        drop(dropped);
+        assert_eq!(room.looking(), 1);
+        while let Some(part) = untaken.next().await {
+            part.unwrap();
+        }
+        drop(untaken);
         assert_eq!(room.looking(), 0);
     }
 

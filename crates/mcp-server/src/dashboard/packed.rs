@@ -107,14 +107,12 @@ impl Packed {
     fn of_parts(kind: &'static str, before: Option<Bytes>, rest: Bytes) -> Self {
         let length = before.as_ref().map_or(0, Bytes::len) + rest.len();
         let tag = tag_of(&[before.as_deref().unwrap_or_default(), &rest]);
-        let packed = (|| {
+        let packed = || {
             let before = before.clone().map(|text| Part::new(text, false)).transpose()?;
             io::Result::Ok((before, Part::new(rest.clone(), true)?))
-        })();
-        let (before, rest) = match packed {
-            Ok(parts) if length > WORTH_PACKING => parts,
-            _ => (before.map(Part::plain), Part::plain(rest)),
         };
+        let packed = (length > WORTH_PACKING).then(packed).and_then(Result::ok);
+        let (before, rest) = packed.unwrap_or_else(|| (before.map(Part::plain), Part::plain(rest)));
         Self(Arc::new(Inner { kind, tag, before, rest }))
     }
 

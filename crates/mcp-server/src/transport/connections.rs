@@ -327,7 +327,7 @@ impl Drop for OpenRequest {
 }
 
 /// `response`, which holds `held` until it has been sent or its client is gone.
-pub(super) fn holding<T: Send + 'static>(response: Response, held: T) -> Response {
+pub(crate) fn holding<T: Send + 'static>(response: Response, held: T) -> Response {
     response.map(|body| {
         Body::new(body.map_err(move |error| {
             // Named only to be owned by the body.

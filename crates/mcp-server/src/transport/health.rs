@@ -1,5 +1,6 @@
 //! `/health`, `/livez`, `/readyz` and `/metrics`.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -230,8 +232,11 @@ impl LastCheck {
         {
             return result.clone();
         }
-        let result = match tokio::time::timeout(CHECK_LIMIT, source.check()).await {
-            Ok(result) => result,
+        // What it has changed by then is not used any more. Where it happened it was reported.
+        let check = AssertUnwindSafe(source.check()).catch_unwind();
+        let result = match tokio::time::timeout(CHECK_LIMIT, check).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err("a defect of this server, which its log names".to_owned()),
             Err(_) => Err(format!("the check took longer than {} s", CHECK_LIMIT.as_secs())),
         };
         *last = Some((Instant::now(), result.clone()));
@@ -380,6 +385,32 @@ pub(super) mod tests {
         assert_eq!(words(), "ok\nKerberos: no_ticket\n");
         tokio::time::sleep(LOOK).await;
         assert_eq!(words(), "ok\n");
+        looks.abort();
+    }
+
+    /// It panics the first time.
+    struct Defective(AtomicUsize);
+
+    #[async_trait]
+    impl HealthSource for Defective {
+        async fn check(&self) -> Result<HealthReport, String> {
+            assert!(self.0.fetch_add(1, Ordering::SeqCst) > 0, "a defect");
+            Ok(healthy())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_panic_of_the_check_it_is_looked_again() {
+        let source = Arc::new(Defective(AtomicUsize::new(0)));
+        let (clock, redactor) = (oar_core::clock::Clock::system(), oar_core::redact::Redactor::default());
+        let state = ServerState::new(source, |_| None, "1", clock, redactor);
+        state.readiness.listens();
+        let looks = tokio::spawn(look(state.clone()));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let words = state.readiness.words().unwrap();
+        assert!(words.contains("cannot be determined: a defect"), "{words}");
+        tokio::time::sleep(LOOK).await;
+        assert_eq!(state.readiness.words().unwrap(), "ok\n");
         looks.abort();
     }
 

@@ -15,6 +15,7 @@ use rmcp::ServerHandler;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::audit::Audit;
 use crate::caller::Access;
@@ -176,15 +177,16 @@ impl Server {
         let router = router(service, &gate, &settings.address_of(PATH, address));
         let connections = Arc::new(Connections::new(&settings.limits, state.metrics.clone()));
         state.readiness.listens();
+        let looking = AbortOnDropHandle::new(tokio::spawn(health::look(state.clone())));
         {
             let accepting = connections.accept(listener, &router);
             tokio::select! {
                 biased;
                 _ = stop.wait() => {}
                 () = accepting => {}
-                () = health::look(state.clone()) => {}
             }
         }
+        drop(looking);
         // The listener is closed.
         state.readiness.stop();
         gate.stopping.cancel();

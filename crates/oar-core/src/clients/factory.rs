@@ -19,7 +19,7 @@ use super::gitlab::GitlabClient;
 use super::google::{KeyFile, Scope, ServiceAccount};
 use super::jenkins::JenkinsClient;
 use super::jira::{JiraClient, WriteSpacing};
-use super::kerberos::Negotiate;
+use super::kerberos::{Abandoned, Negotiate};
 use super::koji::KojiClient;
 use super::kube::{AccessError, ClusterAccess, KubeClient, LeaseHolder, ServiceAccountFiles};
 use super::ldap::{LdapClient, LdapSettings};
@@ -97,7 +97,7 @@ pub struct Clients {
 }
 
 /// Clients that are made once, because they cache answers (Slack users, a Google token) or pace their
-/// requests (Gangway), the pace of writes to Jira, and what was read a moment ago.
+/// requests (Gangway), the pace of writes to Jira, what was read a moment ago, and the threads in which the Kerberos library hangs.
 #[derive(Default)]
 struct Kept {
     slack: OnceLock<SlackClient>,
@@ -106,6 +106,7 @@ struct Kept {
     gangway: OnceLock<GangwayClient>,
     jira_writes: Arc<WriteSpacing>,
     recent: Recent,
+    abandoned: Abandoned,
 }
 
 impl std::fmt::Debug for Clients {
@@ -475,6 +476,7 @@ impl Clients {
 
     fn negotiate(&self, service: Service) -> Negotiate {
         Negotiate::new(service)
+            .sharing(&self.kept.abandoned)
             .cache_setting(self.settings.kerberos_cache())
             .configuration_setting(self.settings.kerberos_configuration())
     }

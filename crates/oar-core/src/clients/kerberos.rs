@@ -4,6 +4,8 @@
 //! challenge and needs two (spec 02 §1.2). Each attempt gets a token from its own context: a service with a
 //! replay cache accepts a token once, and nothing is shared between concurrent calls (spec 02 §10 E27).
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -37,12 +39,54 @@ pub struct Negotiate {
     cache: Option<String>,
     configuration: Option<String>,
     time_limit: Duration,
+    abandoned: Abandoned,
+}
+
+/// The most threads that go on though nobody waits for them any more.
+const MOST_ABANDONED: usize = 8;
+
+/// The threads that were not waited for to their end: the library cannot be stopped. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Abandoned(Arc<Mutex<Vec<JoinHandle<()>>>>);
+
+impl Abandoned {
+    /// Those that still run.
+    fn running(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        let mut threads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.retain(|thread| !thread.is_finished());
+        threads
+    }
+}
+
+/// A thread that is waited for.
+struct Awaited<'a> {
+    thread: Option<JoinHandle<()>>,
+    abandoned: &'a Abandoned,
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        self.abandoned.running().extend(self.thread.take());
+    }
 }
 
 impl Negotiate {
     /// Authenticates to `service` with the default ticket cache.
     pub fn new(service: Service) -> Self {
-        Self { service, cache: None, configuration: None, time_limit: TOKEN_TIME_LIMIT }
+        Self {
+            service,
+            cache: None,
+            configuration: None,
+            time_limit: TOKEN_TIME_LIMIT,
+            abandoned: Abandoned::default(),
+        }
+    }
+
+    /// Shares with others how many threads may go on though nobody waits for them.
+    #[must_use]
+    pub fn sharing(mut self, abandoned: &Abandoned) -> Self {
+        self.abandoned = abandoned.clone();
+        self
     }
 
     /// Sets the value of `KRB5CCNAME`, if it is set: the cache that is checked, and that hints mention. It does not
@@ -98,6 +142,10 @@ impl Negotiate {
         host: &str,
         work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, ServiceError> {
+        // While the library hangs, nothing more is begun that would hang as well.
+        if self.abandoned.running().len() >= MOST_ABANDONED {
+            return Err(self.error(&Problem::Late(self.time_limit), host));
+        }
         let (sender, receiver) = oneshot::channel();
         // A separate thread and not the runtime's pool: the runtime waits for its pool when it ends, and the
         // Kerberos library may wait for a KDC longer than a user does.
@@ -105,10 +153,14 @@ impl Negotiate {
             // The receiver is gone when the time limit has passed.
             let _ = sender.send(work());
         });
-        if let Err(error) = thread {
-            return Err(self.error(&Problem::Other(format!("cannot start a thread: {error}")), host));
+        let thread = thread
+            .map_err(|error| self.error(&Problem::Other(format!("cannot start a thread: {error}")), host))?;
+        let mut awaited = Awaited { thread: Some(thread), abandoned: &self.abandoned };
+        let outcome = tokio::time::timeout(self.time_limit, receiver).await;
+        if outcome.is_ok() {
+            awaited.thread = None;
         }
-        match tokio::time::timeout(self.time_limit, receiver).await {
+        match outcome {
             Ok(Ok(outcome)) => outcome.map_err(|problem| self.error(&problem, host)),
             Ok(Err(_)) => Err(self.error(&Problem::Other("the Kerberos library gave up".to_owned()), host)),
             Err(_) => Err(self.error(&Problem::Late(self.time_limit), host)),
@@ -399,5 +451,35 @@ mod tests {
             assert_eq!(error.kind, ServiceErrorKind::Unavailable, "{problem:?}");
             assert!(error.hint.unwrap().contains("VPN"));
         }
+    }
+
+    #[tokio::test]
+    async fn a_library_that_hangs_keeps_a_few_threads_only() {
+        let abandoned = Abandoned::default();
+        let negotiate = Negotiate::new(Service::Errata).sharing(&abandoned);
+        let hurried = negotiate.clone().time_limit(Duration::from_millis(1));
+        let ends: Vec<_> = (0..MOST_ABANDONED)
+            .map(|_| std::sync::mpsc::channel::<()>())
+            .collect();
+        let mut senders = Vec::new();
+        for (end, hangs) in ends {
+            let hangs = move || {
+                let _ended = hangs.recv();
+                Ok(())
+            };
+            let late = hurried.apart("h", hangs).await.unwrap_err();
+            assert_eq!(late.kind, ServiceErrorKind::Unavailable);
+            senders.push(end);
+        }
+        let refused = negotiate.apart("h", || Ok(())).await.unwrap_err();
+        assert_eq!(refused.kind, ServiceErrorKind::Unavailable, "at once: {refused}");
+        drop(senders);
+        let waits = std::time::Instant::now();
+        while !abandoned.running().is_empty() {
+            assert!(waits.elapsed() < Duration::from_secs(10), "the threads do not end");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        negotiate.apart("h", || Ok(())).await.unwrap();
+        assert!(abandoned.running().is_empty(), "it was waited for");
     }
 }

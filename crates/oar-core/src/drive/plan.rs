@@ -89,6 +89,9 @@ pub struct Request {
     /// What is asked about, where the words of the question change while it stays the same.
     #[serde(skip)]
     pub topic: Option<String>,
+    /// Whether the question says "it" of its step, in words of this program.
+    #[serde(skip)]
+    pub says_it: bool,
 }
 
 /// A fact that was read.
@@ -388,6 +391,12 @@ fn request(plan: &NodePlan) -> Option<Request> {
         _ => return None,
     };
     let (commands, deadline) = (command.into_iter().collect(), plan.deadline.clone());
+    let says_it = match (&plan.verdict, &plan.to_do) {
+        // These have their own words, or those of others.
+        (Verdict::Asks { .. } | Verdict::Blocked { .. }, _) => false,
+        (Verdict::Failed { .. }, _) => true,
+        _ => question != START_JOBS,
+    };
     Some(Request {
         who,
         nodes: vec![plan.node],
@@ -396,6 +405,7 @@ fn request(plan: &NodePlan) -> Option<Request> {
         commands,
         deadline,
         topic: plan.topic.clone(),
+        says_it,
     })
 }
 

@@ -8,7 +8,7 @@ use oar_core::store::{Revision, Stored};
 
 use super::*;
 use crate::cache::tests::release;
-use crate::dashboard::text::{Shower, Time};
+use crate::dashboard::text::Shower;
 use crate::dashboard::views::overview::{Filter, Overview};
 use crate::dashboard::views::{Bound, PersonItem, ProblemItem};
 use crate::documents::tests::{new_state, set};
@@ -287,6 +287,7 @@ fn a_question_is_late_by_its_own_deadline_and_as_old_as_its_open_entry() {
             commands: Vec::new(),
             deadline: Some(at(told_again).to_string()),
             topic: None,
+            says_it: false,
         }];
         known.planned("1".to_owned(), Ok(Arc::new(asks)), at(0));
         PersonItem::all(&known, &shower()).remove(0)
@@ -294,49 +295,109 @@ fn a_question_is_late_by_its_own_deadline_and_as_old_as_its_open_entry() {
     // The day from which it may be approved has come: it can be asked only now.
     let asked = item(-60, None);
     assert!(!asked.overdue && asked.told_again.is_none() && asked.deadline.is_none(), "{asked:?}");
-    assert_eq!((asked.since.unwrap().at(), asked.since_is), (Some(at(-30)), Bound::AtLeast));
+    assert_eq!(since(&asked), Some((at(-30), Bound::AtLeast)));
     let late = item(-60, Some(-60));
     assert!(late.overdue && late.told_again.is_none() && late.deadline.is_some(), "{late:?}");
     let early = item(60, Some(60));
     assert!(!early.overdue && early.told_again.is_some() && early.deadline.is_some(), "{early:?}");
 }
 
+/// What is asked about `next` when everything else is done: `change` the node, and `words` the question.
+fn asked_about(
+    next: TaskName,
+    state: &State,
+    change: &dyn Fn(&mut NodePlan),
+    words: &dyn Fn(&mut Request),
+) -> PersonItem {
+    let mut known = look(None, file(state, "1"), 0);
+    let mut asks = DrivePlan::clone(&settled(&known, |plan| {
+        if plan.node == Node::Task(next) {
+            plan.verdict = Verdict::Ready;
+            change(plan);
+        }
+    }));
+    asks.at = at(0).to_string();
+    let mut request = Request {
+        who: Who::Owner,
+        nodes: vec![Node::Task(next)],
+        question: "it can be run now: run it?".to_owned(),
+        choices: Vec::new(),
+        commands: Vec::new(),
+        deadline: None,
+        topic: None,
+        says_it: true,
+    };
+    words(&mut request);
+    asks.people = vec![request];
+    known.planned("1".to_owned(), Ok(Arc::new(asks)), at(0));
+    PersonItem::all(&known, &shower()).remove(0)
+}
+
+/// Since when it is asked, and what that says.
+fn since(item: &PersonItem) -> Option<(Timestamp, Bound)> {
+    item.since.as_ref().map(|since| (since.at.at().unwrap(), since.is))
+}
+
+#[test]
+fn the_text_of_an_issue_is_shown_as_it_is() {
+    let question = |says_it: bool| {
+        let words = |request: &mut Request| {
+            (request.question, request.says_it) = ("it crashes on arm64".to_owned(), says_it);
+        };
+        let item = asked_about(TaskName::TakeOwnership, &new_state(RELEASE), &|_| {}, &words);
+        serde_json::to_value(&item).unwrap()["question"].clone()
+    };
+    assert_eq!(question(false), "it crashes on arm64");
+    assert_eq!(question(true), "take-ownership crashes on arm64");
+}
+
 #[test]
 fn a_question_names_its_step_and_says_of_its_beginning_what_is_recorded() {
     let (first, next) = (TaskName::CreateTestReport, TaskName::TakeOwnership);
-    let item = |state: &State, change: &dyn Fn(&mut NodePlan)| {
-        let mut known = look(None, file(state, "1"), 0);
-        let mut asks = DrivePlan::clone(&settled(&known, |plan| {
-            if plan.node == Node::Task(next) {
-                plan.verdict = Verdict::Ready;
-                change(plan);
-            }
-        }));
-        asks.people = vec![Request {
-            who: Who::Owner,
-            nodes: vec![Node::Task(next)],
-            question: "it can be run now: run it?".to_owned(),
-            choices: Vec::new(),
-            commands: Vec::new(),
-            deadline: None,
-            topic: None,
-        }];
-        known.planned("1".to_owned(), Ok(Arc::new(asks)), at(0));
-        PersonItem::all(&known, &shower()).remove(0)
-    };
-    let said = |item: &PersonItem| (item.since.as_ref().and_then(Time::at), item.since_is);
+    let item = |state: &State, change: &dyn Fn(&mut NodePlan)| asked_about(next, state, change, &|_| {});
     let mut state = new_state(RELEASE);
-    let asked = item(&state, &|_| {});
-    assert_eq!(said(&asked).0, None, "nothing says when the step before it was done");
-    let question = serde_json::to_value(&asked).unwrap()["question"].clone();
-    assert_eq!(question, "take-ownership can be run now: run it?");
+    let json = serde_json::to_value(item(&state, &|_| {})).unwrap();
+    assert_eq!(json["question"], "take-ownership can be run now: run it?");
+    let nothing = (json.get("since"), json.get("since_is"));
+    assert_eq!(nothing, (None, None), "nothing says when the step before it was done");
     set(&mut state, first, TaskStatus::Pass, "made");
-    let done = "2026-07-01T11:00:00Z".parse().ok();
-    assert_eq!(said(&item(&state, &|_| {})), (done, Bound::AtTheEarliest));
+    let done = "2026-07-01T11:00:00Z".parse().unwrap();
+    let ready = item(&state, &|_| {});
+    assert_eq!(since(&ready), Some((done, Bound::AtTheEarliest)));
+    let json = serde_json::to_value(ready).unwrap();
+    assert!(json["since"] == "2026-07-01T11:00:00Z" && json["since_is"] == "at_the_earliest", "{json}");
     let exact = item(&state, &|plan| plan.since = Some(at(-5).to_string()));
-    assert_eq!(said(&exact), (Some(at(-5)), Bound::Exact));
+    assert_eq!(since(&exact), Some((at(-5), Bound::Exact)));
     let failed = |plan: &mut NodePlan| {
         plan.verdict = Verdict::Asks { question: "and now?".to_owned(), choices: Vec::new() };
     };
-    assert_eq!(said(&item(&state, &failed)).0, None, "only what became ready follows what came before");
+    assert_eq!(since(&item(&state, &failed)), None, "only what became ready follows what came before");
+}
+
+#[test]
+fn whoever_is_asked_at_a_deadline_or_about_a_change_was_not_asked_before_it() {
+    let state = new_state(RELEASE);
+    let item = |deadline: Option<i64>, stale: bool| {
+        let change = |plan: &mut NodePlan| {
+            plan.verdict = Verdict::Asks { question: "wait further?".to_owned(), choices: Vec::new() };
+            plan.since = Some(at(-600).to_string());
+            plan.deadline = deadline.map(|minutes| at(minutes).to_string());
+            plan.stale = stale.then(|| "the build is another one".to_owned());
+        };
+        since(&asked_about(TaskName::StageTesting, &state, &change, &|_| {}))
+    };
+    assert_eq!(item(Some(-30), false), Some((at(-30), Bound::Exact)));
+    assert_eq!(item(Some(30), false), Some((at(-600), Bound::Exact)), "it asks for another reason");
+    assert_eq!(item(None, false), Some((at(-600), Bound::Exact)));
+    assert_eq!(item(None, true), Some((at(-600), Bound::AtTheEarliest)), "the task had passed then");
+}
+
+#[test]
+fn what_comes_first_only_by_habit_says_nothing_of_when_a_step_became_ready() {
+    let (report, next) = (TaskName::CreateTestReport, TaskName::AnalyzeCandidateBuild);
+    let mut state = new_state(RELEASE);
+    set(&mut state, report, TaskStatus::Pass, "made");
+    let done = "2026-07-01T11:00:00Z".parse().unwrap();
+    let item = asked_about(next, &state, &|_| {}, &|_| {});
+    assert_eq!(since(&item), Some((done, Bound::AtTheEarliest)), "nobody has taken the ownership");
 }

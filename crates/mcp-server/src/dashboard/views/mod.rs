@@ -11,7 +11,7 @@ use askama::filters::HtmlSafe;
 use jiff::Timestamp;
 use oar_core::drive::plan::{DrivePlan, Request};
 use oar_core::drive::verdict::{NodePlan, Verdict};
-use oar_core::flow::nodes::{Need, Node, Who};
+use oar_core::flow::nodes::{Edge, Keeps, Need, Node, Who};
 use oar_core::statebox::{Asked, State, TaskStatus, TaskView};
 use oar_core::tasks::active_releases::{Concern, ConcernRow, ReleaseRow, Standing};
 use oar_core::tasks::status::HeldRow;
@@ -200,8 +200,8 @@ pub(super) struct PersonItem {
     pub(super) commands: Vec<Command>,
     /// Where the question comes from.
     pub(super) links: Vec<Link>,
-    pub(super) since: Option<Time>,
-    pub(super) since_is: Bound,
+    #[serde(flatten)]
+    pub(super) since: Option<Since>,
     /// Until when one of the steps may take.
     pub(super) deadline: Option<Time>,
     /// Whether that is over.
@@ -210,6 +210,15 @@ pub(super) struct PersonItem {
     pub(super) told_again: Option<Time>,
     /// Whether the StateBox has changed since this was found, so that it may be answered already.
     pub(super) outdated: bool,
+}
+
+/// A moment that is recorded of a wait.
+#[derive(Debug, Serialize)]
+pub(super) struct Since {
+    #[serde(rename = "since")]
+    pub(super) at: Time,
+    #[serde(rename = "since_is")]
+    pub(super) is: Bound,
 }
 
 /// What a recorded moment says of when a wait began.
@@ -224,6 +233,17 @@ pub(super) enum Bound {
     AtTheEarliest,
 }
 
+impl Bound {
+    /// What stands before the moment.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Exact => "since",
+            Self::AtLeast => "since at least",
+            Self::AtTheEarliest => "not before",
+        }
+    }
+}
+
 /// How many links and steps one question shows.
 const LINKS: usize = 4;
 const STEPS: usize = 4;
@@ -231,7 +251,7 @@ const STEPS: usize = 4;
 impl PersonItem {
     fn new(plan: &DrivePlan, state: &State, request: &Request, shower: &Shower) -> Self {
         let nodes = || plan.nodes.iter().filter(|node| request.nodes.contains(&node.node));
-        let (since, since_is) = since_of(plan, state, request);
+        let since = since_of(plan, state, request);
         let mut links: Vec<Link> = Vec::new();
         for evidence in nodes().flat_map(|node| &node.evidence) {
             let link = shower.link(&evidence.address);
@@ -250,8 +270,7 @@ impl PersonItem {
             choices: request.choices.iter().map(|choice| shower.words(choice)).collect(),
             commands: request.commands.iter().map(|command| shower.command(command)).collect(),
             links,
-            since: since.map(|since| shower.moment(since)),
-            since_is,
+            since: since.map(|(at, is)| Since { at: shower.moment(at), is }),
             overdue: deadline.is_some_and(|at| at <= shower.now()),
             deadline: deadline.map(|at| shower.moment(at)),
             told_again: told_again.filter(|at| !at.is_over()),
@@ -290,7 +309,7 @@ impl PersonItem {
         }
         let operator = who_key(Who::Operator);
         sorted.sort_by_key(|item| {
-            let since = item.since.as_ref().and_then(Time::at);
+            let since = item.since.as_ref().and_then(|since| since.at.at());
             (item.who_key == operator, !item.overdue, since.is_none(), since)
         });
         sorted
@@ -303,8 +322,9 @@ impl PersonItem {
         self.overdue |= other.overdue;
         self.outdated |= other.outdated;
         let at = |time: &Option<Time>| time.as_ref().and_then(Time::at);
-        if at(&self.since).is_none_or(|own| at(&other.since).is_some_and(|at| at < own)) {
-            (self.since, self.since_is) = (other.since, other.since_is);
+        let since = |since: &Option<Since>| since.as_ref().and_then(|since| since.at.at());
+        if since(&self.since).is_none_or(|own| since(&other.since).is_some_and(|at| at < own)) {
+            self.since = other.since;
         }
         let times = [(&mut self.deadline, other.deadline), (&mut self.told_again, other.told_again)];
         for (own, other) in times {
@@ -323,44 +343,60 @@ fn steps(nodes: &[&str]) -> String {
     }
 }
 
-/// The question with the name of its step: the words of the plan stand beside that.
+/// The question with the name of its step where the plan, beside whose steps it stands, only says "it".
 fn named_question(request: &Request) -> String {
     let nodes: Vec<&str> = request.nodes.iter().map(|node| node.id()).collect();
-    match request.question.strip_prefix("it ") {
+    match request.question.strip_prefix("it ").filter(|_| request.says_it) {
         Some(rest) => format!("{} {rest}", steps(&nodes)),
         None => request.question.clone(),
     }
 }
 
 /// Since when a question is open, as far as that is recorded.
-fn since_of(plan: &DrivePlan, state: &State, request: &Request) -> (Option<Timestamp>, Bound) {
+fn since_of(plan: &DrivePlan, state: &State, request: &Request) -> Option<(Timestamp, Bound)> {
     let time = |text: &str| text.parse::<Timestamp>().ok();
     let nodes = || plan.nodes.iter().filter(|node| request.nodes.contains(&node.node));
-    if let Some(since) = nodes().filter_map(|node| time(node.since.as_deref()?)).min() {
-        return (Some(since), Bound::Exact);
+    let now = time(&plan.at);
+    let exact = nodes().filter_map(|node| {
+        let deadline = time(node.deadline.as_deref().unwrap_or_default());
+        match &node.verdict {
+            _ if node.stale.is_some() => None,
+            // Nobody was asked while it could be waited for.
+            Verdict::Asks { .. } if deadline.is_some_and(|at| now.is_some_and(|now| at <= now)) => deadline,
+            _ => time(node.since.as_deref()?),
+        }
+    });
+    if let Some(since) = exact.min() {
+        return Some((since, Bound::Exact));
     }
     let is_about = |asked: &Asked| {
         asked.node.as_deref().is_some_and(|node| request.nodes.iter().any(|known| known.id() == node))
     };
     let asked = state.open_questions().into_iter().filter(is_about);
     if let Some(told) = asked.filter_map(|asked| time(&asked.since)).min() {
-        return (Some(told), Bound::AtLeast);
+        return Some((told, Bound::AtLeast));
     }
     let tasks = state.tasks();
-    let ready = nodes().filter(|node| node.verdict == Verdict::Ready);
-    let earliest: Option<Vec<Timestamp>> =
-        ready.map(|node| earliest(plan, state, &tasks, node.node)).collect();
-    (earliest.and_then(|times| times.into_iter().min()), Bound::AtTheEarliest)
+    // What is stale was done then, and has changed since.
+    let earliest: Option<Vec<Timestamp>> = nodes()
+        .filter(|node| node.stale.is_some() || node.verdict == Verdict::Ready)
+        .map(|node| match &node.stale {
+            Some(_) => time(node.since.as_deref()?),
+            None => earliest(plan, state, &tasks, node.node),
+        })
+        .collect();
+    Some((earliest?.into_iter().min()?, Bound::AtTheEarliest))
 }
 
-/// When the last of the tasks that come before `node` was done; `None` where something else comes first, or a time is not
+/// When the last of the tasks for which the engine waits before `node` was done; `None` where something else comes first, or a time is not
 /// recorded.
 fn earliest(plan: &DrivePlan, state: &State, tasks: &[TaskView], node: Node) -> Option<Timestamp> {
     let is_needed = |earlier: Node| {
         let plan = plan.nodes.iter().find(|plan| plan.node == earlier);
         plan.is_some_and(|plan| !matches!(plan.verdict, Verdict::NotApplicable { .. }))
     };
-    let edges = node.row().after.iter().filter(|edge| is_needed(edge.node));
+    let is_kept = |edge: &&Edge| edge.keeps != Keeps::Usual && is_needed(edge.node);
+    let edges = node.row().after.iter().filter(is_kept);
     let mut last: Timestamp = state.created_at()?.parse().ok()?;
     for edge in edges {
         let task = edge.node.task()?;

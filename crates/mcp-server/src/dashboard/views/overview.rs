@@ -10,7 +10,7 @@ use oar_core::version::YStream;
 use serde::Serialize;
 
 use super::{
-    Badge, Bound, ConcernItem, HeldItem, PersonItem, ProblemItem, Tone, verdict_words, who_key, who_word,
+    Badge, ConcernItem, HeldItem, PersonItem, ProblemItem, Tone, verdict_words, who_key, who_word,
 };
 use crate::dashboard::seen::{Known, Seen};
 use crate::dashboard::text::{Shower, Text, Time, Words};

@@ -12,7 +12,7 @@ use oar_core::version::ReleaseVersion;
 use serde::Serialize;
 
 use super::picture::Picture;
-use super::{Badge, Bound, ConcernItem, HeldItem, PersonItem, ProblemItem, Tone, verdict_words};
+use super::{Badge, ConcernItem, HeldItem, PersonItem, ProblemItem, Tone, verdict_words};
 use crate::dashboard::links::{advisory, build_path, issue};
 use crate::dashboard::seen::Known;
 use crate::dashboard::text::{Command, Link, Shower, Text, Time, Words};

@@ -40,6 +40,23 @@ fn a_blocker_of_several_steps_is_asked_about_once() {
 }
 
 #[test]
+fn only_the_program_s_own_questions_say_it_of_their_step() {
+    let mut world = staged();
+    world.issue("it crashes on arm64", true, &[T::StageTesting]);
+    world.set(T::ImageConsistencyCheck, TaskStatus::Fail);
+    let release = release();
+    let people = assemble(world.input(&release), false).people;
+    let says_it = |starts: &str| {
+        let asked = people.iter().filter(|request| request.question.starts_with(starts));
+        asked.map(|request| request.says_it).collect::<Vec<_>>()
+    };
+    assert_eq!(says_it("it crashes"), [false], "{people:#?}");
+    assert!(says_it("it failed").contains(&true), "{people:#?}");
+    let own = people.iter().filter(|request| request.says_it);
+    assert!(own.clone().all(|request| request.question.starts_with("it ")), "{people:#?}");
+}
+
+#[test]
 fn a_plan_without_services_names_what_is_not_known() {
     let world = first();
     let plan = offline(&release(), world.state.as_ref().unwrap(), "4.19.1.yaml", world.now);

@@ -171,6 +171,7 @@ mod tests {
             commands: Vec::new(),
             deadline: deadline.map(str::to_owned),
             topic: None,
+            says_it: false,
         };
         DrivePlan {
             release: "4.19.1".to_owned(),
