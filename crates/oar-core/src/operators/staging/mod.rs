@@ -71,6 +71,12 @@ impl StagedAdvisory {
         }
     }
 
+    /// Whether it follows another one and has never been pushed. What became of an earlier push, such as a failure or builds that
+    /// are no longer the advisory's, is looked at by a person before it is pushed again.
+    fn follows_first(&self) -> bool {
+        matches!(self.standing, StagingStatus::Waits(_)) && self.push.targets().next().is_none()
+    }
+
     fn step(&self) -> Step {
         Step::new("push to staging", self.subject())
             .from(Some(self.push.to_string()))
@@ -95,8 +101,7 @@ impl Plan for StagingPlan {
         let mut notes: Vec<String> =
             rest.map(|advisory| format!("{}: {}", advisory.subject(), advisory.words())).collect();
         notes.extend(self.notes.iter().cloned());
-        let waits = self.advisories.iter().filter(|it| matches!(it.standing, StagingStatus::Waits(_)));
-        let later = waits.map(StagedAdvisory::step).collect();
+        let later = self.advisories.iter().filter(|it| it.follows_first()).map(StagedAdvisory::step).collect();
         PlanSummary { later, ..PlanSummary::new(due.map(StagedAdvisory::step).collect(), notes) }
     }
 

@@ -28,6 +28,19 @@ fn push(statuses: &[&str]) -> StagePush {
     StagePush::of(&jobs, Some("2026-06-30T10:00:00Z".parse().unwrap()))
 }
 
+/// A complete push whose time is not known.
+fn unproven() -> StagePush {
+    let job = PushJob {
+        id: 1,
+        target: "cdn_stage".to_owned(),
+        status: PushStatus::Complete,
+        has_pub_task: true,
+        nochannel: false,
+        changed: None,
+    };
+    StagePush::of(&[job], None)
+}
+
 fn advisory(state: &str, statuses: &[&str], blocking: &[u64]) -> Known {
     Known {
         state: AdvisoryState::from(state),
@@ -83,15 +96,7 @@ fn a_push_whose_time_is_not_known_is_asked_for_again_until_the_advisory_ships() 
         ("IN_PUSH", "complete"),
         ("SHIPPED_LIVE", "complete"),
     ] {
-        let jobs = [PushJob {
-            id: 1,
-            target: "cdn_stage".to_owned(),
-            status: PushStatus::Complete,
-            has_pub_task: true,
-            nochannel: false,
-            changed: None,
-        }];
-        let unproven = Known { push: StagePush::of(&jobs, None), ..advisory(state, &[], &[]) };
+        let unproven = Known { push: unproven(), ..advisory(state, &[], &[]) };
         let plan = plan(&[1], &world([(1, unproven)]));
         assert_eq!(standing(&plan, 1).name(), expected, "{state}");
     }
@@ -118,6 +123,21 @@ fn what_blocks_is_pushed_first_and_to_its_end() {
         steps,
         ["push to staging advisory 9 (blocks another one): cdn_stage FAILED -> all staging targets"]
     );
+}
+
+#[test]
+fn only_what_was_never_pushed_is_pushed_later_without_another_question() {
+    let unproven = Known { push: unproven(), ..advisory("QE", &[], &[9]) };
+    for (follows, expected) in [
+        (advisory("QE", &[], &[9]), 1),
+        (advisory("QE", &["FAILED"], &[9]), 0),
+        (advisory("QE", &["COMPLETE", "FAILED"], &[9]), 0),
+        (unproven, 0),
+    ] {
+        let plan = plan(&[1], &world([(1, follows.clone()), (9, advisory("QE", &[], &[]))]));
+        assert_eq!(*standing(&plan, 1), StagingStatus::Waits(vec![id(9)]), "{follows:?}");
+        assert_eq!(plan.summary().later.len(), expected, "{follows:?}");
+    }
 }
 
 #[test]
