@@ -227,17 +227,38 @@ fn probes_ask_for_what_is_served_where_it_is_served() {
 }
 
 #[test]
-fn replicas_may_take_leases_and_nothing_else() {
-    let roles: Vec<Value> = manifests()
-        .into_iter()
-        .map(|(_, document)| document)
+fn agents_may_take_their_leases_and_nothing_else() {
+    let documents = || manifests().into_iter().map(|(_, document)| document);
+    let name = |document: &Value| document["metadata"]["name"].as_str().unwrap().to_owned();
+    let rule = |names: &[&str], verbs: &[&str]| {
+        let mut rule = serde_json::json!({
+            "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": verbs,
+        });
+        if !names.is_empty() {
+            rule["resourceNames"] = serde_json::json!(names);
+        }
+        rule
+    };
+    // A Lease whose name is known before can be the only one; the name of one that is made cannot.
+    let own = |lease: &str| vec![rule(&[], &["create"]), rule(&[lease], &["get", "update"])];
+    let any = || vec![rule(&[], &["get", "create", "update"])];
+    let expected = BTreeMap::from([
+        ("release-aggregator".to_owned(), own("jobctl-aggregator-amd64")),
+        ("release-slack-bot".to_owned(), own("oarctl-slack-bot-slack")),
+        ("release-detector".to_owned(), any()),
+        ("release-result-checker".to_owned(), any()),
+    ]);
+    let roles: BTreeMap<String, Vec<Value>> = documents()
         .filter(|document| document["kind"].as_str().unwrap().ends_with("Role"))
+        .map(|role| (name(&role), role["rules"].as_array().unwrap().clone()))
         .collect();
-    assert_eq!(roles.len(), 1, "{roles:#?}");
-    let expected = serde_json::json!([{
-        "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"],
-    }]);
-    assert_eq!(roles[0]["rules"], expected);
+    assert_eq!(roles, expected);
+    let bindings: Vec<Value> = documents().filter(|document| document["kind"] == "RoleBinding").collect();
+    assert_eq!(bindings.len(), expected.len());
+    for binding in bindings {
+        let subject = serde_json::json!([{"kind": "ServiceAccount", "name": name(&binding)}]);
+        assert_eq!((&binding["roleRef"]["name"], &binding["subjects"]), (&binding["metadata"]["name"], &subject));
+    }
 }
 
 /// The words in the parentheses of the pattern.
@@ -365,7 +386,8 @@ fn pods_that_take_a_lease_have_an_account_for_it_and_others_have_no_token() {
         let takes_it =
             once.contains(&words[1].as_str()) || words.iter().any(|word| word.starts_with("--interval"));
         if takes_it {
-            assert_eq!(pod["serviceAccountName"], "release-agents", "{name}");
+            let agent = name.split_once('.').map_or(name.as_str(), |(agent, _)| agent);
+            assert_eq!(pod["serviceAccountName"], format!("release-{agent}"), "{name}");
             assert_ne!(pod["automountServiceAccountToken"], false, "{name}");
         } else {
             assert_eq!(pod["automountServiceAccountToken"], false, "{name}");
