@@ -255,6 +255,26 @@ impl State {
     }
 }
 
+/// What two texts are compared by. People copy what they were shown, where a control character is written as `\u{202e}`, and a line
+/// end as one character.
 fn normalised(text: &str) -> String {
-    text.trim().to_lowercase()
+    let mut parts = text.trim().split("\\u{");
+    let mut read = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let written = part.split_once('}').and_then(|(digits, rest)| {
+            let character = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32)?;
+            Some((character, rest))
+        });
+        match written {
+            Some((character, rest)) => {
+                read.push(character);
+                read.push_str(rest);
+            }
+            None => {
+                read.push_str("\\u{");
+                read.push_str(part);
+            }
+        }
+    }
+    read.replace('\r', "").to_lowercase()
 }

@@ -1,5 +1,5 @@
-//! The MCP server under load, with a compiled client for both eras: `bench mcp [SECONDS]`, or for another server that runs already
-//! `bench mcp SECONDS URL TOOL ARGUMENTS`, such as the Python tooling's.
+//! The MCP server under load, with a compiled client for both eras: `bench mcp [SECONDS]`, where the seconds are those after which its
+//! memory is taken, or for another server that runs already `bench mcp SECONDS URL TOOL ARGUMENTS`, such as the Python tooling's.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,6 +14,8 @@ use super::row;
 
 /// Clients at the same time.
 const CLIENTS: [usize; 2] = [1, 16];
+/// How long each rate is measured, in seconds.
+const RATE: u64 = 5;
 /// How often the start is measured.
 const STARTS: usize = 15;
 /// Sessions that nobody ends, and connections that nobody uses.
@@ -26,7 +28,7 @@ pub(super) const UNLIMITED: [&str; 2] = ["--requests-per-minute", "100000000"];
 pub(super) const TOOL: &str = "oar_get_release_metadata";
 
 pub(super) fn measure(arguments: &[String]) {
-    let seconds = arguments.first().and_then(|seconds| seconds.parse().ok()).unwrap_or(5);
+    let seconds = arguments.first().and_then(|seconds| seconds.parse().ok()).unwrap_or(RATE);
     let limit = Duration::from_secs(seconds);
     if let [_, url, tool, parameters] = arguments {
         let address = url.trim_start_matches("http://").split('/').next().and_then(|text| text.parse().ok());
@@ -57,13 +59,21 @@ pub(super) fn measure(arguments: &[String]) {
     let parameters = json!({"release": KONFLUX});
     for era in Era::ALL {
         for clients in CLIENTS {
-            load(server.address(), None, era, clients, limit, TOOL, &parameters, Some(&server));
+            load(server.address(), None, era, clients, Duration::from_secs(RATE), TOOL, &parameters, Some(&server));
         }
     }
-    println!("{:<58} {:>9.1} MB", "memory after the load", server.usage().0);
-    by_python(&server, &parameters, seconds);
+    std::thread::scope(|scope| {
+        for era in Era::ALL {
+            let half = CLIENTS.into_iter().max().unwrap_or_default() / Era::ALL.len();
+            let (address, parameters) = (server.address(), &parameters);
+            scope.spawn(move || load(address, None, era, half, limit, TOOL, parameters, None));
+        }
+    });
+    let name = format!("memory after these clients of both eras, {seconds} s");
+    println!("{name:<58} {:>9.1} MB", server.usage().0);
+    by_python(&server, &parameters);
     streamed(&server);
-    beside_what_hangs(limit);
+    beside_what_hangs(Duration::from_secs(RATE));
     abandoned(&server);
 }
 
@@ -158,7 +168,7 @@ pub(super) fn load(
 }
 
 /// The same load by the official client for Python, where it is installed (`make deps`): it is slower than the server.
-fn by_python(server: &Server, parameters: &Value, seconds: u64) {
+fn by_python(server: &Server, parameters: &Value) {
     let clients = CLIENTS.into_iter().max().unwrap_or_default();
     let name = format!("Python (mcp 1.x), {clients} client(s)");
     if !end_to_end::root().join(".venv/mcp/mcp1").exists() {
@@ -166,7 +176,7 @@ fn by_python(server: &Server, parameters: &Value, seconds: u64) {
     }
     let mut command = mcp::outside("mcp1/bin/python");
     command.arg(end_to_end::root().join("tests/mcp/load.py")).env("MCP_URL", server.url());
-    command.env("MCP_LOAD", json!([TOOL, parameters, clients, seconds]).to_string());
+    command.env("MCP_LOAD", json!([TOOL, parameters, clients, RATE]).to_string());
     let before = server.usage().1;
     let run = match command.output() {
         Ok(run) => run,
@@ -177,7 +187,7 @@ fn by_python(server: &Server, parameters: &Value, seconds: u64) {
     let (Some(rate), Some(p50), Some(p99)) = (number("rate"), number("p50"), number("p99")) else {
         return println!("{name:<58} no answers: {}", String::from_utf8_lossy(&run.stderr));
     };
-    let calls = rate * Duration::from_secs(seconds).as_secs_f64();
+    let calls = rate * Duration::from_secs(RATE).as_secs_f64();
     let cost = (server.usage().1.saturating_sub(before)).as_secs_f64() * 1000.0 / calls;
     println!(
         "{name:<30} {rate:>9.0} calls/s, p50 {p50:>7.2} ms, p99 {p99:>7.2} ms, {cost:.3} ms of processor a call"

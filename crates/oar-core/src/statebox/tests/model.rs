@@ -555,3 +555,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_issue_is_resolved_by_the_text_as_it_is_shown() {
+    for (text, shown) in [
+        ("ev\u{202e}il is down", r"EV\u{202e}il is"),
+        ("one\r\ntwo", "one\ntwo"),
+        (r"C:\u{zz} is full", r"c:\u{zz} is full"),
+        (r"\u{202e} was typed", "\u{202e} was typed"),
+    ] {
+        let mut state = fresh();
+        let issue = NewIssue { blocker: false, text: text.into(), ..blocker("", &[]) };
+        assert_eq!(state.add_issue(&issue), Ok(Change::Changed));
+        assert_eq!(state.resolve_issue(shown, "done", at("12:00:00")), Ok(Change::Changed), "{shown}");
+    }
+}
