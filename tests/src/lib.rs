@@ -297,14 +297,17 @@ impl Harness {
 
     /// The requests so far, as lines, for messages of failed assertions.
     pub fn request_lines(&self) -> String {
-        let lines: Vec<String> = self
-            .sandbox
-            .requests()
-            .iter()
-            .map(|request| format!("{:?} {}?{}", request.status, request.line(), request.query))
-            .collect();
-        lines.join("\n")
+        lines_of(&self.sandbox.requests())
     }
+}
+
+/// Requests as lines, for messages of failed assertions.
+pub fn lines_of(requests: &[RecordedRequest]) -> String {
+    let lines: Vec<String> = requests
+        .iter()
+        .map(|request| format!("{:?} {}?{}", request.status, request.line(), request.query))
+        .collect();
+    lines.join("\n")
 }
 
 /// A change for [`Harness::with_document`]: `oarctl drive` carries waits on and tells people what is open; every step is theirs.

@@ -10,7 +10,7 @@
 
 use end_to_end::matrix::sample::{Numbers, is_deep};
 use end_to_end::mcp::{self, Answer, Client, Era, Kind, Server, Tool};
-use end_to_end::{Harness, KONFLUX, RecordedRequest, Snapshot, elliott};
+use end_to_end::{Harness, KONFLUX, RecordedRequest, Snapshot, elliott, lines_of};
 use sandbox::services::errata::AdvisoryState;
 use serde_json::{Map, Value, json};
 
@@ -196,8 +196,8 @@ fn is_allowed(request: &RecordedRequest) -> bool {
     request.service == "gitlab" && request.path.ends_with("/approve")
 }
 
-fn critical(harness: &Harness) -> Vec<RecordedRequest> {
-    harness.sandbox.requests().into_iter().filter(is_critical).collect()
+fn critical(requests: &[RecordedRequest]) -> impl Iterator<Item = &RecordedRequest> {
+    requests.iter().filter(|request| is_critical(request))
 }
 
 /// The consents and decisions in the state, wherever they stand.
@@ -307,13 +307,17 @@ fn nothing_critical_happens_without_a_person() {
         if era == Era::Legacy {
             client.end();
         }
-        let (done, lines) = (critical(harness), harness.request_lines());
         // What comes after is the next sequence's.
-        harness.sandbox.clear_requests();
-        let done = done.into_iter().filter(|request| !(is_standing && is_allowed(request)));
-        let done: Vec<String> = done.map(|request| request.line()).collect();
+        let requests = harness.sandbox.take_requests();
+        let done = critical(&requests).filter(|request| !(is_standing && is_allowed(request)));
+        let done: Vec<String> = done.map(RecordedRequest::line).collect();
         assert!(done.is_empty(), "after sequence {sequence}: {done:#?}\n{}", server.log());
-        assert_eq!(&given(harness), expected, "{lines}\n{}", server.log());
+        assert_eq!(&given(harness), expected, "{}\n{}", lines_of(&requests), server.log());
+    }
+    for World { harness, server, .. } in &worlds {
+        server.settled(harness);
+        let requests = harness.sandbox.take_requests();
+        assert_eq!(critical(&requests).count(), 0, "{}\n{}", lines_of(&requests), server.log());
     }
     println!("{sequences} sequences, {calls} calls, {refused} of them refused");
     assert!(calls > 0 && refused > 0);
@@ -324,8 +328,8 @@ fn nothing_critical_happens_without_a_person() {
     let push = json!({"release": KONFLUX});
     let answer = root(&server, Era::Modern, 1).call_to_its_end("oar_push_to_cdn_staging", push);
     assert!(!answer.is_error(), "{}", answer.text());
-    let is_push = |request: &RecordedRequest| request.path.contains("push");
-    assert!(critical(&harness).iter().any(is_push), "{}", harness.request_lines());
+    let requests = harness.sandbox.requests();
+    assert!(critical(&requests).any(|request| request.path.contains("push")), "{}", lines_of(&requests));
     for server in [fresh.server, server] {
         let log = server.stopped().stderr;
         assert!(!log.contains("panicked"), "{log}");

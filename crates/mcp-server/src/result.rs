@@ -6,8 +6,6 @@ use oar_core::error::ErrorClass;
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Value, json};
 
-/// The most that is kept of the result of a tool that has no operation with a limit of its own, in bytes.
-pub(crate) const LONGEST_KEPT: usize = 256 * 1024;
 /// The most text of one result, in bytes.
 pub const LONGEST_RESULT: usize = 16 * 1024;
 /// Room for what says where the rest is, in bytes.
@@ -302,13 +300,15 @@ fn shorten_lists(value: &mut Value, most: usize) {
 
 #[cfg(test)]
 mod tests {
+    use oar_core::operations::RESULT_LIMIT;
+
     use super::*;
 
     fn blocks(result: &CallToolResult) -> Vec<String> {
         result.content.iter().map(|block| block.as_text().unwrap().text.clone()).collect()
     }
 
-    const KEPT: Kept<'static> = Kept { run: "r1", limit: LONGEST_KEPT };
+    const KEPT: Kept<'static> = Kept { run: "r1", limit: RESULT_LIMIT };
 
     #[test]
     fn a_text_stands_in_both_forms_and_a_failure_in_one() {
@@ -353,7 +353,7 @@ mod tests {
         assert_eq!(short.find("\n… ").unwrap(), offset);
         assert_eq!(bounded("short", 5, None), "short");
         assert!(!note.contains("without the middle"), "{note}");
-        let short = bounded(&"x".repeat(LONGEST_KEPT + 1), LONGEST_RESULT, Some(KEPT));
+        let short = bounded(&"x".repeat(RESULT_LIMIT + 1), LONGEST_RESULT, Some(KEPT));
         assert!(short.contains("of its 262145 bytes only 262144 are kept"), "what is not kept is said");
         let short = bounded(&text, LONGEST_RESULT, Some(Kept { limit: 20_000, ..KEPT }));
         assert!(short.contains(" bytes only 20000 are kept"), "{short}");

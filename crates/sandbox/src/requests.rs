@@ -89,6 +89,16 @@ impl RequestLog {
         self.entries().kept.clear();
     }
 
+    /// Everything recorded, which is forgotten; only requests that have not reached their service yet stay.
+    pub fn take(&self) -> Vec<RecordedRequest> {
+        let mut entries = self.entries();
+        let is_open =
+            |entry: &RecordedRequest| !entry.acted && entry.status.is_none() && entry.fault.is_none();
+        let (open, taken) = std::mem::take(&mut entries.kept).into_iter().partition(is_open);
+        entries.kept = open;
+        taken
+    }
+
     /// Requests since the start, forgotten ones too.
     pub fn count(&self) -> u64 {
         self.entries().count
@@ -110,5 +120,35 @@ impl RequestLog {
         if let Some(entry) = self.entries().kept.iter_mut().rev().find(|entry| entry.seq == seq) {
             change(entry);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_is_forgotten_and_what_is_on_its_way_stays() {
+        let log = RequestLog::default();
+        let request = || RecordedRequest {
+            seq: 0,
+            service: "jira".to_owned(),
+            method: "PUT".to_owned(),
+            path: "/".to_owned(),
+            query: String::new(),
+            status: None,
+            at: Timestamp::UNIX_EPOCH,
+            body_excerpt: String::new(),
+            acted: false,
+            fault: None,
+            connection: 1,
+        };
+        let (acted, open) = (log.begin(request()), log.begin(request()));
+        log.change(acted, |request| request.acted = true);
+        let taken = || log.take().into_iter().map(|request| request.seq).collect::<Vec<_>>();
+        assert_eq!(taken(), [acted]);
+        log.change(open, |request| request.acted = true);
+        assert_eq!((taken(), taken()), (vec![open], Vec::new()));
+        assert_eq!(log.count(), 2);
     }
 }

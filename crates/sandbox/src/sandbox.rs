@@ -191,6 +191,11 @@ impl Sandbox {
         self.inner.world.requests.clear();
     }
 
+    /// The requests so far, which are forgotten: each is in one answer of this, however many come meanwhile.
+    pub fn take_requests(&self) -> Vec<RecordedRequest> {
+        self.inner.world.requests.take()
+    }
+
     /// Requests that no service supports.
     pub fn unexpected(&self) -> Vec<UnexpectedRequest> {
         self.inner.world.unexpected.all()

@@ -23,7 +23,7 @@ use cli_support::Session;
 use futures::FutureExt as _;
 use oar_core::clients::Clients;
 use oar_core::error::{Classified as _, ErrorClass};
-use oar_core::operations::{Call, NoConsent};
+use oar_core::operations::{Call, NoConsent, RESULT_LIMIT};
 use oar_core::permit::WritePermit;
 use oar_core::version::ReleaseVersion;
 use tokio::time::Instant;
@@ -34,7 +34,7 @@ pub(crate) use runs::Run;
 
 use crate::caller::{AccessScope, Caller};
 use crate::documents::{DocumentAnswer, Documents};
-use crate::result::{Answer, LONGEST_KEPT, ToolFailure};
+use crate::result::{Answer, ToolFailure};
 use crate::settings::Settings;
 use crate::tools::{Arguments, DocumentTool, Kind, Tool, Vocabulary, is_offered};
 use crate::transport::{Metrics, Outcome};
@@ -209,7 +209,7 @@ impl Calls {
     fn begin(&self, tool: &'static Tool, context: &CallContext) -> Result<(Arc<Run>, Ticket), ToolFailure> {
         let caller = &context.caller;
         let ticket = self.0.places.enter(&caller.name)?;
-        let kept = tool.operation().map_or(LONGEST_KEPT, |row| row.about.result_limit);
+        let kept = tool.operation().map_or(RESULT_LIMIT, |row| row.about.result_limit);
         let run = self.0.runs.begin(tool.name, &caller.name, tool.is_untrusted, kept)?;
         let trace = context.trace.as_deref().unwrap_or("none");
         tracing::debug!("{}: run {} of {}, trace {trace}", tool.name, run.id, caller.name);
@@ -367,7 +367,7 @@ async fn document_of(
 /// A run that nobody carries out.
 #[cfg(test)]
 pub(crate) fn run_for_tests() -> Arc<Run> {
-    match Runs::default().begin("oar_change_advisory_status", "model", false, LONGEST_KEPT) {
+    match Runs::default().begin("oar_change_advisory_status", "model", false, RESULT_LIMIT) {
         Ok(run) => run,
         Err(failure) => panic!("{failure}"),
     }

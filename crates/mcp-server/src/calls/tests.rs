@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use oar_core::flow::log::{Level, record};
-use oar_core::operations::Observer as _;
+use oar_core::operations::{Observer as _, TABLE};
 use oar_core::redact::Redactor;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -15,7 +15,7 @@ use super::attend::{attend, follow};
 use super::places::Places;
 use super::runs::{Notes, Run, Runs, TO_STOP, WAITED_FOR, carry_out, combined};
 use super::*;
-use crate::result::{LONGEST_KEPT, LONGEST_RESULT};
+use crate::result::LONGEST_RESULT;
 use crate::tools::{Profile, Tool, tool};
 
 const LIMIT: Duration = Duration::from_mins(10);
@@ -62,7 +62,7 @@ impl World {
         work: impl FnOnce(Arc<Run>) -> F + Send + 'static,
     ) -> Arc<Run> {
         let ticket = self.places.enter(caller).unwrap();
-        let run = self.runs.begin(self.tool.name, caller, false, LONGEST_KEPT).unwrap();
+        let run = self.runs.begin(self.tool.name, caller, false, RESULT_LIMIT).unwrap();
         let (runs, running) = (Arc::clone(&self.runs), Arc::clone(&run));
         tokio::spawn(async move {
             let answer = carry_out(&running, ticket, limit, TO_STOP, || work(Arc::clone(&running))).await;
@@ -225,7 +225,7 @@ async fn only_so_many_results_are_kept_and_only_so_much_of_each() {
         world.attend(&run, &context).await;
         run.end().await;
         let length = run.result().unwrap().len();
-        assert!(length <= 256 * 1024 && run.end().await.text().len() <= LONGEST_RESULT, "{length}");
+        assert!(length <= RESULT_LIMIT && run.end().await.text().len() <= LONGEST_RESULT, "{length}");
     }
     let own = world.runs.kept_of("ann");
     assert!((10..=16).contains(&own), "{own}");
@@ -486,7 +486,7 @@ async fn nothing_begins_when_the_server_stops_and_what_runs_records_it() {
         .collect();
     tokio::task::yield_now().await;
     world.runs.close("the server is being stopped");
-    assert!(world.runs.begin(world.tool.name, "ann", false, LONGEST_KEPT).is_err());
+    assert!(world.runs.begin(world.tool.name, "ann", false, RESULT_LIMIT).is_err());
     for run in &runs {
         assert_eq!(run.end().await.text(), "recorded");
         assert_eq!(run.why_stopped().as_deref(), Some("the server is being stopped"));
@@ -505,4 +505,11 @@ fn whichever_contains_the_other_wins() {
         combined(log, "the consent is used\ndone"),
         "2026-07-02T06:55:58Z: INFO: alone\n  more\nthe consent is used\ndone"
     );
+}
+
+#[test]
+fn of_every_operation_at_least_as_much_is_kept_as_an_answer_holds() {
+    for row in TABLE {
+        assert!(row.about.result_limit >= LONGEST_RESULT, "{}", row.about.command);
+    }
 }

@@ -121,6 +121,12 @@ impl Packed {
         self.0.rest.size() + self.0.before.as_ref().map_or(0, Part::size)
     }
 
+    /// Whether it is the same copy.
+    #[cfg(test)]
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// What the text is known by.
     pub(super) fn tag(&self) -> &str {
         &self.0.tag

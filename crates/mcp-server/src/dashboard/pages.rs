@@ -26,6 +26,7 @@ use oar_core::tasks::statebox_files::ReadFile;
 use oar_core::tasks::{open_statebox, shared_store};
 use oar_core::version::ReleaseVersion;
 use serde::Serialize;
+use tokio::sync::Mutex;
 
 use super::address::{Form, Page};
 use super::answer::{Failure, Frame, Live, Markup, Place, packed};
@@ -65,6 +66,8 @@ type LeadTimes = LookedUp<(lead_time::Answer, Timestamp)>;
 pub(super) struct Pages {
     board: Board,
     kept: Cache<Key, Arc<Kept>>,
+    /// Held by whoever makes a page, for whom the others wait.
+    turns: Cache<Key, Arc<Mutex<()>>>,
     releases: Cache<ReleaseVersion, LookedUp<Known>>,
     builds: Cache<ResultName, LookedUp<(BuildView, Timestamp)>>,
     /// By the day, and by the version of the last change of a StateBox file.
@@ -104,6 +107,7 @@ impl Pages {
         Self {
             board,
             kept: Cache::builder().weigher(weight).max_capacity(MEMORY).time_to_live(SUMMED).build(),
+            turns: looked_up(SUMMED),
             releases: looked_up(LOOKED_UP),
             builds: looked_up(LOOKED_UP),
             lead_times: looked_up(SUMMED),
@@ -124,13 +128,16 @@ impl Pages {
         };
         let seen = self.board.fresh(wants, TIME_LIMIT).await;
         let key = (page.address(form), form);
-        let now = self.board.clock().now();
-        if let Some(kept) = self.kept.get(&key).await
-            && kept.version == seen.version
-            && now.duration_since(kept.at) < KEPT
-        {
-            return Ok(kept.packed.clone());
+        if let Some(packed) = self.at_hand(&key, &seen).await {
+            return Ok(packed);
         }
+        let turn = self.turns.get_with(key.clone(), std::future::ready(Arc::default())).await;
+        // Whoever waits in vain makes the page as well.
+        let _turn = tokio::time::timeout(LIMIT, turn.lock()).await;
+        if let Some(packed) = self.at_hand(&key, &seen).await {
+            return Ok(packed);
+        }
+        let now = self.board.clock().now();
         // Boxed, because the future of all clients is too large for a caller's stack.
         let made = Box::pin(self.make(page, form, &seen)).await?;
         if form == Form::Json {
@@ -161,6 +168,13 @@ impl Pages {
             self.keep(key, &seen, now, &packed).await;
         }
         Ok(packed)
+    }
+
+    /// The kept page, made from this or from what was seen since.
+    async fn at_hand(&self, key: &Key, seen: &Seen) -> Option<Packed> {
+        let kept = self.kept.get(key).await?;
+        let is_fresh = self.board.clock().now().duration_since(kept.at) < KEPT;
+        (kept.version >= seen.version && is_fresh).then(|| kept.packed.clone())
     }
 
     async fn keep(&self, key: Key, seen: &Seen, at: Timestamp, packed: &Packed) {
@@ -444,4 +458,27 @@ pub(super) fn login(next: &str, why: Option<&'static str>, status: StatusCode) -
     let mut response = packed(Form::Html, frame.html()).response(&axum::http::HeaderMap::new(), "no-store");
     *response.status_mut() = status;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::content::Content;
+    use crate::documents::tests::{World, new_state};
+
+    #[tokio::test]
+    async fn a_page_is_made_once_for_all_who_ask_for_it_at_the_same_time() {
+        let world = World::new();
+        world.write("4.19.1", &new_state("4.19.1"));
+        let content = Content::new(world.documents.clone(), Duration::from_hours(1));
+        let board = Board::new(content, CancellationToken::new());
+        board.fresh(Wants::Releases, Duration::from_secs(30)).await;
+        let pages = Pages::new(board);
+        let page = Page::LeadTime(None);
+        let asked = futures::future::join_all((0..5).map(|_| pages.page(&page, Form::Html))).await;
+        let made: Vec<Packed> = asked.into_iter().map(|page| page.ok().unwrap()).collect();
+        assert!(made.iter().all(|page| page.is(&made[0])));
+    }
 }

@@ -144,8 +144,8 @@ pub struct About {
     pub for_people: bool,
 }
 
-/// The usual limit of a result.
-pub(crate) const RESULT_LIMIT: usize = 256 * 1024;
+/// How much of a result is kept where the operation has no limit of its own, in bytes.
+pub const RESULT_LIMIT: usize = 256 * 1024;
 
 impl About {
     /// An operation of `oar` on one release that only reads.
