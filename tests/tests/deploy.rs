@@ -73,8 +73,20 @@ impl Unit {
 
     /// The variables that it sets, or loads as a credential of the same name.
     fn given(&self) -> BTreeSet<&str> {
-        let loaded = self.values("LoadCredential").into_iter().filter(|credential| !credential.contains(':'));
-        loaded.chain(self.variables().into_keys()).collect()
+        self.secrets().into_iter().chain(self.variables().into_keys()).collect()
+    }
+
+    /// The variables that it loads as credentials: each from a file of its own unit, so that no other unit has the same rights.
+    fn secrets(&self) -> BTreeSet<&str> {
+        let unit = self.name.trim_end_matches(".service");
+        let entries = self.values("LoadCredential").into_iter().map(|entry| entry.split_once(':').unwrap());
+        let secrets = entries.filter(|(_, path)| path.starts_with("/etc/credstore/"));
+        secrets
+            .map(|(name, path)| {
+                assert_eq!(path, format!("/etc/credstore/{unit}.{name}"), "{}", self.name);
+                name
+            })
+            .collect()
     }
 }
 
@@ -351,15 +363,12 @@ fn every_agent_gets_the_variables_that_it_needs_and_no_other_secret() {
     let page = std::fs::read_to_string(root().join("docs/configuration.md")).unwrap();
     for unit in Unit::all() {
         let given = unit.given();
-        let secrets: BTreeSet<&str> = unit
-            .values("LoadCredential")
-            .into_iter()
-            .filter(|credential| !credential.contains(':'))
-            .collect();
+        let secrets = unit.secrets();
         for secret in &secrets {
             assert!(page.contains(&format!("`{secret}`")), "{}: {secret}", unit.name);
         }
-        for file in unit.values("LoadCredential").into_iter().filter_map(|entry| entry.split_once(':')) {
+        let files = unit.values("LoadCredential").into_iter().filter_map(|entry| entry.split_once(':'));
+        for file in files.filter(|(name, _)| !secrets.contains(name)) {
             assert!(unit.text.contains(&format!("%d/{}", file.0)), "{}: {file:?} is not used", unit.name);
         }
         // What the agents of the document need depends on the document.
@@ -655,7 +664,7 @@ fn nothing_runs_before_it_is_switched_on() {
 #[test]
 fn the_page_names_every_file_that_a_unit_loads() {
     let page = std::fs::read_to_string(root().join("docs/deploy.md")).unwrap();
-    let table = page.lines().skip_while(|line| !line.starts_with("| Unit | In `/etc/credstore` |")).skip(2);
+    let table = page.lines().skip_while(|line| !line.starts_with("| Unit | In `/etc/credstore`, as `UNIT.NAME` |")).skip(2);
     let mut listed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for line in table.take_while(|line| line.starts_with('|')) {
         let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
@@ -666,7 +675,9 @@ fn the_page_names_every_file_that_a_unit_loads() {
         .iter()
         .map(|unit| {
             let files = unit.values("LoadCredential").into_iter();
-            let files = files.map(|file| file.split_once(':').map_or(file, |(_, path)| path).to_owned());
+            let secrets = unit.secrets();
+            let files = files.map(|file| file.split_once(':').unwrap());
+            let files = files.map(|(name, path)| if secrets.contains(name) { name } else { path }.to_owned());
             (unit.name.clone(), files.collect())
         })
         .collect();
