@@ -124,13 +124,19 @@ pub async fn check(session: &Session, agent: &Supervised) -> Result<(), CliError
     if output.status.success() {
         return Ok(());
     }
-    let said = why(&String::from_utf8_lossy(&output.stderr));
-    Err(CliError::new(ErrorClass::Configuration, format!("agents.{}.run cannot be started: {said}", agent.name))
-        .with_hint(format!(
+    let text = String::from_utf8_lossy(&output.stderr);
+    let words = format!("agents.{}.run cannot be started: {}", agent.name, why(&text));
+    // The next step after wrong arguments speaks of another command line.
+    let next = text.lines().find_map(|line| line.trim().strip_prefix("next: "));
+    let hint = match next.filter(|_| output.status.code() != Some(i32::from(ExitCode::Usage.number()))) {
+        Some(next) => next.to_owned(),
+        None => format!(
             "Correct it in the configuration document (`oarctl config edit`); `{} --help` lists the options (for example \
              `oarctl start-release-detector --all`).",
             agent.command.iter().take(2).map(String::as_str).collect::<Vec<_>>().join(" ")
-        )))
+        ),
+    };
+    Err(CliError::new(ErrorClass::Configuration, words).with_hint(hint))
 }
 
 /// Why a program ended, from what it wrote: its error without the next step, which speaks of another command line.

@@ -109,8 +109,9 @@ impl CommandLines for SessionCommands {
             words.split(' ').try_fold(definition, |command, word| command.find_subcommand(word))
         });
         // One that cannot do without a file is for the machine.
+        let needs = |argument: &Arg| argument.is_required_set() || !argument.get_default_values().is_empty();
         command.is_some_and(|command| {
-            command.get_arguments().all(|argument| !(argument.is_required_set() && is_file(argument)))
+            command.get_arguments().all(|argument| !(is_file(argument) && needs(argument)))
         })
     }
 }

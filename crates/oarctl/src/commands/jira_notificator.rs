@@ -16,7 +16,7 @@ use oar_core::operations::perform;
 /// bugs with the snooze label, are left alone. Exit code 1 when something failed for a bug.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only bugs that became ON_QA after this day
+    /// Only bugs that became ON_QA on this day or later
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     from_date: Option<Day>,
     /// How many bugs a page of the search has

@@ -122,7 +122,7 @@ impl Work for Listener<'_> {
 
 fn show(session: &Session, readiness: &Readiness) -> ExitCode {
     let ui = &session.ui;
-    if readiness.channels.is_empty() {
+    if readiness.channels.is_empty() && readiness.problems.is_empty() {
         ui.warn(
             "nobody may do anything: `slack_bot.permissions` of the configuration document names no channel",
         );

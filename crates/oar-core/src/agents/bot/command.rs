@@ -93,6 +93,14 @@ impl Words {
         self.program
     }
 
+    /// The words after the program's name that are nothing but text.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.words.iter().filter_map(|word| match word.as_slice() {
+            [Piece::Text(text)] => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
     /// The people whose addresses the command needs, each once, in the order of the command.
     pub fn people(&self) -> Vec<&UserId> {
         let mut people = Vec::new();

@@ -29,7 +29,7 @@ const PRIVATE_SCOPES: [ScopeNeed; 2] =
 /// What can be said before anything is done.
 #[derive(Debug, Serialize)]
 pub struct Readiness {
-    /// The channels in which somebody may give commands.
+    /// The channels in which somebody may give commands, as far as the bot can answer there.
     pub channels: Vec<String>,
     /// What is not right, each with its next step.
     pub problems: Failures,
@@ -53,7 +53,7 @@ impl SlackBot {
         if let Err(error) = self.clients.slack_sockets()?.check().await {
             problems.add(&error);
         }
-        let has_private = self.check_channels(&mut problems).await;
+        let (channels, has_private) = self.check_channels(&mut problems).await;
         self.check_scopes(has_private, &mut problems).await;
         self.check_groups(&mut problems).await;
         let interrupted = match self.desk.tools.notebook.read().await {
@@ -63,13 +63,12 @@ impl SlackBot {
                 None
             }
         };
-        let channels = self.desk.permissions.channels().map(str::to_owned).collect();
         Ok(Readiness { channels, problems, interrupted })
     }
 
-    /// Looks whether the bot hears and answers in its channels; whether one of them is private.
-    async fn check_channels(&self, problems: &mut Failures) -> bool {
-        let mut has_private = false;
+    /// The channels in which the bot hears and answers, and whether one of all is private.
+    async fn check_channels(&self, problems: &mut Failures) -> (Vec<String>, bool) {
+        let (mut answered, mut has_private) = (Vec::new(), false);
         for channel in self.desk.permissions.channels() {
             let standing = match self.desk.tools.slack.standing_in(channel).await {
                 Ok(standing) => standing,
@@ -79,11 +78,14 @@ impl SlackBot {
                 }
             };
             has_private |= standing.is_private;
-            let Some((text, hint)) = channel_problem(standing, "`slack_bot.permissions`") else { continue };
+            let Some((text, hint)) = channel_problem(standing, "`slack_bot.permissions`") else {
+                answered.push(channel.to_owned());
+                continue;
+            };
             let text = format!("the channel {channel} {text}, so nothing is answered there");
             problems.add_words(text, ErrorClass::Configuration, Some(hint));
         }
-        has_private
+        (answered, has_private)
     }
 
     async fn check_scopes(&self, has_private: bool, problems: &mut Failures) {

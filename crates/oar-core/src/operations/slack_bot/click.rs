@@ -56,6 +56,7 @@ impl Desk {
                 return;
             }
             ClickMeans::NotAllowed(access) => {
+                tracing::warn!("{}: {} may not answer its plan", open.question.command, click.user.0);
                 let text = words::refused(&access, Level::Critical);
                 let text = format!("{}: {text}", words::mention(&click.user));
                 return self.say(&at_click, &Reply::Message(text)).await;
@@ -115,6 +116,7 @@ impl Desk {
                 return false;
             }
         };
+        tracing::info!("{}: its plan was rejected by {}", open.question.command, click.user.0);
         self.settle(&open, &plan, &text, "Slack bot: a rejected plan is closed", Memory::settle).await;
         true
     }

@@ -152,6 +152,7 @@ impl ThreadConsent {
         let words = match means {
             ClickMeans::GoOn => {
                 self.set(Asked::Approved);
+                tracing::info!("{}: its plan was approved by {}", self.command.key, click.user.0);
                 let text =
                     format!("Approved by {}; the result is in this thread.", words::mention(&click.user));
                 let (channel, message) = (&self.command.key.channel, open.message.as_deref());

@@ -9,7 +9,7 @@ use super::desk::{Desk, Earlier, place_of};
 use super::line::Place as PlaceInLine;
 use super::order::{ReadCommand, Unusable};
 use super::run::ToCancel;
-use super::{allowed_operations, words};
+use super::{allowed_operations, can_be_meant, words};
 use crate::agents::bot::{
     Access, Heard, IncomingMessage, Level, Memory, Reply, RunningCommand, Words, is_addressed, listen,
 };
@@ -63,7 +63,8 @@ impl Desk {
         let heard = listen(&message.text, &self.addressee);
         let is_addressed = is_addressed(&message.text, &self.addressee);
         let channel = &message.key.channel;
-        if heard == Heard::Nothing {
+        let is_sentence = matches!(&heard, Heard::Command(words) if !is_addressed && !can_be_meant(words));
+        if heard == Heard::Nothing || is_sentence {
             return;
         }
         if !self.heard.borrow_mut().is_new(&message) {

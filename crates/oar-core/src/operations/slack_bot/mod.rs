@@ -31,7 +31,7 @@ pub use thread::CommandThread;
 pub use words::plan as plan_in_words;
 
 use super::{Effect, Row, TABLE};
-use crate::agents::bot::{Level, Membership, Permissions, Place};
+use crate::agents::bot::{Level, Membership, Permissions, Place, Words};
 
 impl From<Effect> for Level {
     fn from(effect: Effect) -> Self {
@@ -41,6 +41,20 @@ impl From<Effect> for Level {
             Effect::Critical => Self::Critical,
         }
     }
+}
+
+/// Whether what follows a program's name can be meant as a command of it: an option, or the name of a command or nearly so. Others
+/// are sentences that happen to begin with the name, such as "job done, thanks".
+fn can_be_meant(words: &Words) -> bool {
+    let commands = TABLE.iter().filter(|row| row.about.program.name() == words.program());
+    let names: Vec<&str> = commands.filter_map(|row| row.about.command.split(' ').next()).collect();
+    let is_near = |word: &str| {
+        let most = |name: &str| if name.len() < 6 { 1 } else { 2 };
+        names.iter().any(|name| strsim::osa_distance(word, name) <= most(name))
+    };
+    let is_command = |word: &str| word.starts_with('-') || word == "help" || names.contains(&word);
+    let mut texts = words.texts();
+    texts.next().is_none_or(|first| is_command(first) || is_near(first)) || texts.any(is_command)
 }
 
 /// The operations that somebody with these memberships may use in this channel, and that this bot has: what `help` lists.
@@ -58,6 +72,8 @@ fn allowed_operations(
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    use crate::agents::bot::{Addressee, Heard, listen};
 
     use super::*;
     use crate::config::Document;
@@ -86,5 +102,20 @@ mod tests {
         let of_job = |row: &Row| row.about.program == crate::operations::Program::Job;
         let rows = allowed_operations(&permissions, place, &memberships, of_job);
         assert!(!rows.is_empty() && rows.len() < TABLE.len(), "only what the bot has: {}", rows.len());
+    }
+
+    #[test]
+    fn a_sentence_that_begins_with_a_programs_name_is_no_command() {
+        let addressee = Addressee { bot: None, programs: &["oar", "oarctl", "job", "jobctl"] };
+        let is_meant = |text: &str| match listen(text, &addressee) {
+            Heard::Command(words) => can_be_meant(&words),
+            other => panic!("{text}: {other:?}"),
+        };
+        for text in ["job done, thanks all!", "oar is down again today", "job interviews are at 3"] {
+            assert!(!is_meant(text), "{text}");
+        }
+        for text in ["oar -r 4.19.1 status", "oar staus", "oar help", "oar", "oar 4.19.1 status", "job start -x"] {
+            assert!(is_meant(text), "{text}");
+        }
     }
 }

@@ -248,7 +248,12 @@ impl Desk {
         if let Some(level) = running.iter().map(|(_, level)| *level).max() {
             match self.access(&message.user, &message.key.channel, level).await {
                 // The command itself says how it ended.
-                Access::Allowed => running.iter().for_each(|(key, _)| self.stop(key, CANCELLED)),
+                Access::Allowed => {
+                    for (key, _) in &running {
+                        tracing::info!("{key}: cancelled by {}", message.user.0);
+                        self.stop(key, CANCELLED);
+                    }
+                }
                 access => said.push(words::refused(&access, level).replace("nothing was run", "it goes on")),
             }
         }
