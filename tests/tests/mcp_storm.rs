@@ -56,7 +56,8 @@ fn undisturbed() -> (Effects, usize) {
     // Now the jobs have left their queues, as they may have in the storm: there is more to do, and nothing again.
     let effects = round();
     let old = effects.counts.iter().filter(|(what, _)| first.counts.contains_key(*what));
-    let old = Effects { counts: old.map(|(what, count)| (what.clone(), *count)).collect(), ..Effects::default() };
+    let old =
+        Effects { counts: old.map(|(what, count)| (what.clone(), *count)).collect(), ..Effects::default() };
     old.assert_none_twice(&first, "called once more");
     for job in ["Jenkins build of zstreams/Stage-Pipeline", "Prow job "] {
         let started = effects

@@ -32,7 +32,7 @@ use super::address::{Form, Page};
 use super::answer::{Failure, Frame, Live, Markup, Place, packed};
 use super::board::{Board, Wants};
 use super::packed::Packed;
-use super::seen::{Builds, Known, Problem, Seen};
+use super::seen::{Builds, Known, Problem, Seen, unusable_words};
 use super::text::Shower;
 use super::views::ProblemItem;
 use super::views::builds::{BuildPage, BuildsPage};
@@ -244,18 +244,23 @@ impl Pages {
         shower: &Shower,
     ) -> Result<Made, Failure> {
         let looked_up;
-        let (view, at, problem) = match builds.build(name).zip(builds.looked) {
-            Some((Ok(view), at)) => (view.as_ref(), at, builds.problem.as_ref()),
-            Some((Err(why), _)) => {
-                return Err(unusable(&format!("The record of {}", name.build), why, shower));
+        let (view, at, problems) = match builds.build(name) {
+            Some(known) => {
+                let view = known.view.as_ref().map_err(|why| {
+                    unusable(&format!("The record of {} {}", name.build, unusable_words(why)), shower)
+                })?;
+                let problems = [
+                    ("the records of builds", &builds.problem),
+                    ("the record of this build", &known.problem),
+                ];
+                (view.as_ref(), known.at, items(problems, shower))
             }
             None => {
                 looked_up = self.builds.get_with(name.clone(), self.look_up(name)).await?;
-                (&looked_up.0, looked_up.1, None)
+                (&looked_up.0, looked_up.1, Vec::new())
             }
         };
-        let problem = problem.map(|problem| item("the records of builds", problem, shower));
-        let page = BuildPage::new(view, &self.record(name), shower.moment(at), problem, shower);
+        let page = BuildPage::new(view, &self.record(name), shower.moment(at), problems, shower);
         made(format!("Build {}", name.build), Place::Build, &page, form)
     }
 
@@ -275,7 +280,7 @@ impl Pages {
             None => (self.releases.get_with(release.clone(), self.read(release)).await?, false),
         };
         let state = known.state().map_err(|why| {
-            unusable(&format!("The StateBox of {release}"), why, shower)
+            unusable(&format!("The StateBox of {release} cannot be used: {why}"), shower)
                 .next("`oarctl statebox validate FILE` names each problem of a StateBox file.")
         })?;
         let location = self.board.location(release);
@@ -284,8 +289,7 @@ impl Pages {
             ("the StateBox of this release", &known.problem),
             ("the services", &known.plan.problem),
         ];
-        let problems = problems.into_iter().filter_map(|(what, problem)| Some((what, problem.as_ref()?)));
-        let problems = problems.map(|(what, problem)| item(what, problem, shower)).collect();
+        let problems = items(problems, shower);
         let clients = self.board.content().documents().clients();
         let sources = Sources {
             release,
@@ -329,7 +333,7 @@ impl Pages {
         let stored = stored.ok_or_else(absent)?;
         let state = State::parse(&stored.text).map_err(|diagnostics| {
             let found = diagnostics.lines(&statebox.location()).take(3).collect::<Vec<_>>().join("; ");
-            unusable(&format!("The StateBox of {release}"), &found, &shower)
+            unusable(&format!("The StateBox of {release} cannot be used: {found}"), &shower)
         })?;
         let (read, now) = (Ok(ReadFile { state, stored }), self.board.clock().now());
         Ok(Arc::new(Known::after(None, release, read, &statebox.location(), (None, now))))
@@ -410,15 +414,23 @@ fn item(what: &'static str, problem: &Problem, shower: &Shower) -> ProblemItem {
     }
 }
 
+/// Those of these that are there.
+fn items<'a>(
+    problems: impl IntoIterator<Item = (&'static str, &'a Option<Problem>)>,
+    shower: &Shower,
+) -> Vec<ProblemItem> {
+    let there = problems.into_iter().filter_map(|(what, problem)| Some((what, problem.as_ref()?)));
+    there.map(|(what, problem)| item(what, problem, shower)).collect()
+}
+
 fn too_slow() -> Failure {
     let what = format!("There was no answer within {} s.", LIMIT.as_secs());
     Failure::new(StatusCode::GATEWAY_TIMEOUT, "No answer in time", what).retry(REFRESH)
 }
 
-/// A file that was read and cannot be used.
-fn unusable(what: &str, why: &str, shower: &Shower) -> Failure {
-    let what = format!("{what} cannot be used: {why}");
-    Failure::new(StatusCode::BAD_GATEWAY, "Not readable", shower.words(&what).raw()).retry(REFRESH)
+/// A file that cannot be shown: `what` says which, and why.
+fn unusable(what: &str, shower: &Shower) -> Failure {
+    Failure::new(StatusCode::BAD_GATEWAY, "Not readable", shower.words(what).raw()).retry(REFRESH)
 }
 
 /// Something that is not there, or a service or a file that cannot be used.

@@ -237,42 +237,64 @@ pub(super) struct Seen {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Builds {
     pub(super) tried: Option<Timestamp>,
+    /// When it was found which builds have a record.
     pub(super) looked: Option<Timestamp>,
+    /// Why that cannot be found.
     pub(super) problem: Option<Problem>,
     pub(super) recorded: Arc<Vec<BuildSeen>>,
 }
 
-/// A build that has a record, and what that says, or why it cannot be used.
-pub(super) type BuildSeen = (ResultName, Result<Arc<BuildView>, String>);
+/// A build that has a record.
+#[derive(Debug, Clone)]
+pub(super) struct BuildSeen {
+    pub(super) name: ResultName,
+    /// What that says, or why it cannot be used.
+    pub(super) view: Result<Arc<BuildView>, Unusable>,
+    /// When it was read.
+    pub(super) at: Timestamp,
+    /// Why it cannot be read now; what was read before stays.
+    pub(super) problem: Option<Problem>,
+}
+
+impl BuildSeen {
+    /// What is known of a build once its record was read at `now`, or could not be.
+    fn after(before: &Builds, (name, view): Recorded, now: Timestamp) -> Self {
+        match (view.map(Arc::new), before.build(&name)) {
+            (Err(Unusable::Unread(why)), Some(old)) if old.view.is_ok() => {
+                let problem = Problem::new(why, now).after(old.problem.as_ref(), before.tried);
+                Self { problem: Some(problem), ..old.clone() }
+            }
+            (view, _) => Self { name, view, at: now, problem: None },
+        }
+    }
+
+    /// What is shown of it, apart from the moment of looking.
+    fn shown(&self) -> (Result<String, Unusable>, Option<&Problem>) {
+        let view = self.view.as_ref().map_err(Unusable::clone);
+        let text =
+            view.map(|view| serde_json::to_string(view.as_ref()).unwrap_or_else(|error| error.to_string()));
+        (text, self.problem.as_ref())
+    }
+}
+
+/// Why a record cannot be used, in words that follow its name.
+pub(super) fn unusable_words(why: &Unusable) -> String {
+    match why {
+        Unusable::Unread(why) => format!("could not be read: {why}"),
+        Unusable::Damaged(why) => format!("cannot be used: {why}"),
+    }
+}
 
 impl Builds {
     /// What is known once the records were read at `now`: of one that could not be read, what was read `before`.
     pub(super) fn after(before: &Self, recorded: Vec<Recorded>, now: Timestamp) -> Self {
-        let mut problem = None;
-        let mut seen = |(name, view): Recorded| {
-            let view = match view {
-                Ok(view) => Ok(Arc::new(view)),
-                Err(Unusable::Damaged(why)) => Err(why),
-                Err(Unusable::Unread(why)) => match before.build(&name) {
-                    Some(Ok(old)) => {
-                        let words = format!("the record of {}: {why}", name.build);
-                        problem.get_or_insert(
-                            Problem::new(words, now).after(before.problem.as_ref(), before.tried),
-                        );
-                        Ok(Arc::clone(old))
-                    }
-                    _ => Err(why),
-                },
-            };
-            (name, view)
-        };
-        let recorded = Arc::new(recorded.into_iter().map(&mut seen).collect());
-        Self { tried: Some(now), looked: Some(now), problem, recorded }
+        let recorded = recorded.into_iter().map(|recorded| BuildSeen::after(before, recorded, now));
+        Self { tried: Some(now), looked: Some(now), problem: None, recorded: Arc::new(recorded.collect()) }
     }
 
-    /// The tests of one build, or why its record cannot be used; `None` when it is not among these.
-    pub(super) fn build(&self, name: &ResultName) -> Option<&Result<Arc<BuildView>, String>> {
-        self.recorded.iter().find(|(known, _)| known == name).map(|(_, view)| view)
+    /// What is known of one build; `None` when it is not among these.
+    pub(super) fn build(&self, name: &ResultName) -> Option<&BuildSeen> {
+        self.recorded.iter().find(|known| known.name == *name)
     }
 
     /// The builds of which something else is shown than `before`; those that have come or gone as well.
@@ -280,14 +302,11 @@ impl Builds {
         if Arc::ptr_eq(&self.recorded, &before.recorded) {
             return Vec::new();
         }
-        let text = |view: &Result<Arc<BuildView>, String>| match view {
-            Ok(view) => serde_json::to_string(view.as_ref()).map_err(|error| error.to_string()),
-            Err(why) => Err(why.clone()),
-        };
-        let is_new = |(name, view): &&'a BuildSeen| before.build(name).map(text) != Some(text(view));
-        let is_gone = |(name, _): &&'a BuildSeen| self.build(name).is_none();
+        let is_new =
+            |known: &&'a BuildSeen| before.build(&known.name).map(BuildSeen::shown) != Some(known.shown());
+        let is_gone = |known: &&'a BuildSeen| self.build(&known.name).is_none();
         let new = self.recorded.iter().filter(is_new);
-        new.chain(before.recorded.iter().filter(is_gone)).map(|(name, _)| name).collect()
+        new.chain(before.recorded.iter().filter(is_gone)).map(|known| &known.name).collect()
     }
 }
 
@@ -317,7 +336,7 @@ impl Seen {
         if is_other || !differing.is_empty() {
             pages.push("/builds".to_owned());
         }
-        let all = new.recorded.iter().map(|(name, _)| name).filter(|_| is_other);
+        let all = new.recorded.iter().map(|known| &known.name).filter(|_| is_other);
         pages.extend(differing.into_iter().chain(all).map(|name| format!("/builds/{}", name.build)));
         pages.sort_unstable();
         pages.dedup();

@@ -458,9 +458,7 @@ mod tests {
         let abandoned = Abandoned::default();
         let negotiate = Negotiate::new(Service::Errata).sharing(&abandoned);
         let hurried = negotiate.clone().time_limit(Duration::from_millis(1));
-        let ends: Vec<_> = (0..MOST_ABANDONED)
-            .map(|_| std::sync::mpsc::channel::<()>())
-            .collect();
+        let ends: Vec<_> = (0..MOST_ABANDONED).map(|_| std::sync::mpsc::channel::<()>()).collect();
         let mut senders = Vec::new();
         for (end, hangs) in ends {
             let hangs = move || {

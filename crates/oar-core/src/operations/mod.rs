@@ -52,8 +52,8 @@ pub mod update_bug_list;
 pub use call::{Call, NoConsent, NoObserver, Observer};
 pub use part::Part;
 pub use row::{
-    About, Conclusion, Effect, Flows, Interruption, Operation, Outcome, PlanOrResult, Program, RESULT_LIMIT, Row,
-    Scope,
+    About, Conclusion, Effect, Flows, Interruption, Operation, Outcome, PlanOrResult, Program, RESULT_LIMIT,
+    Row, Scope,
 };
 pub use table::{TABLE, row, row_of_line};
 pub use task_run::{Change, Options, Prepared, TaskRow, Waits};

@@ -9,6 +9,7 @@ use oar_core::store::{Revision, Stored};
 use super::*;
 use crate::cache::tests::release;
 use crate::dashboard::text::Shower;
+use crate::dashboard::views::builds::BuildsPage;
 use crate::dashboard::views::overview::{Filter, Overview};
 use crate::dashboard::views::{Bound, PersonItem, ProblemItem};
 use crate::documents::tests::{new_state, set};
@@ -214,7 +215,8 @@ fn a_change_names_the_pages_that_it_concerns() {
     let recorded = |of: &[(&str, &str)]| {
         let recorded = |(build, why): &(&str, &str)| {
             let build = build.parse().unwrap();
-            (ResultName { build, arch: oar_core::version::Arch::Amd64 }, Err((*why).to_owned()))
+            let name = ResultName { build, arch: oar_core::version::Arch::Amd64 };
+            BuildSeen { name, view: Err(Unusable::Damaged((*why).to_owned())), at: at(0), problem: None }
         };
         let recorded = Arc::new(of.iter().map(recorded).collect());
         Builds { looked: Some(at(0)), recorded, ..Builds::default() }
@@ -238,25 +240,49 @@ fn a_change_names_the_pages_that_it_concerns() {
 
 #[test]
 fn a_record_that_cannot_be_read_for_a_moment_leaves_what_was_known() {
-    let name: ResultName =
-        ResultName { build: "4.19.1".parse().unwrap(), arch: oar_core::version::Arch::Amd64 };
-    let text = r#"{"result": [], "build": {"name": "4.19.1"}, "aggregated": true, "accepted": true}"#;
-    let file = oar_core::prow::record::ResultFile::parse(&name, text.as_bytes()).unwrap();
-    let good = || vec![(name.clone(), Ok(BuildView::of(&file, None)))];
-    let bad = |why: Unusable| vec![(name.clone(), Err(why))];
-    let before = Builds::after(&Builds::default(), good(), at(0));
-    assert!(before.problem.is_none() && before.build(&name).unwrap().is_ok());
-    let unread = || bad(Unusable::Unread("GitHub answers 503".to_owned()));
-    let after = Builds::after(&before, unread(), at(1));
-    let problem = after.problem.as_ref().unwrap();
-    assert_eq!((problem.why.as_str(), problem.since), ("the record of 4.19.1: GitHub answers 503", at(1)));
-    assert!(after.build(&name).unwrap().is_ok());
-    assert_eq!(Builds::after(&after, unread(), at(2)).problem.unwrap().since, at(1));
-    assert!(Builds::after(&after, good(), at(2)).problem.is_none());
-    let damaged = Builds::after(&before, bad(Unusable::Damaged("no JSON".to_owned())), at(1));
-    assert_eq!(damaged.build(&name).unwrap().as_ref().unwrap_err(), "no JSON");
-    let never = Builds::after(&Builds::default(), unread(), at(0));
-    assert!(never.problem.is_none() && never.build(&name).unwrap().is_err());
+    let [name, other] = ["4.19.1", "4.19.2"]
+        .map(|build| ResultName { build: build.parse().unwrap(), arch: oar_core::version::Arch::Amd64 });
+    let good = |name: &ResultName| {
+        let text = format!(
+            r#"{{"result": [], "build": {{"name": "{}"}}, "aggregated": true, "accepted": true}}"#,
+            name.build
+        );
+        let file = oar_core::prow::record::ResultFile::parse(name, text.as_bytes()).unwrap();
+        (name.clone(), Ok(BuildView::of(&file, None)))
+    };
+    let unread = |name: &ResultName| (name.clone(), Err(Unusable::Unread("GitHub answers 503".to_owned())));
+    let first = Builds::after(&Builds::default(), vec![good(&name), good(&other)], at(0));
+    let known = |builds: &Builds, name: &ResultName| {
+        let known = builds.build(name).unwrap();
+        (known.view.is_ok(), known.at, known.problem.as_ref().map(|problem| problem.since))
+    };
+    assert_eq!(known(&first, &name), (true, at(0), None));
+    let after = Builds::after(&first, vec![unread(&name), good(&other)], at(1));
+    assert_eq!(known(&after, &name), (true, at(0), Some(at(1))), "it is as old as it was");
+    assert_eq!(known(&after, &other), (true, at(1), None), "the other one was read");
+    assert!(after.problem.is_none() && after.looked == Some(at(1)));
+    let seen = |builds: &Builds| Seen { builds: builds.clone(), ..Seen::default() };
+    assert_eq!(seen(&after).pages_that_differ(&seen(&first)), ["/builds", "/builds/4.19.1"]);
+    let page = askama::Template::render(&BuildsPage::new(&after, None, &shower())).unwrap();
+    assert!(page.matches("GitHub answers 503").count() == 1 && page.contains("0 passed"), "{page}");
+    // A problem is its own record's, and goes on from look to look.
+    let both = Builds::after(&after, vec![unread(&name), unread(&other)], at(2));
+    assert_eq!(known(&both, &name), (true, at(0), Some(at(1))));
+    assert_eq!(known(&both, &other), (true, at(1), Some(at(2))));
+    let again = Builds::after(&both, vec![good(&name), unread(&other)], at(3));
+    assert_eq!(known(&again, &name), (true, at(3), None));
+    assert_eq!(known(&again, &other), (true, at(1), Some(at(2))));
+    let damaged = (name.clone(), Err(Unusable::Damaged("no JSON".to_owned())));
+    let damaged = Builds::after(&first, vec![damaged], at(1));
+    let never = Builds::after(&Builds::default(), vec![unread(&name)], at(0));
+    for (builds, words) in
+        [(damaged, "cannot be used: no JSON"), (never, "could not be read: GitHub answers 503")]
+    {
+        let BuildSeen { view, problem, .. } = builds.build(&name).unwrap();
+        assert_eq!((unusable_words(view.as_ref().unwrap_err()).as_str(), problem), (words, &None));
+        let page = askama::Template::render(&BuildsPage::new(&builds, None, &shower())).unwrap();
+        assert!(page.contains(words) && !page.contains("passed"), "{page}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Badge, ProblemItem, Tone};
 use crate::dashboard::links::build_path;
-use crate::dashboard::seen::{BuildSeen, Builds};
+use crate::dashboard::seen::{BuildSeen, Builds, Problem, unusable_words};
 use crate::dashboard::text::{Link, Shower, Text, Time, Words};
 
 /// The most failing tests of a suite that are named.
@@ -42,7 +42,13 @@ struct BuildRow {
     failed: usize,
     open: usize,
     reasons: Vec<Words>,
+    /// When its record was read.
+    read: Time,
+    /// Why it was not read since, or cannot be used.
     problem: Option<Text>,
+    /// Whether it was read at all.
+    #[serde(skip)]
+    is_known: bool,
 }
 
 fn badge_of(outcome: BuildOutcome) -> Badge {
@@ -54,7 +60,7 @@ fn badge_of(outcome: BuildOutcome) -> Badge {
 }
 
 impl BuildRow {
-    fn new((name, view): &BuildSeen, shower: &Shower) -> Self {
+    fn new(BuildSeen { name, view, at, problem }: &BuildSeen, shower: &Shower) -> Self {
         let count = |outcome: JobOutcome| {
             let jobs = view.iter().flat_map(|view| &view.jobs);
             jobs.filter(|job| job.outcome == outcome).count()
@@ -76,7 +82,15 @@ impl BuildRow {
             reasons: view
                 .map(|view| view.reasons.iter().map(|reason| shower.words(reason)).collect())
                 .unwrap_or_default(),
-            problem: view.err().map(|why| shower.text(why)),
+            read: shower.moment(*at),
+            problem: match (view, problem) {
+                (Err(why), _) => Some(shower.text(&unusable_words(why))),
+                (Ok(_), problem) => {
+                    let words = |problem: &Problem| format!("cannot be read now: {}", problem.why);
+                    problem.as_ref().map(|problem| shower.text(&words(problem)))
+                }
+            },
+            is_known: view.is_ok(),
         }
     }
 }
@@ -85,7 +99,7 @@ impl BuildsPage {
     pub(in crate::dashboard) fn new(builds: &Builds, problem: Option<ProblemItem>, shower: &Shower) -> Self {
         let mut recorded: Vec<&BuildSeen> = builds.recorded.iter().collect();
         // The newest minor version first, and of each the newest build.
-        recorded.sort_by(|(one, _), (other, _)| {
+        recorded.sort_by(|BuildSeen { name: one, .. }, BuildSeen { name: other, .. }| {
             let key = |name: &oar_core::prow::names::ResultName| (name.build.y_stream(), name.build.kind());
             key(other)
                 .cmp(&key(one))
@@ -109,7 +123,7 @@ pub(in crate::dashboard) struct BuildPage {
     file: Words,
     record: Link,
     read: Time,
-    problem: Option<ProblemItem>,
+    problems: Vec<ProblemItem>,
     pull_spec: Words,
     started: Option<Time>,
     verdict: Badge,
@@ -166,7 +180,7 @@ impl BuildPage {
         view: &BuildView,
         record: &str,
         read: Time,
-        problem: Option<ProblemItem>,
+        problems: Vec<ProblemItem>,
         shower: &Shower,
     ) -> Self {
         Self {
@@ -175,7 +189,7 @@ impl BuildPage {
             file: shower.words(&view.file),
             record: shower.named_link(&view.file, record),
             read,
-            problem,
+            problems,
             pull_spec: shower.words(&view.pull_spec),
             started: view.started.as_deref().map(|at| shower.time(at)),
             verdict: badge_of(view.outcome),

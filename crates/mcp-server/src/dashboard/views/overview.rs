@@ -9,9 +9,7 @@ use oar_core::tasks::active_releases::{Concern, ReleaseRow, Standing, sort};
 use oar_core::version::YStream;
 use serde::Serialize;
 
-use super::{
-    Badge, ConcernItem, HeldItem, PersonItem, ProblemItem, Tone, verdict_words, who_key, who_word,
-};
+use super::{Badge, ConcernItem, HeldItem, PersonItem, ProblemItem, Tone, verdict_words, who_key, who_word};
 use crate::dashboard::seen::{Known, Seen};
 use crate::dashboard::text::{Shower, Text, Time, Words};
 
