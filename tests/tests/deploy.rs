@@ -269,7 +269,10 @@ fn agents_may_take_their_leases_and_nothing_else() {
     assert_eq!(bindings.len(), expected.len());
     for binding in bindings {
         let subject = serde_json::json!([{"kind": "ServiceAccount", "name": name(&binding)}]);
-        assert_eq!((&binding["roleRef"]["name"], &binding["subjects"]), (&binding["metadata"]["name"], &subject));
+        assert_eq!(
+            (&binding["roleRef"]["name"], &binding["subjects"]),
+            (&binding["metadata"]["name"], &subject)
+        );
     }
 }
 
@@ -664,7 +667,10 @@ fn nothing_runs_before_it_is_switched_on() {
 #[test]
 fn the_page_names_every_file_that_a_unit_loads() {
     let page = std::fs::read_to_string(root().join("docs/deploy.md")).unwrap();
-    let table = page.lines().skip_while(|line| !line.starts_with("| Unit | In `/etc/credstore`, as `UNIT.NAME` |")).skip(2);
+    let table = page
+        .lines()
+        .skip_while(|line| !line.starts_with("| Unit | In `/etc/credstore`, as `UNIT.NAME` |"))
+        .skip(2);
     let mut listed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for line in table.take_while(|line| line.starts_with('|')) {
         let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();

@@ -133,7 +133,7 @@ fn intent_lease(environment: &Environment) -> Result<Duration, ConfigError> {
     let seconds = text.trim().parse::<u64>().ok().filter(|seconds| matches!(seconds, 0 | 120..=86_400));
     seconds.map(Duration::from_secs).ok_or_else(|| {
         let expected =
-            "whole seconds from 120 to 86400 (for example 600), or 0 if no other program starts jobs";
+            "whole seconds from 120 to 86400 (for example 600), or 0 if no other program starts jobs or tells people of bugs";
         bad(OAR_INTENT_LEASE.name, text, expected)
     })
 }

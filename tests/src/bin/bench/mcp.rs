@@ -59,7 +59,16 @@ pub(super) fn measure(arguments: &[String]) {
     let parameters = json!({"release": KONFLUX});
     for era in Era::ALL {
         for clients in CLIENTS {
-            load(server.address(), None, era, clients, Duration::from_secs(RATE), TOOL, &parameters, Some(&server));
+            load(
+                server.address(),
+                None,
+                era,
+                clients,
+                Duration::from_secs(RATE),
+                TOOL,
+                &parameters,
+                Some(&server),
+            );
         }
     }
     std::thread::scope(|scope| {

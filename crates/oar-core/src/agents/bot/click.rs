@@ -22,8 +22,6 @@ pub struct IncomingClick {
     pub message: String,
     /// The first message of the thread.
     pub thread: String,
-    /// The texts of the message with the button, one for each of its sections.
-    pub sections: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -34,8 +32,6 @@ struct Payload {
     container: Container,
     #[serde(default, deserialize_with = "empty::list")]
     actions: Vec<Action>,
-    #[serde(default)]
-    message: serde_json::Value,
 }
 
 #[derive(Deserialize)]
@@ -74,12 +70,7 @@ impl IncomingClick {
             _ => return None,
         };
         let Container { channel_id: channel, message_ts: message, thread_ts } = payload.container;
-        let blocks = payload.message["blocks"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let section = |block: &serde_json::Value| {
-            Some(block["text"]["text"].as_str().filter(|_| block["type"] == "section")?.to_owned())
-        };
         Some(Self {
-            sections: blocks.iter().filter_map(section).collect(),
             click: Click { question: action.value?, answer, user: UserId(payload.user.id) },
             channel,
             thread: thread_ts.unwrap_or_else(|| message.clone()),
@@ -101,19 +92,12 @@ mod tests {
                 "type": kind, "user": {"id": "U0ANN"}, "trigger_id": "1",
                 "container": {"channel_id": "C0AAA", "message_ts": "2.0", "thread_ts": "1.0"},
                 "actions": [{"action_id": action, "value": "q"}],
-                "message": {"blocks": [
-                    {"type": "section", "text": {"type": "mrkdwn", "text": "the plan"}},
-                    {"type": "section"}, {"type": "actions", "text": {"text": "none"}}, 7,
-                ]},
             })
             .to_string()
         };
         let click = IncomingClick::of_payload(&payload("approve", "block_actions")).unwrap();
         assert_eq!((click.click.answer, click.click.question.as_str()), (PlanAnswer::Approve, "q"));
         assert_eq!((click.thread.as_str(), click.message.as_str()), ("1.0", "2.0"));
-        assert_eq!(click.sections, ["the plan"]);
-        let short = payload("reject", "block_actions").replace("blocks", "other");
-        assert_eq!(IncomingClick::of_payload(&short).unwrap().sections, [""; 0]);
         assert!(IncomingClick::of_payload(&payload("reject", "block_actions")).is_some());
         for other in [payload("other", "block_actions"), payload("approve", "view_submission"), "{}".into()] {
             assert_eq!(IncomingClick::of_payload(&other), None, "{other}");

@@ -182,7 +182,7 @@ fn words_of(pieces: Vec<Piece>, addressee: &Addressee) -> Result<Split, (Unclear
             Piece::Text(text) if text.contains(|letter| PLACES.contains(&letter)) => {
                 return Err((Unclear::Characters, false));
             }
-            Piece::Text(text) => line.push_str(&typed(&text)),
+            Piece::Text(text) => line.push_str(&text),
             other => {
                 let place = u32::try_from(references.len()).ok().and_then(|index| {
                     char::from_u32(u32::from(*PLACES.start()) + index).filter(|place| *place < HASH)
@@ -192,6 +192,7 @@ fn words_of(pieces: Vec<Piece>, addressee: &Addressee) -> Result<Split, (Unclear
             }
         }
     }
+    let line = typed(&line);
     let line = line.trim_start_matches(is_between_mentions).trim_end();
     let first = line.split(char::is_whitespace).next().unwrap_or_default();
     let begins = addressee.program(first).is_some();
@@ -217,12 +218,29 @@ fn words_of(pieces: Vec<Piece>, addressee: &Addressee) -> Result<Split, (Unclear
     Ok(words.iter().map(|word| put_back(word, &references)).collect())
 }
 
-/// What keyboards make of what was typed: curved quotation marks, a long dash for two, blanks that do not break.
+/// What was typed, without what keyboards make of it: curved quotation marks, a long dash for two, blanks that do not break. Inside
+/// straight quotation marks, marks and dashes are text.
 fn typed(text: &str) -> String {
-    text.replace(['\u{201c}', '\u{201d}'], "\"")
-        .replace(['\u{2018}', '\u{2019}'], "'")
-        .replace('\u{2014}', "--")
-        .replace(['\u{a0}', '\t'], " ")
+    let (mut typed, mut inside) = (String::with_capacity(text.len()), None);
+    for letter in text.chars() {
+        match (letter, inside) {
+            ('\u{a0}' | '\t', _) => typed.push(' '),
+            (_, Some(mark)) => {
+                typed.push(letter);
+                if letter == mark {
+                    inside = None;
+                }
+            }
+            ('\u{201c}' | '\u{201d}', None) => typed.push('"'),
+            ('\u{2018}' | '\u{2019}', None) => typed.push('\''),
+            ('\u{2014}', None) => typed.push_str("--"),
+            (_, None) => {
+                inside = matches!(letter, '"' | '\'').then_some(letter);
+                typed.push(letter);
+            }
+        }
+    }
+    typed
 }
 
 /// A word with the references in their places.
@@ -298,6 +316,11 @@ mod tests {
             assert_eq!(command(text), expected, "{text}");
         }
         assert_eq!(command("<@U0BOT> oarctl \u{2014}version").1, ["--version"]);
+        let quoted =
+            "oar issue add \"down \u{2014} see \u{201c}it\u{201d}, it\u{2019}s bad\" \u{2014}no-blocker";
+        let expected =
+            ["issue", "add", "down \u{2014} see \u{201c}it\u{201d}, it\u{2019}s bad", "--no-blocker"];
+        assert_eq!(command(quoted).1, expected, "inside straight quotation marks they are text");
         assert_eq!(command("jobctl show a").0, "jobctl");
         assert_eq!(
             command("oar issue add #12 is, late, <#C0AAA|qe>:").1,

@@ -46,6 +46,9 @@ pub struct OpenQuestion {
     pub arguments: Vec<String>,
     /// The message with the buttons; none until it was posted.
     pub message: Option<String>,
+    /// The plan as the message shows it, in Slack's markup, so that it stays readable when the buttons go.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub shown: String,
     /// Plans of the same command that were approved before: one may ask more than once.
     pub approved: Vec<PlanHash>,
     /// The attempt to record the answer that succeeded.
@@ -139,6 +142,11 @@ impl Memory {
         if let Some(open) = self.questions.iter_mut().find(|open| open.question.id == id) {
             open.message = Some(ts.to_owned());
         }
+    }
+
+    /// Whether somebody approved the question with this id.
+    pub fn is_approved(&self, id: &str) -> bool {
+        self.question(id).is_some_and(|open| open.question.answered == Some(PlanAnswer::Approve))
     }
 
     /// The question with this id, answered or not.
@@ -305,6 +313,7 @@ mod tests {
             program: "oar".into(),
             arguments: vec!["drop-bugs".into()],
             message: None,
+            shown: String::new(),
             approved: vec![],
             answered_by: String::new(),
             answered_user: String::new(),
@@ -352,6 +361,7 @@ mod tests {
                 program: "oar".into(),
                 arguments: vec!["drop-bugs".into()],
                 message: None,
+                shown: String::new(),
                 approved: vec![],
                 answered_by: String::new(),
                 answered_user: String::new(),

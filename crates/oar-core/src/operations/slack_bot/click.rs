@@ -6,11 +6,13 @@ use super::consent::{Asked, Clicked, Closed};
 use super::desk::{Desk, in_thread, new_instance};
 use super::messages::CommandWords;
 use super::questions::EXPIRED;
+use super::run::Ran;
 use super::words;
 use crate::agents::bot::{
-    Access, ClickMeans, IncomingClick, IncomingMessage, Level, Memory, MessageKey, PlanAnswer, Reply,
-    RunningCommand,
+    Access, ClickMeans, IncomingClick, IncomingMessage, Level, Memory, MessageKey, OpenQuestion, PlanAnswer,
+    Reply, RunningCommand,
 };
+use crate::clients::slack::UserId;
 use crate::error::Classified as _;
 
 /// The answer to a click on a question that is over.
@@ -19,8 +21,8 @@ const SETTLED: &str = "this question was settled before, so the click did nothin
 impl Desk {
     /// Handles a click on a button. Clicks are not delivered again, and can come twice.
     pub(super) async fn click(self: Rc<Self>, incoming: IncomingClick) {
-        let IncomingClick { click, channel, message, thread, sections } = incoming;
-        let key = MessageKey { channel: channel.clone(), ts: message.clone() };
+        let IncomingClick { click, channel, message, thread } = incoming;
+        let key = MessageKey { channel, ts: message.clone() };
         let at_click = in_thread(key, &click.user.0, &thread);
         let open = match self.tools.notebook.read().await {
             Ok(memory) => memory.question(&click.question).cloned(),
@@ -30,12 +32,12 @@ impl Desk {
                 return self.say(&at_click, &Reply::Message(text.to_owned())).await;
             }
         };
-        let Some(open) = open else {
+        let Some(mut open) = open else {
             // What stands at the question, such as who approved it, must stay.
             return self.say(&at_click, &Reply::Message(SETTLED.to_owned())).await;
         };
-        // The last section is the question.
-        let plan = sections.split_last().map(|(_, plan)| plan.to_vec()).unwrap_or_default();
+        // Where it stands may not have been written down any more.
+        open.message.get_or_insert(message);
         // Where the command was given counts, not where the click says that it was made.
         let access = self.access(&click.user, &open.question.command.channel, Level::Critical).await;
         let now = self.tools.now();
@@ -46,13 +48,13 @@ impl Desk {
                 let id = open.question.id.clone();
                 // Two clicks at the same moment are one.
                 if self.answering.borrow_mut().insert(id.clone()) {
-                    self.approved(Clicked { click, open, plan }).await;
+                    self.approved(Clicked { click, open }).await;
                     self.answering.borrow_mut().remove(&id);
                 }
                 return;
             }
             ClickMeans::End => {
-                self.rejected(Clicked { click, open, plan }, &at_click).await;
+                self.rejected(Clicked { click, open }, &at_click).await;
                 return;
             }
             ClickMeans::NotAllowed(access) => {
@@ -69,7 +71,7 @@ impl Desk {
             ClickMeans::Expired => EXPIRED,
             ClickMeans::AskAnew | ClickMeans::Unknown => "This question was settled.",
         };
-        if self.tools.close(&channel, Some(&message), closed).await != Closed::Done {
+        if self.tools.close(&open, closed).await != Closed::Done {
             self.say(&at_click, &Reply::Message(closed.to_owned())).await;
         }
     }
@@ -86,7 +88,7 @@ impl Desk {
     }
 
     async fn reject(&self, clicked: Clicked, at_click: &IncomingMessage) -> bool {
-        let Clicked { click, open, plan } = clicked;
+        let Clicked { click, open } = clicked;
         let now = self.tools.now();
         let attempt = new_instance();
         let rejection = click.clone();
@@ -117,13 +119,13 @@ impl Desk {
             }
         };
         tracing::info!("{}: its plan was rejected by {}", open.question.command, click.user.0);
-        self.settle(&open, &plan, &text, "Slack bot: a rejected plan is closed", Memory::settle).await;
+        self.settle(&open, &text, "Slack bot: a rejected plan is closed", Memory::settle).await;
         true
     }
 
     /// Runs the command again: only when its plan is still the one that was approved does it go on.
     async fn approved(&self, clicked: Clicked) {
-        let Clicked { click, open, .. } = &clicked;
+        let Clicked { click, open } = &clicked;
         let asked = &open.question.command;
         let message = in_thread(asked.clone(), &open.user, &open.thread);
         let channel = asked.channel.clone();
@@ -161,34 +163,41 @@ impl Desk {
             return self.say(&message, &Reply::Message(text.to_owned())).await;
         }
         let level = Level::from(command.row().about.effect);
-        let (question, button) = (open.clone(), open.message.clone());
-        let (by, user) = (words::mention(&click.user), click.user.0.clone());
+        let (question, by) = (open.clone(), click.user.clone());
         let interrupt = self.begin_run(&message, level);
-        let asked = self.run(message, command, words, Some(clicked), interrupt, place).await;
-        let settled = self
-            .tools
-            .notebook
-            .change("Slack bot: a plan was answered", &self.tools.permit, move |memory| {
-                let is_approved = asked == Asked::Approved;
-                let others = if is_approved { memory.approve_with(&question, &user) } else { Vec::new() };
-                memory.settle(&question.question.id);
-                others
-            })
-            .await;
-        match settled {
-            Ok(others) => {
-                let text = format!("Approved by {by} in another thread; it ran there.");
-                for other in others {
-                    let change = "Slack bot: a plan was answered in another thread";
-                    self.settle(&other, &[], &text, change, Memory::settle).await;
-                }
+        let ran = self.run(message, command, words, Some(clicked), interrupt, place).await;
+        self.after(&ran, question, &by).await;
+    }
+
+    /// Settles the questions that a click answered, after its command has run.
+    async fn after(&self, ran: &Ran, question: OpenQuestion, by: &UserId) {
+        let change = "Slack bot: a plan was answered";
+        let is_asked_before = matches!(ran.asked, Asked::Approved | Asked::Shown);
+        let (asking, user) = (question.clone(), by.0.clone());
+        let standing = self.tools.notebook.change(change, &self.tools.permit, move |memory| {
+            let is_approved = is_asked_before && memory.is_approved(&asking.question.id);
+            let others = if is_approved { memory.approve_with(&asking, &user) } else { Vec::new() };
+            (is_approved, others)
+        });
+        let (is_approved, others) = match standing.await {
+            Ok(standing) => standing,
+            // The next look settles it.
+            Err(error) => return tracing::warn!("a question stays remembered: {error}"),
+        };
+        let text = match ran.asked {
+            _ if is_approved => words::approved_here(by),
+            Asked::Shown => words::CHANGED.to_owned(),
+            // There is nothing to do any more, or it failed before it could ask.
+            Asked::Nothing if !ran.was_stopped => {
+                "This plan is not needed any more; what became of the command is below.".to_owned()
             }
-            Err(error) => tracing::warn!("a question stays remembered: {error}"),
-        }
-        // There is nothing to do any more, or it failed before it could ask.
-        if asked == Asked::Nothing {
-            let text = "This plan is not needed any more; what became of the command is below.";
-            self.tools.close(&channel, button.as_deref(), text).await;
+            // It can be answered again, or somebody else has answered it.
+            Asked::Nothing | Asked::Approved | Asked::Refused => return,
+        };
+        self.settle(&question, &text, change, Memory::settle).await;
+        let text = format!("Approved by {} in another thread; it ran there.", words::mention(by));
+        for other in others {
+            self.settle(&other, &text, change, Memory::settle).await;
         }
     }
 }

@@ -23,6 +23,8 @@ use crate::redact::Redactor;
 
 /// Characters of a plan that stand in one block; a longer one is a file.
 const LONGEST_PLAN: usize = 2800;
+/// What stands in place of a longer one.
+const IN_FILE: &str = "The whole plan is in the file above.";
 
 /// What the bot works with, shared by everything that it does at the same time.
 #[derive(Debug)]
@@ -40,27 +42,13 @@ impl Tools {
         self.clock.now()
     }
 
-    /// Makes a question's message read so, without its buttons.
-    pub(super) async fn close(&self, channel: &str, message: Option<&str>, text: &str) -> Closed {
-        self.close_below(&[], channel, message, text).await
-    }
-
-    /// As [`Tools::close`], with these sections above the text.
-    pub(super) async fn close_below(
-        &self,
-        sections: &[String],
-        channel: &str,
-        message: Option<&str>,
-        text: &str,
-    ) -> Closed {
-        let Some(ts) = message else { return Closed::Done };
-        let posted = Posted { channel: channel.to_owned(), ts: ts.to_owned() };
-        let above = sections.iter().cloned().map(Block::Section);
-        let blocks: Vec<Block> = match sections {
-            [] => Vec::new(),
-            _ => above.chain([Block::Section(text.to_owned())]).collect(),
-        };
-        match self.slack.edit(&posted, text, &blocks, &self.permit).await {
+    /// Makes a question's message say how it ended, below its plan and without its buttons.
+    pub(super) async fn close(&self, open: &OpenQuestion, text: &str) -> Closed {
+        let Some(ts) = &open.message else { return Closed::Done };
+        let posted = Posted { channel: open.question.command.channel.clone(), ts: ts.clone() };
+        let sections = [&open.shown, text].map(|text| Block::Section(text.to_owned()));
+        let blocks = if open.shown.is_empty() { &sections[..0] } else { &sections };
+        match self.slack.edit(&posted, text, blocks, &self.permit).await {
             Ok(Edit::Done) => Closed::Done,
             Ok(Edit::Refused(why)) => {
                 tracing::warn!("the buttons of a question stay: {why}");
@@ -90,8 +78,6 @@ pub(super) enum Closed {
 pub(super) struct Clicked {
     pub(super) click: Click,
     pub(super) open: OpenQuestion,
-    /// The plan as the question's message shows it.
-    pub(super) plan: Vec<String>,
 }
 
 /// How far the consent to one run is.
@@ -130,7 +116,7 @@ impl ThreadConsent {
 
     /// Whether the click approves this plan. `Ok(false)`: the plan is another one by now.
     async fn is_approved(&self, plan: &PlanHash) -> Result<bool, Refusal> {
-        let Some(Clicked { click, open, plan: shown }) = &self.clicked else { return Ok(false) };
+        let Some(Clicked { click, open }) = &self.clicked else { return Ok(false) };
         if open.approved.contains(plan) {
             return Ok(true);
         }
@@ -153,15 +139,12 @@ impl ThreadConsent {
             ClickMeans::GoOn => {
                 self.set(Asked::Approved);
                 tracing::info!("{}: its plan was approved by {}", self.command.key, click.user.0);
-                let text =
-                    format!("Approved by {}; the result is in this thread.", words::mention(&click.user));
-                let (channel, message) = (&self.command.key.channel, open.message.as_deref());
-                self.tools.close_below(shown, channel, message, &text).await;
+                // What becomes of the buttons is looked at when it has ended.
+                self.tools.close(open, &words::approved_here(&click.user)).await;
                 return Ok(true);
             }
             ClickMeans::AskAnew => {
-                let text = "The plan has changed since it was shown here; the new one is below.";
-                self.tools.close(&self.command.key.channel, open.message.as_deref(), text).await;
+                self.tools.close(open, words::CHANGED).await;
                 return Ok(false);
             }
             ClickMeans::Answered(_) | ClickMeans::End => "the plan was answered before; nothing was sent",
@@ -182,6 +165,10 @@ impl ThreadConsent {
             approved
         });
         let arguments = kept(&self.program, &self.arguments, redactor, question.allows)?;
+        let text = redactor.redact(&words::plan(question)).into_owned();
+        let plan_text = escape(&text).replace("```", "'''");
+        let is_short = plan_text.chars().count() <= LONGEST_PLAN;
+        let shown = if is_short { format!("```\n{plan_text}\n```") } else { IN_FILE.to_owned() };
         let now = clock.now();
         let id = uuid::Uuid::new_v4().simple().to_string();
         let open = OpenQuestion {
@@ -192,6 +179,7 @@ impl ThreadConsent {
             program: self.program.clone(),
             arguments,
             message: None,
+            shown: shown.clone(),
             approved: approved.unwrap_or_default(),
             answered_by: String::new(),
             answered_user: String::new(),
@@ -200,20 +188,16 @@ impl ThreadConsent {
             .change("Slack bot: a plan waits for its answer", permit, move |memory| memory.ask(&open))
             .await
             .map_err(|error| could_not("the plan could not be kept", &error))?;
-        let text = redactor.redact(&words::plan(question)).into_owned();
         let since = self.command.written().unwrap_or(now);
         let thread = CommandThread { slack, command: &self.command, since };
-        let shown = escape(&text).replace("```", "'''");
-        let shown = if shown.chars().count() <= LONGEST_PLAN {
-            format!("```\n{shown}\n```")
-        } else {
+        if !is_short {
             let name = format!("The plan of {}", escape(question.command));
             match thread.upload(&name, &text, permit).await {
-                Ok(true) => "The whole plan is in the file above.".to_owned(),
+                Ok(true) => {}
                 Ok(false) => return Err(self.not_shown(&id, &"Slack takes no file").await),
                 Err(error) => return Err(self.not_shown(&id, &error).await),
             }
-        };
+        }
         let ask = words::ask(question, &self.program_and_command(question));
         let buttons = [(APPROVE, "Approve", ButtonStyle::Primary), (REJECT, "Reject", ButtonStyle::Danger)];
         let buttons = buttons.map(|(action, label, style)| Button {
@@ -223,7 +207,7 @@ impl ThreadConsent {
             style,
         });
         let blocks = [Block::Section(shown), Block::Section(ask.clone()), Block::Buttons(buttons.to_vec())];
-        let posted = match thread.post(&ask, &blocks, &format!("question-{id}"), permit).await {
+        let posted = match thread.post(&ask, &blocks, &question_name(&id), permit).await {
             Ok(posted) => posted,
             Err(error) => return Err(self.not_shown(&id, &error).await),
         };
@@ -251,6 +235,11 @@ impl ThreadConsent {
         }
         could_not("the plan could not be shown", why)
     }
+}
+
+/// The name of the message with the buttons of a question.
+pub(super) fn question_name(id: &str) -> String {
+    format!("question-{id}")
 }
 
 /// The arguments as they are kept until somebody answers, in a file that everybody can read.

@@ -1,7 +1,7 @@
 //! The bot at work: what it knows and shares while it handles messages and clicks.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,6 +62,8 @@ pub(super) struct Desk {
     pub(super) running: RefCell<BTreeMap<MessageKey, Running>>,
     pub(super) heard: RefCell<HeardMessages>,
     pub(super) line: Line,
+    /// What was cancelled lately: a command that comes after its `cancel` is not run.
+    pub(super) cancels: RefCell<VecDeque<IncomingMessage>>,
     /// Questions whose approved command runs.
     pub(super) answering: RefCell<BTreeSet<String>>,
     /// How many messages were taken for handling.
@@ -122,6 +124,7 @@ impl Desk {
             running: RefCell::default(),
             heard: RefCell::default(),
             line: Line::default(),
+            cancels: RefCell::default(),
             answering: RefCell::default(),
             taken: Cell::default(),
             problems: RefCell::default(),
@@ -140,6 +143,7 @@ impl Desk {
         self.running.borrow_mut().clear();
         *self.heard.borrow_mut() = HeardMessages::default();
         self.answering.borrow_mut().clear();
+        self.cancels.borrow_mut().clear();
         self.begun.set(self.tools.now());
         self.is_brief.set(is_brief);
         self.earlier.send_replace(None);

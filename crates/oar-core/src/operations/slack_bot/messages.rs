@@ -8,7 +8,6 @@ use jiff::SignedDuration;
 use super::desk::{Desk, Earlier, place_of};
 use super::line::Place as PlaceInLine;
 use super::order::{ReadCommand, Unusable};
-use super::run::ToCancel;
 use super::{allowed_operations, can_be_meant, words};
 use crate::agents::bot::{
     Access, Heard, IncomingMessage, Level, Memory, Reply, RunningCommand, Words, is_addressed, listen,
@@ -27,6 +26,10 @@ const TOO_LATE: &str = "this was written more than 15 minutes before a bot came 
      wanted";
 /// How old a command may be that is run when the bot comes back: longer than Slack delivers again.
 const RUN_WITHIN: SignedDuration = SignedDuration::from_mins(15);
+/// What is said of a command that comes after its `cancel`.
+const CANCELLED_BEFORE: &str = "`cancel` was written after this before it came here, so it was not run";
+/// How many `cancel` are remembered.
+const MOST_CANCELS: usize = 1000;
 /// What is said when too many commands wait in one thread.
 const TOO_MANY: &str =
     "too many commands of this thread wait, so this one was not run; write it again when some have ended";
@@ -79,13 +82,8 @@ impl Desk {
         if !is_addressed && !self.works_in(channel).await {
             return;
         }
-        let cancels = match heard {
-            Heard::Cancel => Some(self.to_cancel(&message).await),
-            _ => None,
-        };
-        let is_in_vain = cancels.as_ref().is_some_and(ToCancel::is_nothing);
-        if is_in_vain && !is_addressed {
-            return;
+        if heard == Heard::Cancel {
+            self.remember_cancel(&message);
         }
         match self.standing(&message, &heard, again).await {
             Standing::New => {}
@@ -98,30 +96,32 @@ impl Desk {
                 return self.say_not_taken(&message, NOT_KNOWN).await;
             }
         }
-        if self.may_be_known(&message, again) && self.is_late(&message) {
-            match heard {
-                Heard::Command(_) => {
-                    drop(place);
-                    return self.say_not_taken(&message, TOO_LATE).await;
-                }
-                Heard::Cancel if is_in_vain => return,
-                _ => {}
+        let is_late = self.may_be_known(&message, again) && self.is_late(&message);
+        if heard == Heard::Cancel {
+            let cancelled = self.cancel(&message).await;
+            // What is said to people is not answered, and neither is what nobody waits for any more.
+            if !cancelled.is_nothing() || (is_addressed && !is_late) {
+                self.taken.update(|count| count + 1);
+                self.finish_cancel(&message, cancelled).await;
+                self.tools.notebook.answered(&message);
             }
+            return;
+        }
+        if is_late && matches!(heard, Heard::Command(_)) {
+            drop(place);
+            return self.say_not_taken(&message, TOO_LATE).await;
         }
         if let (Heard::Command(_), Err(())) = (&heard, &place) {
             return self.say_not_taken(&message, TOO_MANY).await;
         }
-        if let Some(cancels) = cancels {
-            self.taken.update(|count| count + 1);
-            self.cancel(&message, cancels).await;
-            self.tools.notebook.answered(&message);
-            return;
-        }
         match self.decide(&message, heard).await {
             Decision::Run(command, level, words) => {
-                if let Ok(place) = place {
-                    self.take(message, command, level, words, place).await;
+                let Ok(place) = place else { return };
+                if self.is_cancelled(&message, level).await {
+                    drop(place);
+                    return self.say_not_taken(&message, CANCELLED_BEFORE).await;
                 }
+                self.take(message, command, level, words, place).await;
             }
             Decision::Say(reply) => {
                 drop(place);
@@ -130,6 +130,32 @@ impl Desk {
                 self.tools.notebook.answered(&message);
             }
         }
+    }
+
+    /// A command that was written before this and comes later is not run.
+    fn remember_cancel(&self, message: &IncomingMessage) {
+        let mut cancels = self.cancels.borrow_mut();
+        if cancels.len() >= MOST_CANCELS {
+            cancels.pop_front();
+        }
+        cancels.push_back(message.clone());
+    }
+
+    /// Whether somebody who may has written `cancel` after this command, before it came here.
+    async fn is_cancelled(&self, message: &IncomingMessage, level: Level) -> bool {
+        let thread = message.reply_thread();
+        let is_for_it = |cancel: &&IncomingMessage| {
+            let is_here = cancel.key.channel == message.key.channel && cancel.reply_thread() == thread;
+            is_here && cancel.key.ts > message.key.ts
+        };
+        let cancels: Vec<UserId> =
+            self.cancels.borrow().iter().filter(is_for_it).map(|cancel| cancel.user.clone()).collect();
+        for user in cancels {
+            if self.access(&user, &message.key.channel, level).await.is_allowed() {
+                return true;
+            }
+        }
+        false
     }
 
     /// Whether it is too late to run what a message says. One without a time is as old as its delivery.
@@ -195,6 +221,13 @@ impl Desk {
         match taken {
             Ok(true) => {
                 self.taken.update(|count| count + 1);
+                // The store may have been out for long.
+                if self.is_late(&message) {
+                    drop(self.end_run(&message.key));
+                    drop(place);
+                    self.say_not_taken(&message, TOO_LATE).await;
+                    return self.record_end(&message.key).await;
+                }
                 self.run(message, command, words, None, interrupt, place).await;
             }
             Ok(false) => drop(self.end_run(&message.key)),

@@ -114,7 +114,9 @@ mod tests {
         for text in ["job done, thanks all!", "oar is down again today", "job interviews are at 3"] {
             assert!(!is_meant(text), "{text}");
         }
-        for text in ["oar -r 4.19.1 status", "oar staus", "oar help", "oar", "oar 4.19.1 status", "job start -x"] {
+        for text in
+            ["oar -r 4.19.1 status", "oar staus", "oar help", "oar", "oar 4.19.1 status", "job start -x"]
+        {
             assert!(is_meant(text), "{text}");
         }
     }

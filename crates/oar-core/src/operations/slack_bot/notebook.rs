@@ -35,6 +35,9 @@ pub enum NotebookError {
     /// Others changed the file at every attempt.
     #[error("{0}")]
     Contended(String),
+    /// The write failed that was made for several changes.
+    #[error(transparent)]
+    Shared(Arc<NotebookError>),
 }
 
 classified! {
@@ -42,8 +45,10 @@ classified! {
     class {
         Self::Damaged { .. } => ErrorClass::Blocked,
         Self::Contended(_) => ErrorClass::Conflict,
+        Self::Shared(error) => error.class(),
     }
     hint {
+        Self::Shared(error) => error.hint(),
         Self::Damaged { .. } => Some(
             "Restore the file from an earlier version, or remove it while no command runs: then the bot forgets which \
              messages it handled."
@@ -94,26 +99,40 @@ trait Change: Send + Sync {
     /// It is written.
     fn done(&self);
 
-    fn is_done(&self) -> bool;
+    /// It could not be written.
+    fn failed(&self, error: Arc<NotebookError>);
+
+    /// Whether it is written, or could not be.
+    fn is_over(&self) -> bool;
 }
 
 struct OneChange<F, T> {
     change: F,
-    /// The answer of the last time, and whether that was written.
-    answer: Mutex<(Option<T>, bool)>,
+    state: Mutex<ChangeState<T>>,
+}
+
+struct ChangeState<T> {
+    /// The answer of the last time.
+    answer: Option<T>,
+    /// Whether it was written; none while that is not known.
+    end: Option<Result<(), Arc<NotebookError>>>,
 }
 
 impl<F: Fn(&mut Memory) -> T + Send + Sync, T: Send> Change for OneChange<F, T> {
     fn apply(&self, memory: &mut Memory) {
-        locked(&self.answer).0 = Some((self.change)(memory));
+        locked(&self.state).answer = Some((self.change)(memory));
     }
 
     fn done(&self) {
-        locked(&self.answer).1 = true;
+        locked(&self.state).end = Some(Ok(()));
     }
 
-    fn is_done(&self) -> bool {
-        locked(&self.answer).1
+    fn failed(&self, error: Arc<NotebookError>) {
+        locked(&self.state).end = Some(Err(error));
+    }
+
+    fn is_over(&self) -> bool {
+        locked(&self.state).end.is_some()
     }
 }
 
@@ -196,30 +215,34 @@ impl Notebook {
         permit: &WritePermit,
         change: impl Fn(&mut Memory) -> T + Send + Sync + 'static,
     ) -> Result<T, NotebookError> {
-        let own = Arc::new(OneChange { change, answer: Mutex::new((None, false)) });
+        let own = Arc::new(OneChange { change, state: Mutex::new(ChangeState { answer: None, end: None }) });
         locked(&self.waiting).changes.push_back(own.clone());
         // Nobody makes it any more when its caller is gone.
         let _waits = Waits { waiting: &self.waiting, own: own.clone() };
         let mut turn = self.turn.lock().await;
-        if !own.is_done() {
-            self.write(&mut turn, &own, message, permit).await?;
+        if !own.is_over() {
+            self.write(&mut turn, &own, message, permit).await;
         }
-        let answer = locked(&own.answer).0.take();
-        answer.ok_or_else(|| NotebookError::Contended("nothing was changed".to_owned()))
+        let mut state = locked(&own.state);
+        if let Some(Err(error)) = state.end.take() {
+            return Err(NotebookError::Shared(error));
+        }
+        state.answer.take().ok_or_else(|| NotebookError::Contended("nothing was changed".to_owned()))
     }
 
-    /// Makes this change, and with it others that wait: in one write. After a failure the others have their own turn.
+    /// Makes this change, and with it others that wait: in one write, of which all share the end when the store is out. Otherwise each would
+    /// wait for it, one after the other.
     async fn write(
         &self,
         turn: &mut Option<Known>,
         own: &Arc<impl Change + 'static>,
         message: &str,
         permit: &WritePermit,
-    ) -> Result<(), NotebookError> {
+    ) {
         let own: Arc<dyn Change> = own.clone();
         let (batch, answered) = {
             let mut waiting = locked(&self.waiting);
-            waiting.changes.retain(|change| !Arc::ptr_eq(change, &own) && !change.is_done());
+            waiting.changes.retain(|change| !Arc::ptr_eq(change, &own) && !change.is_over());
             let others = waiting.changes.iter().take(ATTEMPTS - 1).cloned();
             let batch: Vec<Arc<dyn Change>> = std::iter::once(own).chain(others).collect();
             (batch, waiting.answered.clone())
@@ -255,27 +278,32 @@ impl Notebook {
             text.map_err(|error| self.damaged(&error))
         })
         .await;
-        match done {
+        let error = match done {
             Ok(committed) => {
                 if let Some((memory, is_changed)) = changed {
                     *turn = Some(Known { stored: committed.stored, memory });
-                    let mut waiting = locked(&self.waiting);
                     if is_changed {
-                        waiting.answered.retain(|known| !answered.contains(known));
+                        locked(&self.waiting).answered.retain(|known| !answered.contains(known));
                     }
-                    for change in &batch {
-                        change.done();
-                    }
-                    waiting.changes.retain(|change| !change.is_done());
                 }
-                Ok(())
+                None
             }
-            Err(TransactionError::Store(error)) => Err(NotebookError::Store(error)),
-            Err(TransactionError::Apply(error)) => Err(error),
+            Err(TransactionError::Store(error)) => Some(NotebookError::Store(error)),
+            Err(TransactionError::Apply(error)) => Some(error),
             Err(contended @ TransactionError::Contended { .. }) => {
-                Err(NotebookError::Contended(contended.to_string()))
+                Some(NotebookError::Contended(contended.to_string()))
+            }
+        };
+        let error = error.map(Arc::new);
+        // What else is wrong may be wrong with this change alone.
+        let is_shared = matches!(error.as_deref(), None | Some(NotebookError::Store(_)));
+        for change in batch.iter().take(if is_shared { batch.len() } else { 1 }) {
+            match &error {
+                None => change.done(),
+                Some(error) => change.failed(Arc::clone(error)),
             }
         }
+        locked(&self.waiting).changes.retain(|change| !change.is_over());
     }
 
     fn parse(&self, text: Option<&str>) -> Result<Memory, NotebookError> {
@@ -431,5 +459,23 @@ mod tests {
         drop((gone, turn));
         assert!(take(&notebook, 2).await.unwrap());
         assert!(!knows(&notebook, 1).await && knows(&notebook, 2).await);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_out_is_out_for_all_that_waited_for_the_write() {
+        let (notebook, store) = notebook();
+        // The read, and all writes of one turn; then it is well again.
+        store.plan([Fault::None, Fault::Unavailable, Fault::None, Fault::Unavailable, Fault::None]);
+        store.plan([Fault::Unavailable, Fault::None, Fault::Unavailable]);
+        let turn = notebook.turn.lock().await;
+        let mut waiting: Vec<_> = (0..3).map(|number| Box::pin(take(&notebook, number))).collect();
+        assert!(waiting.iter_mut().all(|take| take.as_mut().now_or_never().is_none()));
+        drop(turn);
+        let taken = join_all(waiting).await;
+        assert!(taken.iter().all(Result::is_err), "{taken:?}");
+        assert!(
+            taken.iter().flat_map(|it| it.as_ref().err()).all(|it| it.class() == ErrorClass::Unavailable)
+        );
+        assert!(take(&notebook, 4).await.unwrap(), "{:?}", store.messages());
     }
 }

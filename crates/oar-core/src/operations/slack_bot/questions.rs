@@ -3,12 +3,12 @@
 
 use futures::StreamExt as _;
 
-use super::consent::Closed;
+use super::consent::{Closed, question_name};
 use super::desk::{Desk, in_thread};
 use super::words;
 use crate::agents::bot::{Memory, MessageKey, OpenQuestion, Reply};
 use crate::clients::Clients;
-use crate::clients::slack::escape;
+use crate::clients::slack::{Lookup, escape};
 use crate::error::{Classified as _, ErrorClass};
 use crate::tasks::open_statebox;
 use crate::version::ReleaseVersion;
@@ -25,19 +25,17 @@ type Forget = fn(&mut Memory, &str);
 impl Desk {
     /// Makes a question's message say how it ended, below its plan, and forgets the question. Where Slack lets nobody edit the message,
     /// the thread says it. What Slack did not take is left to the next look.
-    pub(super) async fn settle(
-        &self,
-        open: &OpenQuestion,
-        plan: &[String],
-        text: &str,
-        change: &'static str,
-        forget: Forget,
-    ) {
+    pub(super) async fn settle(&self, open: &OpenQuestion, text: &str, change: &'static str, forget: Forget) {
         let text = self.tools.redactor.redact(text);
-        let (channel, message) = (&open.question.command.channel, open.message.as_deref());
-        match (self.tools.close_below(plan, channel, message, &text).await, message) {
+        let mut open = open.clone();
+        let closed = match self.find_message(&mut open).await {
+            Ok(()) => self.tools.close(&open, &text).await,
+            Err(class) => Closed::Failed(class),
+        };
+        match (closed, &open.message) {
             (Closed::Refused, Some(ts)) => {
-                let question = MessageKey { channel: channel.clone(), ts: ts.to_owned() };
+                let channel = open.question.command.channel.clone();
+                let question = MessageKey { channel, ts: ts.clone() };
                 let question = in_thread(question, &open.user, &open.thread);
                 self.say(&question, &Reply::Message(text.into_owned())).await;
             }
@@ -55,6 +53,20 @@ impl Desk {
         }
     }
 
+    /// Where the message of a question stands, when that was not written down any more.
+    async fn find_message(&self, open: &mut OpenQuestion) -> Result<(), ErrorClass> {
+        if open.message.is_some() {
+            return Ok(());
+        }
+        let command = in_thread(open.question.command.clone(), &open.user, &open.thread);
+        match self.thread(&command).look_for(&question_name(&open.question.id), "").await {
+            Lookup::Found(posted) => open.message = Some(posted.ts),
+            Lookup::NotFound => {}
+            Lookup::Undetermined(why) => return Err(why.class()),
+        }
+        Ok(())
+    }
+
     /// Takes the buttons away from the plans that a cancelled command was about to show.
     pub(super) async fn reject_plans_of(&self, command: &MessageKey) {
         let key = command.clone();
@@ -67,7 +79,7 @@ impl Desk {
         match rejected {
             Ok(rejected) => {
                 for open in rejected {
-                    self.settle(&open, &[], words::CANCELLED, change, Memory::settle).await;
+                    self.settle(&open, words::CANCELLED, change, Memory::settle).await;
                 }
             }
             Err(error) => {
@@ -101,13 +113,13 @@ pub(super) async fn close_questions(desk: &Desk, clients: &Clients) {
         {
             let text = words::answered(answer, &open.answered_user);
             let change = "Slack bot: an answered plan is closed";
-            desk.settle(&open, &[], &text, change, Memory::settle).await;
+            desk.settle(&open, &text, change, Memory::settle).await;
         }
     }
     for open in memory.expired(now).into_iter().filter(|open| open.question.answered.is_none()) {
         if !desk.is_answering(&open) {
             let change = "Slack bot: a plan was not answered";
-            desk.settle(&open, &[], EXPIRED, change, Memory::settle_unanswered).await;
+            desk.settle(&open, EXPIRED, change, Memory::settle_unanswered).await;
         }
     }
     let looks = memory.waiting(now).into_iter().map(async |(release, questions)| {
@@ -120,7 +132,7 @@ pub(super) async fn close_questions(desk: &Desk, clients: &Clients) {
             // Somebody may have approved it meanwhile, and its command runs.
             if !desk.is_answering(&open) {
                 let change = "Slack bot: a plan was answered elsewhere";
-                desk.settle(&open, &[], &text, change, Memory::settle_unanswered).await;
+                desk.settle(&open, &text, change, Memory::settle_unanswered).await;
             }
         }
     });

@@ -32,22 +32,35 @@ const TO_STOP: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_secs(5);
 /// How long it is tried to write down that a command has answered.
 const TO_RECORD: Duration = Duration::from_hours(1);
+/// How long a command that has ended waits for the sign that it was seen.
+const TO_SIGN: Duration = Duration::from_secs(1);
 
 /// Why a command ended that somebody cancelled.
 const CANCELLED: &str = "cancelled";
 
-/// What `cancel` ends.
-pub(super) struct ToCancel {
-    /// Commands that run or wait, with what they do.
-    running: Vec<(MessageKey, Level)>,
-    /// Plans that wait for an answer.
+/// What came of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ran {
+    /// How far its consent came.
+    pub(super) asked: Asked,
+    /// Whether somebody or something stopped it.
+    pub(super) was_stopped: bool,
+}
+
+/// What came of a `cancel`.
+pub(super) struct Cancelled {
+    /// Whether a command was there to stop.
+    has_run: bool,
+    /// What is to be said of commands that go on.
+    refused: Option<String>,
+    /// The plans that wait for an answer.
     plans: Result<Vec<OpenQuestion>, NotebookError>,
 }
 
-impl ToCancel {
-    /// Whether there certainly is nothing.
+impl Cancelled {
+    /// Whether there certainly was nothing.
     pub(super) fn is_nothing(&self) -> bool {
-        self.running.is_empty() && self.plans.as_ref().is_ok_and(Vec::is_empty)
+        !self.has_run && self.plans.as_ref().is_ok_and(Vec::is_empty)
     }
 }
 
@@ -66,7 +79,7 @@ impl Desk {
         self.running.borrow_mut().remove(key).and_then(|running| running.stopped)
     }
 
-    /// Runs a command that was taken when its turn comes, and answers; how far its consent came.
+    /// Runs a command that was taken when its turn comes, and answers. That it was seen shows beside it.
     pub(super) async fn run(
         &self,
         message: IncomingMessage,
@@ -75,13 +88,43 @@ impl Desk {
         clicked: Option<Clicked>,
         interrupt: Interrupt,
         place: Place<'_>,
-    ) -> Asked {
+    ) -> Ran {
+        let (key, name) = (message.key.clone(), words::name(command.row()));
+        let running = self.run_in_turn(message, command, words, clicked, interrupt, place);
+        let sign = async {
+            let posted = Posted { channel: key.channel.clone(), ts: key.ts.clone() };
+            if let Err(error) = self.tools.slack.react(&posted, "eyes", &self.tools.permit).await {
+                tracing::warn!("{key} ({name}): no reaction: {error}");
+            }
+        };
+        tokio::pin!(running, sign);
+        let mut is_seen = false;
+        let ran = loop {
+            tokio::select! {
+                ran = &mut running => break ran,
+                () = &mut sign, if !is_seen => is_seen = true,
+            }
+        };
+        if !is_seen {
+            tokio::select! {
+                () = sign => {}
+                () = self.tools.clock.sleep(TO_SIGN) => {}
+            }
+        }
+        ran
+    }
+
+    async fn run_in_turn(
+        &self,
+        message: IncomingMessage,
+        command: Box<dyn ReadCommand>,
+        words: CommandWords,
+        clicked: Option<Clicked>,
+        interrupt: Interrupt,
+        place: Place<'_>,
+    ) -> Ran {
         let key = message.key.clone();
         let name = words::name(command.row());
-        let posted = Posted { channel: key.channel.clone(), ts: key.ts.clone() };
-        if let Err(error) = self.tools.slack.react(&posted, "eyes", &self.tools.permit).await {
-            tracing::warn!("{key} ({name}): no reaction: {error}");
-        }
         let turn = async {
             place.turn().await;
             self.slots.acquire().await
@@ -154,14 +197,14 @@ impl Desk {
             && !self.say_result_later(&message, &reply, &error).await
         {
             // It stays written down, so that the next bot says that its result is not known.
-            return asked;
+            return Ran { asked, was_stopped };
         }
         self.record_end(&key).await;
-        asked
+        Ran { asked, was_stopped }
     }
 
     /// Writes down that a command has answered.
-    async fn record_end(&self, key: &MessageKey) {
+    pub(super) async fn record_end(&self, key: &MessageKey) {
         let mut pauses = self.pauses(TO_RECORD).filter(|_| !self.is_brief());
         loop {
             let ended = key.clone();
@@ -224,41 +267,52 @@ impl Desk {
         before.map(|(key, running)| (key.clone(), running.level)).collect()
     }
 
-    /// What `cancel` ends in the thread of this message. What was written before it is decided first.
-    pub(super) async fn to_cancel(&self, message: &IncomingMessage) -> ToCancel {
+    /// Stops the commands of a thread that were written before this message, those that wait as well, and those of which it is not
+    /// decided yet whether they run; and looks for the plans that wait there.
+    pub(super) async fn cancel(&self, message: &IncomingMessage) -> Cancelled {
         let (MessageKey { channel, ts }, thread) = (&message.key, message.reply_thread());
+        // At once: whatever hangs, it must not go on.
+        let (mut has_run, mut refused) = self.stop_before(message).await;
         let has_begun = |ts: &str| {
             let key = MessageKey { channel: channel.clone(), ts: ts.to_owned() };
             self.running.borrow().contains_key(&key)
         };
         self.line.decided(channel, thread, ts, has_begun).await;
+        let (has_begun, refused_later) = self.stop_before(message).await;
+        has_run |= has_begun;
+        refused = refused.or(refused_later);
         let plans = self.tools.notebook.known().await;
         let now = self.tools.now();
-        ToCancel {
-            running: self.before(message),
+        Cancelled {
+            has_run,
+            refused,
             plans: plans.map(|memory| memory.waiting_before(&message.key, thread, now)),
         }
     }
 
-    /// Stops the commands of a thread that were written before this message, those that wait as well, and rejects the plans that wait
-    /// there.
-    pub(super) async fn cancel(&self, message: &IncomingMessage, cancels: ToCancel) {
-        let ToCancel { running, plans } = cancels;
-        let mut said = Vec::new();
-        if let Some(level) = running.iter().map(|(_, level)| *level).max() {
-            match self.access(&message.user, &message.key.channel, level).await {
-                // The command itself says how it ended.
-                Access::Allowed => {
-                    for (key, _) in &running {
-                        tracing::info!("{key}: cancelled by {}", message.user.0);
-                        self.stop(key, CANCELLED);
-                    }
+    /// Stops what runs in a thread and was written before this message; whether there is something, and why it goes on.
+    async fn stop_before(&self, message: &IncomingMessage) -> (bool, Option<String>) {
+        let running = self.before(message);
+        let Some(level) = running.iter().map(|(_, level)| *level).max() else { return (false, None) };
+        match self.access(&message.user, &message.key.channel, level).await {
+            // The command itself says how it ended.
+            Access::Allowed => {
+                for (key, _) in &running {
+                    tracing::info!("{key}: cancelled by {}", message.user.0);
+                    self.stop(key, CANCELLED);
                 }
-                access => said.push(words::refused(&access, level).replace("nothing was run", "it goes on")),
+                (true, None)
             }
+            access => (true, Some(words::refused(&access, level).replace("nothing was run", "it goes on"))),
         }
+    }
+
+    /// Rejects the plans that wait in the thread of this `cancel`, and says what became of all that it is for.
+    pub(super) async fn finish_cancel(&self, message: &IncomingMessage, cancelled: Cancelled) {
+        let Cancelled { has_run, refused, plans } = cancelled;
+        let mut said: Vec<String> = refused.into_iter().collect();
         match plans {
-            Ok(plans) if plans.is_empty() && running.is_empty() => {
+            Ok(plans) if plans.is_empty() && !has_run => {
                 said.push("no command runs in this thread".to_owned());
             }
             Ok(plans) if plans.is_empty() => {}
@@ -294,7 +348,7 @@ impl Desk {
                 answer: PlanAnswer::Reject,
                 user: message.user.clone(),
             };
-            are_rejected &= self.rejected(Clicked { click, open, plan: Vec::new() }, message).await;
+            are_rejected &= self.rejected(Clicked { click, open }, message).await;
         }
         let text = match count {
             1 => "the plan that waited here is rejected; nothing was sent".to_owned(),

@@ -71,7 +71,8 @@ impl CommandThread<'_> {
         }
     }
 
-    async fn look_for(&self, name: &str, text: &str) -> Lookup {
+    /// The message of the command with this name, or with this text where it has no key.
+    pub(super) async fn look_for(&self, name: &str, text: &str) -> Lookup {
         let wanted = Wanted {
             channel: &self.command.key.channel,
             thread: Some(self.command.reply_thread()),

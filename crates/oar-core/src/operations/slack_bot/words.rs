@@ -6,6 +6,14 @@ use crate::flow::consent::{Allows, Question};
 use crate::flow::outcome::Verdict;
 use crate::operations::{Effect, Row};
 
+/// What stands at a question whose plan is another one by now.
+pub(super) const CHANGED: &str = "The plan has changed since it was shown here; the new one is below.";
+
+/// What stands at a question whose command runs in its thread.
+pub(super) fn approved_here(by: &UserId) -> String {
+    format!("Approved by {}; the result is in this thread.", mention(by))
+}
+
 /// What stands at a question whose command was cancelled.
 pub(super) const CANCELLED: &str = "The command was cancelled; nothing was sent.";
 

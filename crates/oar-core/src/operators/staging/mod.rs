@@ -101,7 +101,8 @@ impl Plan for StagingPlan {
         let mut notes: Vec<String> =
             rest.map(|advisory| format!("{}: {}", advisory.subject(), advisory.words())).collect();
         notes.extend(self.notes.iter().cloned());
-        let later = self.advisories.iter().filter(|it| it.follows_first()).map(StagedAdvisory::step).collect();
+        let later =
+            self.advisories.iter().filter(|it| it.follows_first()).map(StagedAdvisory::step).collect();
         PlanSummary { later, ..PlanSummary::new(due.map(StagedAdvisory::step).collect(), notes) }
     }
 
