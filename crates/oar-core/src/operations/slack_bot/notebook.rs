@@ -323,6 +323,7 @@ mod tests {
     use super::*;
     use crate::agents::bot::{MessageKey, RunningCommand};
     use crate::clients::slack::UserId;
+    use crate::error::Classified as _;
     use crate::store::memory::{Fault, MemoryStore, SteppingClock};
 
     fn message(number: usize) -> IncomingMessage {
