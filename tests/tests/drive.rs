@@ -402,9 +402,10 @@ fn people_are_told_once_that_the_statebox_of_a_release_cannot_be_made() {
     let harness = Harness::new();
     let refused = FaultKind::Status { code: 403, body: None, headers: Vec::new() };
     harness.sandbox.faults().add(Fault::on("github", refused).method("PUT").forever());
-    for _ in 0..2 {
-        let run = harness.oar(KONFLUX, &["drive", "--once"]);
+    for told in [1, 0] {
+        let run = harness.oar(KONFLUX, &["drive", "--once", "--output", "json"]);
         assert_ne!(run.code, Some(0), "{run:?}");
+        assert_eq!(run.json()["told"], told, "{run:?}");
     }
     let messages = told(&harness);
     assert_eq!(messages.len(), 1, "{messages:#?}");

@@ -14,12 +14,19 @@ const CARRY_ON: [&str; 5] = ["-r", KONFLUX, "change-advisory-status", "--carry-o
 
 /// A release that waits, with looks every second and a lease of two.
 fn waiting(limit: &str) -> Harness {
-    let harness =
-        Harness::new().env("OAR_WAIT_INTERVAL", "1").env("OAR_WAIT_LEASE", "2").env("OAR_WAIT_LIMIT", limit);
+    let harness = with_limit(limit);
     make_ready(&harness, KONFLUX);
-    harness.oar(KONFLUX, &["change-advisory-status", "--yes", "--no-watch"]).expect(0);
-    assert!(state(&harness).contains("  wait:\n"), "{}", state(&harness));
+    begin(&harness);
     harness
+}
+
+fn with_limit(limit: &str) -> Harness {
+    Harness::new().env("OAR_WAIT_INTERVAL", "1").env("OAR_WAIT_LEASE", "2").env("OAR_WAIT_LIMIT", limit)
+}
+
+fn begin(harness: &Harness) {
+    harness.oar(KONFLUX, &["change-advisory-status", "--yes", "--no-watch"]).expect(0);
+    assert!(state(harness).contains("  wait:\n"), "{}", state(harness));
 }
 
 fn state(harness: &Harness) -> String {
@@ -131,6 +138,25 @@ fn the_deadline_asks_and_the_task_stays_in_progress() {
     publish(&harness);
     harness.oar(KONFLUX, &["change-advisory-status", "--yes"]).expect(0);
     assert_approved_once(&harness);
+}
+
+#[test]
+fn the_deadline_is_said_in_the_thread_of_an_engine_that_may_have_ended() {
+    let harness = with_limit("1");
+    make_ready(&harness, KONFLUX);
+    // It tells people that the approval can be run.
+    harness.oar(KONFLUX, &["drive", "--once"]).expect(0);
+    assert!(state(&harness).contains("    told: "), "{}", state(&harness));
+    begin(&harness);
+    std::thread::sleep(Duration::from_millis(1100));
+    wait(watcher(&harness)).expect(6);
+    let slack = harness.sandbox.world().slack.lock();
+    let overdue: Vec<_> =
+        slack.messages.iter().filter(|message| message.text.contains("the deadline")).collect();
+    assert_eq!(overdue.len(), 1, "{:#?}", slack.messages);
+    let thread =
+        slack.messages.iter().find(|message| message.text.contains("is driven automatically")).unwrap();
+    assert_eq!(overdue[0].thread_ts.as_ref(), Some(&thread.ts));
 }
 
 #[test]

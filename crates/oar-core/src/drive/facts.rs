@@ -249,6 +249,8 @@ pub struct StageView {
     pub sha: Option<String>,
     /// Commits at which tasks judged it and that name the same images.
     pub same_images: BTreeSet<String>,
+    /// Commits at which tasks judged it and of which it cannot be determined whether they name the same images, and why.
+    pub uncompared: BTreeMap<String, String>,
 }
 
 /// A job of another system.
@@ -336,6 +338,9 @@ pub enum ApprovalGates {
         why: String,
         /// What clears it, where that is known.
         next: Vec<String>,
+        /// What each thing is about that stands in the way: what clears it, otherwise what it is. The same thing stays about the
+        /// same when other bugs are in it.
+        about: Vec<String>,
     },
 }
 

@@ -1,8 +1,8 @@
 //! Plans of critical steps that were made a short time ago, and serve while a consent is awaited: each takes many requests, and a
 //! pass is made every two minutes.
 //!
-//! A plan is made anew when the StateBox or ART's build data has changed, and after [`SERVES`]. Only plans that wait for a consent
-//! are kept; the run that is consented to makes its own. The file is in the user's cache directory and can be deleted at any time; a
+//! A plan is made anew when the StateBox or ART's build data has changed, and after its time. Only a plan that would act is kept,
+//! whatever the policy says of its step; the run makes its own. The file is in the user's cache directory and can be deleted at any time; a
 //! damaged one is as good as none.
 
 use std::collections::BTreeSet;
@@ -17,8 +17,11 @@ use crate::notify::short_hash;
 use crate::statebox::State;
 use crate::version::ReleaseVersion;
 
-/// How long a plan serves.
-pub(super) const SERVES: SignedDuration = SignedDuration::from_mins(10);
+/// How long open gates of an approval serve: the run looks at them again.
+pub(super) const GATES_SERVE: SignedDuration = SignedDuration::from_mins(10);
+/// How long a plan of `drop-bugs` serves: less than a pass takes to come, because without a bug to drop the task passes at once, and
+/// the last one may be verified at any time.
+pub(super) const DROPS_SERVE: SignedDuration = SignedDuration::from_secs(90);
 /// The largest file that is read, in bytes.
 const SIZE_LIMIT: u64 = 256 * 1024;
 
@@ -45,9 +48,9 @@ struct Plan<T> {
 }
 
 impl<T> Plan<T> {
-    fn serves(&self, now: Timestamp) -> bool {
+    fn serves(&self, now: Timestamp, long: SignedDuration) -> bool {
         let age = now.duration_since(self.at);
-        !age.is_negative() && age < SERVES
+        !age.is_negative() && age < long
     }
 
     fn into_fact<U>(self, view: impl FnOnce(T) -> U) -> Fact<U> {
@@ -68,12 +71,11 @@ impl Kept {
             return;
         }
         let file = self.load(facts);
-        if let Some(plan) =
-            file.drops.filter(|plan| plan.serves(now)).filter(|_| keys.remove(&FactKey::Drops))
-        {
+        let drops = file.drops.filter(|plan| plan.serves(now, DROPS_SERVE));
+        if let Some(plan) = drops.filter(|_| keys.remove(&FactKey::Drops)) {
             facts.drops = plan.into_fact(DropsView::Steps);
         }
-        let approval = file.approval.filter(|plan| plan.serves(now));
+        let approval = file.approval.filter(|plan| plan.serves(now, GATES_SERVE));
         if let Some(plan) = approval.filter(|_| keys.remove(&FactKey::ApprovalGates)) {
             facts.approval_gates = plan.into_fact(|()| ApprovalGates::Open);
         }
@@ -177,8 +179,11 @@ mod tests {
         let facts = read(steps, ApprovalGates::Open, metadata.clone(), now);
         kept.keep(&BTreeSet::from(BOTH), &facts);
         assert_eq!(missing(&kept, &metadata, now), []);
-        assert_eq!(missing(&kept, &metadata, now + SERVES - SignedDuration::from_secs(1)), []);
-        assert_eq!(missing(&kept, &metadata, now + SERVES), BOTH);
+        let second = SignedDuration::from_secs(1);
+        assert_eq!(missing(&kept, &metadata, now + DROPS_SERVE - second), []);
+        assert_eq!(missing(&kept, &metadata, now + DROPS_SERVE), [FactKey::Drops]);
+        assert_eq!(missing(&kept, &metadata, now + GATES_SERVE - second), [FactKey::Drops]);
+        assert_eq!(missing(&kept, &metadata, now + GATES_SERVE), BOTH);
         assert_eq!(
             missing(&kept, &metadata, now - SignedDuration::from_secs(1)),
             BOTH,
@@ -192,13 +197,14 @@ mod tests {
     }
 
     #[test]
-    fn only_plans_that_wait_for_a_consent_are_kept_and_one_that_does_not_any_more_is_forgotten() {
+    fn only_plans_that_would_act_are_kept_and_one_that_does_not_any_more_is_forgotten() {
         let (home, now) = (tempfile::tempdir().unwrap(), at("2026-07-06T12:00:00Z"));
         let (release, metadata) = ("4.19.1".parse().unwrap(), Metadata::default());
         let state = State::new(&release, &metadata, now);
         let kept = Kept::new(home.path(), &release, &state, "4.19.1.yaml");
         let steps = || DropsView::Steps(vec!["remove OCPBUGS-1".to_owned()]);
-        let closed = || ApprovalGates::Closed { why: "1 bug is open".to_owned(), next: Vec::new() };
+        let closed =
+            || ApprovalGates::Closed { why: "1 bug is open".to_owned(), next: Vec::new(), about: Vec::new() };
         for (drops, gates, expected) in [
             (steps(), closed(), vec![FactKey::ApprovalGates]),
             (DropsView::Steps(Vec::new()), ApprovalGates::Open, vec![FactKey::Drops]),

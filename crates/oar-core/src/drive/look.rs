@@ -1,6 +1,6 @@
 //! Looks facts up: those that are asked for, at the same time, with clients and operators that exist.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use futures::future::BoxFuture;
@@ -22,7 +22,7 @@ use crate::clients::prow::ProwState;
 use crate::config::{ConfigError, Impetus};
 use crate::error::{Classified, ErrorClass, ServiceErrorKind};
 use crate::flow::consent::StepHash;
-use crate::flow::outcome::{Plan as _, Refusal, TaskError};
+use crate::flow::outcome::{Plan as _, Refusal, TaskError, Verdict};
 use crate::flow::task::Task as _;
 use crate::operators::approval::{PayloadLook, payload_look, payload_of};
 use crate::operators::shipment::{Environment, Shipment};
@@ -235,7 +235,7 @@ impl<'a> Looker<'a> {
         })?;
         let since = if record.is_promoted() && !record.is_aggregated() {
             // Whoever promotes a build by hand takes the mark away, and the aggregator sets it again.
-            records.changed_at(&file).await.unwrap_or_else(|error| {
+            self.clients.record_changed_at(&found).await.unwrap_or_else(|error| {
                 tracing::warn!("when {file} was changed last cannot be determined: {error}");
                 None
             })
@@ -308,21 +308,18 @@ impl<'a> Looker<'a> {
     async fn stage_release(&self) -> Looked<StageView> {
         let shipment = self.shipment().await?;
         let request = shipment.merge_request();
-        let (mut sha, mut same_images) = (request.sha.clone(), BTreeSet::new());
-        let judged = if sha.is_some() { self.judged_commits() } else { BTreeSet::new() };
+        let (mut same_images, mut uncompared) = (BTreeSet::new(), BTreeMap::new());
+        let judged = if request.sha.is_some() { self.judged_commits() } else { BTreeSet::new() };
         for commit in judged.into_iter().filter(|commit| request.sha.as_ref() != Some(commit)) {
             match shipment.has_images_of(&commit).await {
                 Ok(true) => {
                     same_images.insert(commit);
                 }
                 Ok(false) => {}
-                // Without the commit nothing is compared and nothing recorded; the rest of the shipment is known.
+                // The rest of the shipment is known.
                 Err(error) => {
-                    tracing::warn!(
-                        "whether the shipment ships what it did at {commit} cannot be determined: {error}"
-                    );
-                    sha = None;
-                    break;
+                    let why = self.clients.http().redactor().redact(&error.to_string()).into_owned();
+                    uncompared.insert(commit, why);
                 }
             }
         }
@@ -330,8 +327,9 @@ impl<'a> Looker<'a> {
             merge_request: shipment.state(),
             draft: request.is_draft(),
             release: shipment.release_state(Environment::Stage).await?,
-            sha,
+            sha: request.sha.clone(),
             same_images,
+            uncompared,
         };
         Ok((view, request.web_url.clone()))
     }
@@ -512,10 +510,7 @@ impl<'a> Looker<'a> {
         match task.plan(self.state).await {
             Ok(_) => Ok((ApprovalGates::Open, address)),
             Err(error) => match error.refusal() {
-                Some(refusal) if refusal.class() == ErrorClass::Blocked => {
-                    let next = refusal.checks().iter().filter_map(|check| check.next.clone()).collect();
-                    Ok((ApprovalGates::Closed { why: refusal.to_string(), next }, address))
-                }
+                Some(refusal) if refusal.class() == ErrorClass::Blocked => Ok((closed(refusal), address)),
                 _ => Err(error),
             },
         }
@@ -532,6 +527,14 @@ impl<'a> Looker<'a> {
 fn harmless(state: &State, release: Option<&ReleaseVersion>) -> Vec<KnownIssue> {
     let issues = state.issues().into_iter().filter(|issue| !issue.blocker);
     issues.map(|issue| KnownIssue { release: release.cloned(), text: issue.issue }).collect()
+}
+
+/// What a refusal of the approval says.
+fn closed(refusal: &Refusal) -> ApprovalGates {
+    let next = refusal.checks().iter().filter_map(|check| check.next.clone()).collect();
+    let blocked = refusal.checks().iter().filter(|check| check.verdict == Verdict::Blocked);
+    let about = blocked.map(|check| check.next.clone().unwrap_or_else(|| check.text.clone())).collect();
+    ApprovalGates::Closed { why: refusal.to_string(), next, about }
 }
 
 /// The job that a task without a record would follow.

@@ -97,6 +97,11 @@ impl PlanHash {
     }
 }
 
+/// The note of a plan that says so when a consent to it covers what a later run does, [`PlanSummary::later`].
+pub fn covers_later() -> String {
+    format!("a consent to this plan covers what follows, within {} hours", CONSENT_LIFETIME.as_hours())
+}
+
 /// One change by its content, of which command and which release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepHash(String);

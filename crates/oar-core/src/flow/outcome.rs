@@ -109,8 +109,8 @@ pub struct PlanSummary {
     pub steps: Vec<Step>,
     /// What the reader should know: what is already as it should be, what stays untouched and why.
     pub notes: Vec<String>,
-    /// Changes that a later run makes when these steps have taken effect, as the notes say: a consent to this plan is one to
-    /// them, too, as long as nothing else has become of them.
+    /// Changes that a later run makes when these steps have taken effect, as the notes say, also that a consent to this plan is one
+    /// to them ([`covers_later`](crate::flow::consent::covers_later)).
     #[serde(skip)]
     #[schemars(skip)]
     pub later: Vec<Step>,

@@ -1,4 +1,5 @@
-//! `consent`: a person consents to the plan of a critical task, for one run of whoever may not consent.
+//! `consent`: a person consents to the plan of a critical task, for one run of whoever may not consent, and for what follows it as the
+//! plan says.
 
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +27,7 @@ use crate::version::ReleaseVersion;
 pub struct GiveConsent {
     /// The critical task
     pub task: CriticalTask,
-    /// Withdraw every consent to the task that is still valid
+    /// Withdraw every consent to the task that is still valid or covers what follows
     #[serde(default)]
     pub withdraw: bool,
     /// Show what would be done without doing it
@@ -129,9 +130,9 @@ pub enum ConsentOutcome {
     GivenBefore,
     /// The task has nothing to do that would need one.
     NothingToDo,
-    /// Those that were valid are withdrawn.
+    /// Those that were valid, or covered what follows, are withdrawn.
     Withdrawn,
-    /// None was valid.
+    /// There was none.
     NothingToWithdraw,
 }
 
@@ -140,12 +141,13 @@ impl Conclusion for Answer {}
 impl Operation for GiveConsent {
     const ABOUT: About = About::task(
         "consent",
-        "Consent to the plan of a critical task, for one run within 24 hours",
+        "Consent to the plan of a critical task, for one run and what follows it within 24 hours",
         Effect::Critical,
     )
     .for_people()
     .hints(&[
-        "It is for exactly the plan that is shown: when the plan changes, the consent does not cover it.",
+        "It is for exactly the plan that is shown, with what follows it as its notes say. When the plan changes, the consent does not \
+         cover it.",
     ]);
     type Answer = Answer;
 
@@ -243,7 +245,7 @@ impl GiveConsent {
             all.filter(|consent| consent.command == command).collect()
         };
         let valid: Vec<_> =
-            of_command(&state).into_iter().filter(|consent| consent.is_valid_at(now)).collect();
+            of_command(&state).into_iter().filter(|consent| consent.may_still_serve(now)).collect();
         if valid.is_empty() {
             return Ok(self.answer(release, ConsentOutcome::NothingToWithdraw));
         }

@@ -1,4 +1,5 @@
-//! Consents that a person recorded: each to one plan of a critical command, for one run within a day.
+//! Consents that a person recorded: each to one plan of a critical command, for one run within a day, and within that day for what
+//! follows it as the plan says.
 //!
 //! Whoever runs the command for somebody who may not consent uses up the consent before the first effect. Of two runs that
 //! want the same one exactly one gets it, because every operation here is applied again to the newest state after a
@@ -11,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::error::StateError;
-use super::names::TaskName;
+use super::names::{RunOutcome, TaskName};
 use super::state::State;
 use super::yaml::{Mapping, Node};
 use crate::clock::stamp;
@@ -100,13 +101,24 @@ impl Withdrawal {
     }
 }
 
+impl fmt::Display for Withdrawal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "withdrawn by {} at {}", self.by, self.at)
+    }
+}
+
 /// How a consent stands, in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConsentStanding<'a> {
     /// A run may use it.
     Valid(&'a ConsentView),
     /// A run has used it.
-    Used(&'a ConsentView),
+    Used {
+        /// The consent.
+        consent: &'a ConsentView,
+        /// Whether it still covers what follows.
+        covers_later: bool,
+    },
     /// A person has withdrawn it.
     Withdrawn(&'a ConsentView),
     /// Its time is over, or cannot be read.
@@ -140,24 +152,35 @@ impl ConsentView {
     /// [`CONSENT_LIFETIME`].
     pub fn standing(&self, now: Timestamp) -> ConsentStanding<'_> {
         if self.run.is_some() {
-            return ConsentStanding::Used(self);
+            let covers_later = !self.later.is_empty() && self.lasts(now);
+            return ConsentStanding::Used { consent: self, covers_later };
         }
         if self.withdrawn.is_some() {
             return ConsentStanding::Withdrawn(self);
         }
+        if self.lasts(now) { ConsentStanding::Valid(self) } else { ConsentStanding::Expired(self) }
+    }
+
+    /// Whether nobody has withdrawn it, and its time is not over at `now`.
+    fn lasts(&self, now: Timestamp) -> bool {
         let latest = self.at.parse::<Timestamp>().ok().and_then(|at| at.checked_add(CONSENT_LIFETIME).ok());
         let until = self.until.parse::<Timestamp>().ok();
-        let lasts = latest.zip(until).is_some_and(|(latest, until)| now < latest.min(until));
-        if lasts { ConsentStanding::Valid(self) } else { ConsentStanding::Expired(self) }
+        self.withdrawn.is_none() && latest.zip(until).is_some_and(|(latest, until)| now < latest.min(until))
     }
 
     /// Whether it covers `steps` at `now` after a run has used it: it was given to their coming later, and its time is not over.
     fn covers_later(&self, steps: &[impl AsRef<str>], now: Timestamp) -> bool {
-        let lasts = || Self { run: None, ..self.clone() }.is_valid_at(now);
-        self.run.is_some()
+        matches!(self.standing(now), ConsentStanding::Used { covers_later: true, .. })
             && !steps.is_empty()
             && steps.iter().all(|step| self.later.iter().any(|hash| hash == step.as_ref()))
-            && lasts()
+    }
+
+    /// Whether anything may still be done with it at `now`: a run may use it, or one has, and it covers what follows.
+    pub fn may_still_serve(&self, now: Timestamp) -> bool {
+        matches!(
+            self.standing(now),
+            ConsentStanding::Valid(_) | ConsentStanding::Used { covers_later: true, .. }
+        )
     }
 
     /// Whether a run may use it at `now`.
@@ -170,12 +193,17 @@ impl fmt::Display for ConsentStanding<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Valid(consent) => write!(formatter, "valid until {}", consent.until),
-            Self::Used(ConsentView { run, used_at, .. }) => {
+            Self::Used { consent, covers_later } => {
+                let ConsentView { run, used_at, until, withdrawn, .. } = consent;
                 write!(formatter, "used by run {}", run.as_deref().unwrap_or("unknown"))?;
-                used_at.as_ref().map_or(Ok(()), |at| write!(formatter, " at {at}"))
+                used_at.as_ref().map_or(Ok(()), |at| write!(formatter, " at {at}"))?;
+                if *covers_later {
+                    write!(formatter, ", and covers what follows until {until}")?;
+                }
+                withdrawn.as_ref().map_or(Ok(()), |withdrawn| write!(formatter, ", {withdrawn}"))
             }
             Self::Withdrawn(consent) => match &consent.withdrawn {
-                Some(Withdrawal { by, at }) => write!(formatter, "withdrawn by {by} at {at}"),
+                Some(withdrawn) => withdrawn.fmt(formatter),
                 None => formatter.write_str("withdrawn"),
             },
             Self::Expired(consent) => write!(formatter, "expired at {}", consent.until),
@@ -189,8 +217,8 @@ impl State {
         self.task(task).map(|view| view.consents).unwrap_or_default()
     }
 
-    /// Records a consent. It replaces one to another plan of the same command that is still valid: that is withdrawn, so
-    /// that never more than one run is allowed. Nothing changes when it is recorded already, and when there is a valid one
+    /// Records a consent. It replaces an earlier one to the same command that is still valid or covers what follows: that is
+    /// withdrawn, so that never more than one run is allowed. Nothing changes when it is recorded already, and when there is a valid one
     /// to the same plan.
     pub fn record_consent(&mut self, task: TaskName, consent: &NewConsent) -> Change {
         self.record_consent_with(task, consent, &[] as &[&str])
@@ -231,7 +259,7 @@ impl State {
             consents.push(Node::mapping(record));
             let is_over = |node: &Node| {
                 let view = node.as_mapping().and_then(ConsentView::from_mapping);
-                view.is_none_or(|view| !view.is_valid_at(consent.at))
+                view.is_none_or(|view| !view.may_still_serve(consent.at))
             };
             while consents.len() > CONSENT_LIMIT {
                 let oldest = consents.iter().position(is_over).unwrap_or(0);
@@ -241,7 +269,7 @@ impl State {
     }
 
     /// The consent that a run of `command` has used and that covers what comes later, `steps`. It is not used up by them: what
-    /// became of one of them is another step.
+    /// became of one of them is another step. A run that was refused, failed or has no known end has not done what they follow.
     pub fn consent_to_later(
         &self,
         task: TaskName,
@@ -249,8 +277,18 @@ impl State {
         steps: &[impl AsRef<str>],
         now: Timestamp,
     ) -> Option<ConsentView> {
-        let mut consents = self.consents(task).into_iter().rev();
-        consents.find(|consent| consent.command == command && consent.covers_later(steps, now))
+        let view = self.task(task)?;
+        let has_taken_effect = |run: &str| {
+            let mut history = view.history.iter();
+            let known = history.find(|known| known.id == run).and_then(|run| run.outcome);
+            matches!(known, Some(RunOutcome::Pass | RunOutcome::InProgress))
+        };
+        let covers = |consent: &&ConsentView| {
+            consent.command == command
+                && consent.covers_later(steps, now)
+                && consent.run.as_deref().is_some_and(has_taken_effect)
+        };
+        view.consents.iter().rev().find(covers).cloned()
     }
 
     /// Uses up a valid consent to `plan` for `run`: no other run can use it from then on. The same run may say so again.
@@ -299,11 +337,11 @@ impl State {
         holds || used.is_some_and(|used| now.duration_since(used) < JUST_USED)
     }
 
-    /// Withdraws every valid consent to `command` of `task`; without one nothing changes.
+    /// Withdraws every consent to `command` of `task` that is valid or covers what follows; without one nothing changes.
     pub fn withdraw_consents(&mut self, task: TaskName, command: &str, by: &str, at: Timestamp) -> Change {
         let by = self.mask(by);
         let all = self.consents(task);
-        let valid = all.iter().filter(|consent| consent.command == command && consent.is_valid_at(at));
+        let valid = all.iter().filter(|consent| consent.command == command && consent.may_still_serve(at));
         valid.fold(Change::Unchanged, |change, consent| {
             change.or(self.mark_consent(task, &consent.id, |record| {
                 let withdrawal = Mapping::from([("by", Node::text(&by)), ("at", Node::text(stamp(at)))]);

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::future::join;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::ReleaseContext;
 use super::change_advisory_status::{ChangeAdvisoryStatus, Done, TASK};
@@ -28,8 +28,6 @@ use crate::statebox::{NewIssue, State, StateBoxError, StateError, TaskStatus, Wa
 
 /// The longest sleep between two reads of the state, because another process may have ended the wait.
 const LONGEST_SLEEP: Duration = Duration::from_mins(2);
-/// An engine that told people nothing from this long before a wait on may have ended long ago.
-const TOLD_BEFORE: SignedDuration = SignedDuration::from_hours(24);
 /// The message when the user stops a wait.
 pub(crate) const STOPPED: &str = "stopped; the wait stays in the StateBox";
 /// The shortest sleep, so that a small clock difference causes no busy loop.
@@ -325,20 +323,23 @@ impl Watcher<'_> {
         let since = wait.since.parse().unwrap_or(now);
         let until = wait.deadline().unwrap_or(now);
         let awaited = Reference::new("https://access.redhat.com/errata/", wait.condition.clone());
-        // An engine asks in its thread: one that looks here in the same pass, another one in its next pass.
-        let state = self.runner.statebox.recent(LOOK_AGE).await?;
-        let asks_there = state
-            .is_some_and(|state| state.drive_thread().is_some() && (!self.stays || is_driven(&state, since)));
+        // An engine that looks here asks in its thread in the same pass. Of one whose thread a process finds that stays, nobody knows
+        // whether it still works.
+        let thread = self.runner.statebox.recent(LOOK_AGE).await?.and_then(|state| state.drive_thread());
+        let asks_there = thread.is_some() && !self.stays;
         if !asks_there && let Some((channel, leads)) = self.readers().await {
-            let message = ApprovalOverdue {
+            let overdue = ApprovalOverdue {
                 release,
                 awaited: &awaited,
                 since,
                 until,
                 command: &command,
                 leads: &leads,
-            }
-            .message(&channel);
+            };
+            let message = match &thread {
+                Some(thread) => overdue.message(&thread.channel).in_thread(&thread.ts),
+                None => overdue.message(&channel),
+            };
             self.tell(wait, &message, permit).await;
         }
         let last = wait.last_result.as_deref().unwrap_or("nobody looked");
@@ -399,13 +400,6 @@ impl Watcher<'_> {
     }
 }
 
-/// Whether an engine works on the release whose approval waits since `since`: it has told people something not long before that,
-/// such as that the approval can be run, or later.
-fn is_driven(state: &State, since: Timestamp) -> bool {
-    let told = state.asked().into_iter().filter_map(|asked| asked.told?.parse::<Timestamp>().ok());
-    told.max().is_some_and(|told| told >= since.checked_sub(TOLD_BEFORE).unwrap_or(since))
-}
-
 /// Whether the state at `now` ends a pause that began at `began`: the wait is over, or its check has become due since.
 /// One that was due before the pause is somebody else's, whose lease the pause waits for.
 fn ends_pause(wait: Option<&Wait>, began: Timestamp, now: Timestamp) -> bool {
@@ -427,27 +421,6 @@ fn passes(error: &TaskError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_engine_that_told_people_something_since_the_day_before_the_wait_works_on_the_release() {
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let since = at("2026-07-06T12:00:00Z");
-        let release = "4.19.1".parse().unwrap();
-        let mut state =
-            State::new(&release, &crate::statebox::Metadata::default(), at("2026-07-01T00:00:00Z"));
-        assert!(!is_driven(&state, since), "nobody was told anything");
-        for (key, told, expected) in
-            [("a", "2026-07-05T11:59:59Z", false), ("b", "2026-07-05T12:00:00Z", true)]
-        {
-            let telling = crate::statebox::Telling { key: key.to_owned(), node: None };
-            let lease = SignedDuration::from_mins(5);
-            let teller = crate::statebox::Teller { claim: "here", process: None, ended: |_| false, lease };
-            let _ = state.claim_questions(&[telling], at(told), teller, &mut Vec::new());
-            assert!(!is_driven(&state, since), "it is not told yet");
-            let _ = state.told(&[key.to_owned()], at(told));
-            assert_eq!(is_driven(&state, since), expected, "{told}");
-        }
-    }
 
     #[test]
     fn a_pause_ends_early_only_for_what_happened_during_it() {

@@ -6,7 +6,7 @@ use oar_core::statebox::ConsentView;
 use crate::release::Release;
 use crate::report::DryRunArgs;
 
-/// Consent to the plan of a critical task, for one run within 24 hours
+/// Consent to the plan of a critical task, for one run and what follows it within 24 hours
 ///
 /// A program that may not consent itself, such as the MCP server, can then make one run of the task, if its plan is
 /// still exactly the one that is shown. Nothing is done by this command itself. `oar status` shows a valid consent.
@@ -15,7 +15,7 @@ pub(crate) struct Args {
     /// The critical task, for example push-to-cdn-staging
     #[arg(value_name = "TASK", add = complete::critical_tasks())]
     task: CriticalTask,
-    /// Withdraw every consent to the task that is still valid
+    /// Withdraw every consent to the task that is still valid or covers what follows
     #[arg(long)]
     withdraw: bool,
     #[command(flatten)]
@@ -48,7 +48,7 @@ fn shown(answer: &Answer, plan: &PlanSummary) -> String {
 }
 
 fn result(answer: &Answer) -> String {
-    let Answer { release, command, outcome, detail, next, consents, dry_run, .. } = answer;
+    let Answer { release, command, outcome, detail, next, plan, consents, dry_run, .. } = answer;
     let of = format!("{command} of {release}");
     let by = |consent: &ConsentView| format!("{} at {}", consent.by, consent.at);
     let given: Vec<String> = consents.iter().map(by).collect();
@@ -57,7 +57,12 @@ fn result(answer: &Answer) -> String {
     match (outcome, dry_run) {
         (ConsentOutcome::Given, true) => format!("dry run: the consent to {of} would be recorded"),
         (ConsentOutcome::Given, false) => {
-            format!("the consent to {of} is recorded: for one run with this plan, until {until}")
+            let follows = if plan.as_ref().is_some_and(|plan| !plan.later.is_empty()) {
+                " and what follows it"
+            } else {
+                ""
+            };
+            format!("the consent to {of} is recorded: for one run with this plan{follows}, until {until}")
         }
         (ConsentOutcome::GivenBefore, _) => {
             format!("the consent to this plan of {of} is recorded already: by {given}, until {until}")
@@ -71,6 +76,8 @@ fn result(answer: &Answer) -> String {
             format!("dry run: the consent to {of} by {given} would be withdrawn")
         }
         (ConsentOutcome::Withdrawn, false) => format!("the consent to {of} by {given} is withdrawn"),
-        (ConsentOutcome::NothingToWithdraw, _) => format!("there is no valid consent to {of} to withdraw"),
+        (ConsentOutcome::NothingToWithdraw, _) => {
+            format!("there is no valid consent to {of} to withdraw")
+        }
     }
 }

@@ -47,7 +47,7 @@ impl PlanSubject {
         let Self { command, .. } = self;
         let since = |at: Option<&String>| is_since(at, question.asked);
         let to_this_plan = |consent: &&crate::statebox::ConsentView| {
-            consent.plan == question.plan.as_ref() && since(Some(&consent.at))
+            consent.plan == question.plan.as_ref() && since(Some(&consent.at)) && consent.withdrawn.is_none()
         };
         if let Some(consent) = view.consents.iter().find(to_this_plan) {
             return Some(format!("{} recorded their consent to this plan at {}", consent.by, consent.at));
@@ -158,6 +158,12 @@ mod tests {
             ("one in the same second", true, consent("abc", ASKED)),
             ("an older one", false, consent("abc", before)),
             ("one to another plan", false, consent("abd", after)),
+            (
+                "one that was withdrawn",
+                false,
+                consent("abc", after)
+                    .replace("'}\n", &format!("', withdrawn: {{by: ann, at: '{after}'}}}}\n")),
+            ),
             ("a run that passed", true, run(after, push, &format!(", finished: '{after}', outcome: Pass"))),
             ("a run that goes on", true, run(after, push, "")),
             ("an earlier run", false, run(before, push, &format!(", finished: '{after}', outcome: Pass"))),

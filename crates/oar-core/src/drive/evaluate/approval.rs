@@ -7,10 +7,10 @@ use jiff::{Span, Timestamp};
 
 use super::checkpoints::stage_problem;
 use super::judgement::Judgement;
-use super::{Evaluation, Judged, later, midnight, subject_of, time, topic};
+use super::{Evaluation, Judged, lasting, later, midnight, time, topic};
 use crate::config::ReleaseDate;
 use crate::drive::facts::{Alerts, ApprovalGates, BuildData, FactKey, PayloadView};
-use crate::drive::verdict::{Act, Verdict};
+use crate::drive::verdict::{Act, Lack, Verdict};
 use crate::flow::gates::{DAYS_AFTER, DAYS_BEFORE, is_hurried};
 use crate::flow::nodes::{Node, Row, Who};
 use crate::statebox::{RunOutcome, RunView, SET_BY_HAND, TaskName, TaskView};
@@ -92,15 +92,12 @@ impl Evaluation<'_> {
             }
         }
         let seen = self.need(row, FactKey::ApprovalGates, &self.input.facts.approval_gates)?;
-        if let ApprovalGates::Closed { why, next } = &seen.value {
+        if let ApprovalGates::Closed { why, next, about } = &seen.value {
             let words = if next.is_empty() { why.clone() } else { format!("{why}: {}", next.join("; ")) };
-            // What stands in the way has other bugs and other numbers from look to look; what clears it stays the same.
-            let about = if next.is_empty() {
-                subject_of(why).to_owned()
-            } else {
-                let kinds: BTreeSet<&str> = next.iter().map(String::as_str).collect();
-                kinds.into_iter().collect::<Vec<_>>().join("; ")
-            };
+            // What stands in the way is found in another order, and several times, from look to look.
+            let kinds: BTreeSet<String> = about.iter().map(|about| lasting(about)).collect();
+            let about =
+                if kinds.is_empty() { why.clone() } else { kinds.into_iter().collect::<Vec<_>>().join("; ") };
             return Ok(Judgement::blocked(words, row.who)
                 .due(later(seen.at, row.poll))
                 .by_command(format!("oar -r {release} change-advisory-status --dry-run"))
@@ -134,17 +131,21 @@ impl Evaluation<'_> {
         }
     }
 
-    /// A draft waits, and a closed merge request is ART's.
+    /// A draft waits, a closed merge request is ART's, and nothing is approved of which it is not known whether it was tested.
     pub(super) fn mergeable(&self, row: &Row) -> Result<(), Judgement> {
         let seen = self.need(row, FactKey::StageRelease, &self.input.facts.stage_release)?;
-        match stage_problem(&seen.value) {
-            Some(problem) => Err(problem.due(later(seen.at, row.poll)).on(self.read(
-                seen,
-                "state",
-                seen.value.merge_request.to_string(),
-            ))),
-            None => Ok(()),
+        if let Some(problem) = stage_problem(&seen.value) {
+            let state = seen.value.merge_request.to_string();
+            return Err(problem.due(later(seen.at, row.poll)).on(self.read(seen, "state", state)));
         }
+        if let Some(why) = self.shipment_not_compared() {
+            let mut judgement = Judgement::new(Verdict::Waiting { what: not_compared(why), unknown: true })
+                .due(later(seen.at, row.poll))
+                .on(self.read(seen, "sha", "not compared"));
+            judgement.lacks = Some(Lack { fact: FactKey::StageRelease, why: why.to_owned() });
+            return Err(judgement);
+        }
+        Ok(())
     }
 
     /// An approval in progress; `None` when the run that began it ended before it recorded what it waits for, so that it
@@ -177,6 +178,14 @@ impl Evaluation<'_> {
                 _ => judgement.note,
             };
             let due = open.due.unwrap_or_else(|| later(self.now(), row.poll));
+            return Some(judgement.since(started).due(due).until(wait.deadline()).on(evidence));
+        }
+        // After its deadline a look approves nothing: it asks people.
+        if let Some(why) = self.shipment_not_compared()
+            && wait.deadline().is_none_or(|deadline| deadline > self.now())
+        {
+            judgement.note = Some(format!("nobody approves it before it is known {}", not_compared(why)));
+            let due = later(self.now(), row.poll);
             return Some(judgement.since(started).due(due).until(wait.deadline()).on(evidence));
         }
         let due = wait.deadline().map_or(wait.due(), |deadline| deadline.min(wait.due()));
@@ -224,6 +233,10 @@ impl Evaluation<'_> {
             _ => None,
         }
     }
+}
+
+fn not_compared(why: &str) -> String {
+    format!("whether the shipment still ships what was tested, which cannot be determined: {why}")
 }
 
 /// Whether another program has begun the task after its last recorded run had ended.

@@ -33,6 +33,7 @@ use super::verdict::{Act, NodePlan, ToDo, Verdict};
 use crate::clock::stamp;
 use crate::config::{DrivePolicy, Leave};
 use crate::flow::nodes::{Action, Cost, Node, ROWS, Row};
+use crate::ids::IssueKey;
 use crate::statebox::{IssueView, Metadata, State, TaskName, TaskStatus, TaskView};
 use crate::version::ReleaseVersion;
 
@@ -138,7 +139,7 @@ impl<'a> Evaluation<'a> {
         let again = later(self.input.now, row.poll);
         Judgement { act: judgement.act, ..Judgement::blocked(why.clone(), row.who).due(again) }
             .since(judgement.since)
-            .about(topic("the run is refused", subject_of(why)))
+            .about(topic("the run is refused", why))
     }
 
     /// A verdict whose time is over asks, and goes on looking.
@@ -198,7 +199,8 @@ impl<'a> Evaluation<'a> {
         Some(later(since?, after))
     }
 
-    /// Whether a person has consented to a plan of the node, and no run has used that up. The run asks whether it is its plan.
+    /// Whether a person has consented to a plan of the node and no run has used that up, or has consented to what the node does now
+    /// as what follows an earlier plan. The run asks whether it is its plan.
     fn has_consent(&self, row: &Row) -> bool {
         let pushes = self.input.facts.pushes.value();
         if row.node == Node::Task(TaskName::PushToCdnStaging)
@@ -237,16 +239,27 @@ impl<'a> Evaluation<'a> {
 /// A verdict, or an early one: a fact is missing, or something comes first.
 type Judged = Result<Judgement, Judgement>;
 
-/// What a question is about whose reason is part of it: another reason is another question, another number in it is not.
+/// What a question is about whose reason is part of it: another reason is another question, another number or bug in it is not.
 fn topic(subject: &str, reason: &str) -> String {
-    let words: String = reason.chars().filter(|character| !character.is_ascii_digit()).collect();
-    format!("{subject}: {words}")
+    format!("{subject}: {}", lasting(reason))
 }
 
-/// What a reason is about: without the names that follow a colon, such as those of the bugs that are not verified yet, because one
-/// fewer is no other question.
-fn subject_of(reason: &str) -> &str {
-    reason.split_once(": ").map_or(reason, |(subject, _)| subject)
+/// What stays of a reason from look to look: it is without digits, and without the keys of issues and their states.
+fn lasting(reason: &str) -> String {
+    const ENDS: [char; 4] = [',', ';', '.', ':'];
+    let words: Vec<&str> = reason.split_whitespace().collect();
+    let (mut rest, mut kept) = (words.as_slice(), Vec::new());
+    while let Some((word, after)) = rest.split_first() {
+        rest = after;
+        if word.trim_end_matches(ENDS).parse::<IssueKey>().is_err() {
+            kept.push(word.replace(|character: char| character.is_ascii_digit(), ""));
+        } else if !word.ends_with(ENDS) && after.first().is_some_and(|next| next.starts_with('(')) {
+            let end = after.iter().position(|word| word.trim_end_matches(ENDS).ends_with(')'));
+            rest = end.and_then(|end| after.get(end + 1..)).unwrap_or(after);
+        }
+    }
+    kept.retain(|word| !word.is_empty());
+    kept.join(" ")
 }
 
 /// A time of a file; what is no time is not known.

@@ -80,12 +80,19 @@ impl Evaluation<'_> {
     /// What of the judged cannot be compared with how it is now, because that could not be read.
     fn not_compared(&self, view: &TaskView) -> Option<String> {
         let judged = view.judged_now()?;
-        judged.of.iter().find_map(|(subject, was)| match self.input.facts.standing(fact_of(subject)?) {
-            Standing::Unknown(unknown) => {
-                Some(format!("whether {subject} is still {was} cannot be determined: {}", unknown.why))
-            }
-            Standing::Known(..) | Standing::NotLooked => None,
+        judged.of.iter().find_map(|(subject, was)| {
+            let why = match self.input.facts.standing(fact_of(subject)?) {
+                Standing::Unknown(unknown) => unknown.why,
+                Standing::Known(..) => uncompared(subject, was, self.input.facts)?.to_owned(),
+                Standing::NotLooked => return None,
+            };
+            Some(format!("whether {subject} is still {was} cannot be determined: {why}"))
         })
+    }
+
+    /// Why it cannot be determined whether the shipment still ships what was tested.
+    pub(super) fn shipment_not_compared(&self) -> Option<&str> {
+        self.input.facts.stage_release.value()?.uncompared.values().next().map(String::as_str)
     }
 
     /// What has changed of what a passed task has judged; `None` when nothing is known to have changed.
@@ -94,7 +101,9 @@ impl Evaluation<'_> {
         if let Some(judged) = view.judged_now() {
             for (subject, was) in &judged.of {
                 let Some(is) = subjects.get(subject.as_str()).filter(|is| *is != was) else { continue };
-                if is_as_good(subject, was, self.input.facts) {
+                if is_as_good(subject, was, self.input.facts)
+                    || uncompared(subject, was, self.input.facts).is_some()
+                {
                     continue;
                 }
                 let words = format!("{subject} changed from {was} to {is}");
@@ -168,6 +177,12 @@ pub const COMMIT: &str = "sha";
 /// Whether a subject that is another one now is as good as it was: another commit of the shipment that names the same images.
 pub fn is_as_good(subject: &str, was: &str, facts: &Facts) -> bool {
     subject == COMMIT && facts.stage_release.value().is_some_and(|stage| stage.same_images.contains(was))
+}
+
+/// Why it cannot be determined whether a commit of the shipment is as good as it was.
+fn uncompared<'a>(subject: &str, was: &str, facts: &'a Facts) -> Option<&'a str> {
+    let stage = facts.stage_release.value().filter(|_| subject == COMMIT)?;
+    stage.uncompared.get(was).map(String::as_str)
 }
 
 /// The fact that says how a subject is now.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::judgement::Judgement;
 use super::stale::inputs;
-use super::{Evaluation, Judged, later, subject_of, time, topic};
+use super::{Evaluation, Judged, later, time, topic};
 use crate::drive::facts::{BuildData, DropsView, FactKey, Seen, Tests};
 use crate::drive::verdict::{Act, Verdict};
 use crate::flow::gates::not_available;
@@ -373,7 +373,7 @@ impl Evaluation<'_> {
             DropsView::Refused(why) => Judgement::blocked(why.clone(), row.who)
                 .due(due)
                 .by_command(format!("oar -r {} drop-bugs --dry-run", self.input.release))
-                .about(topic("what drop-bugs requires", subject_of(why)))
+                .about(topic("what drop-bugs requires", why))
                 .on(self.read(seen, "plan", "refused")),
             DropsView::Waits => {
                 let started = view.and_then(|view| time(view.last_run()?.started.as_ref()));

@@ -137,7 +137,8 @@ pub(super) fn late() -> Vec<Case> {
             with(approvable(), |w| {
                 let why = "OCPBUGS-1 is in state ASSIGNED".to_owned();
                 let next = vec!["accept it with --accept-bug OCPBUGS-1".to_owned()];
-                w.facts.approval_gates = seen(ApprovalGates::Closed { why, next }, w.now);
+                w.facts.approval_gates =
+                    seen(ApprovalGates::Closed { why, about: next.clone(), next }, w.now);
             }),
             "blocked",
             "OCPBUGS-1",

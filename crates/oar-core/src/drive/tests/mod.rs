@@ -109,6 +109,7 @@ impl World {
                     release: ReleaseState::Succeeded,
                     sha: Some("c0ffee".to_owned()),
                     same_images: BTreeSet::new(),
+                    uncompared: BTreeMap::new(),
                 },
                 now,
             ),

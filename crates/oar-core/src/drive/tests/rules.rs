@@ -206,8 +206,9 @@ fn an_approval_that_the_python_tooling_has_begun_since_our_last_run_is_left_alon
 fn another_reason_against_the_approval_is_another_question() {
     let closed = |why: &str, next: &[&str]| {
         let mut world = approvable();
-        let next = next.iter().map(|next| (*next).to_owned()).collect();
-        world.facts.approval_gates = seen(ApprovalGates::Closed { why: why.to_owned(), next }, world.now);
+        let next: Vec<String> = next.iter().map(|next| (*next).to_owned()).collect();
+        let (why, about) = (why.to_owned(), next.clone());
+        world.facts.approval_gates = seen(ApprovalGates::Closed { why, next, about }, world.now);
         world.of(T::ChangeAdvisoryStatus)
     };
     let verify = "have them verified, drop them with `drop-bugs`, or accept each with --accept-bug KEY";
@@ -240,6 +241,28 @@ fn another_reason_against_the_approval_is_another_question() {
     assert_eq!(refused(two).verdict.name(), "blocked");
     assert_eq!(refused(two).topic, refused(one).topic);
     assert_ne!(refused(two).topic, refused(new).topic);
+    let notes = "the release notes are not approved";
+    let other = format!("2 things stand in the way: (1) {new}; (2) {notes}");
+    assert_eq!(refused(&both(two)).topic, refused(&both(one)).topic);
+    assert_ne!(refused(&both(two)).topic, refused(&other).topic, "another obstacle is another question");
+    let issue = |text: &str| refused(&format!("an open issue blocks it: {text}")).topic;
+    assert_ne!(issue("the builds are wrong"), issue("the notes are wrong"));
+}
+
+#[test]
+fn an_obstacle_without_a_next_step_is_a_question_beside_one_that_has_one() {
+    let closed = |about: &[&str]| {
+        let mut world = approvable();
+        let (why, next) = ("it is blocked".to_owned(), vec!["accept it".to_owned()]);
+        let about = about.iter().map(|about| (*about).to_owned()).collect();
+        world.facts.approval_gates = seen(ApprovalGates::Closed { why, next, about }, world.now);
+        world.of(T::ChangeAdvisoryStatus).topic
+    };
+    let first = closed(&["accept it", "OCPBUGS-1 (ON_QA) has no contact"]);
+    assert_ne!(first, closed(&["accept it"]));
+    assert_ne!(first, closed(&["accept it", "the notes are wrong"]));
+    let more = ["OCPBUGS-2 has no contact", "accept it", "OCPBUGS-3 (no status) has no contact"];
+    assert_eq!(first, closed(&more));
 }
 
 #[test]

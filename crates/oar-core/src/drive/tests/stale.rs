@@ -1,10 +1,10 @@
 //! What was judged changes afterwards.
 
-use super::{FIRST, approvable, first, hours, metadata, record, seen, staged, unavailable};
+use super::{FIRST, World, approvable, first, hours, metadata, record, seen, staged, unavailable};
 use crate::drive::facts::{BuildData, FactKey, Pushes, Tests};
 use crate::drive::verdict::{NodePlan, ToDo, Verdict};
 use crate::flow::nodes::Node;
-use crate::statebox::{RunOutcome, TaskName as T, TaskStatus};
+use crate::statebox::{NewWait, RunOutcome, TaskName as T, TaskStatus};
 
 fn commands(plan: &NodePlan) -> Vec<&str> {
     match &plan.to_do {
@@ -155,17 +155,54 @@ fn the_mark_of_a_promotion_by_hand_is_waited_for_from_the_change_of_its_record_o
     }
 }
 
+/// The shipment at another commit, of which GitLab cannot say whether it differs from `0ld`.
+fn uncompared(world: &mut World) {
+    let mut stage = world.facts.stage_release.value().unwrap().clone();
+    stage.uncompared.insert("0ld".to_owned(), "GitLab: 503".to_owned());
+    world.facts.stage_release = seen(stage, world.now);
+}
+
 #[test]
-fn a_commit_that_could_not_be_compared_changes_no_verdict() {
-    for task in [T::ImageConsistencyCheck, T::StageTesting] {
+fn a_commit_that_could_not_be_compared_changes_no_verdict_and_lets_nobody_approve() {
+    for (task, other) in
+        [(T::ImageConsistencyCheck, T::StageTesting), (T::StageTesting, T::ImageConsistencyCheck)]
+    {
         let mut world = approvable();
+        assert_eq!(world.of(T::ChangeAdvisoryStatus).verdict, Verdict::Ready);
         world.judge(task, "sha", "0ld");
-        let mut stage = world.facts.stage_release.value().unwrap().clone();
-        stage.sha = None;
-        world.facts.stage_release = seen(stage, world.now);
-        assert_eq!(world.of(task).verdict, Verdict::Done, "{task}");
+        uncompared(&mut world);
+        let plan = world.of(task);
+        assert_eq!(plan.verdict, Verdict::Done, "{task}");
+        assert!(plan.note.unwrap().contains("cannot be determined: GitLab: 503"), "{task}");
         assert_eq!(world.plan(Node::StageRelease).verdict, Verdict::Done);
+        let approval = world.of(T::ChangeAdvisoryStatus);
+        assert!(matches!(approval.verdict, Verdict::Waiting { unknown: true, .. }), "{approval:?}");
+        assert_eq!((&approval.to_do, approval.person), (&ToDo::Nothing, None), "{approval:?}");
+        assert!(approval.next_look.is_some() && approval.lacks.is_some(), "{approval:?}");
+        // What is known to have changed stays stale.
+        world.judge(other, "sha", "0lder");
+        assert_eq!(world.of(other).verdict.name(), "asks", "{other}");
     }
+}
+
+#[test]
+fn an_approval_that_waits_is_not_carried_on_while_a_commit_cannot_be_compared() {
+    let mut world = approvable();
+    world.set(T::ChangeAdvisoryStatus, TaskStatus::InProgress);
+    let now = world.now;
+    let condition = "the metadata URL".to_owned();
+    let wait = NewWait { condition, since: now, until: now + hours(48), next_check: now };
+    let _ = world.state().begin_wait(T::ChangeAdvisoryStatus, &wait);
+    let carries_on = |world: &World| matches!(world.of(T::ChangeAdvisoryStatus).to_do, ToDo::Run { .. });
+    assert!(carries_on(&world));
+    uncompared(&mut world);
+    assert!(!carries_on(&world));
+    let plan = world.of(T::ChangeAdvisoryStatus);
+    assert!(plan.note.as_ref().unwrap().contains("still ships what was tested"), "{plan:?}");
+    assert!(plan.next_look.is_some());
+    // Whoever looks after the deadline asks people.
+    world.now = plan.deadline.unwrap().parse().unwrap();
+    assert!(carries_on(&world));
 }
 
 #[test]

@@ -146,8 +146,11 @@ pub(super) async fn tell_without_statebox(call: &Call, ran: &Ran) -> Result<Told
     let message =
         Question { release, key: node, telling: notify::Telling::New, open: &open }.message(&channel);
     let since = call.clock().now().checked_sub(SAID_FOR).ok();
-    let arrived = posted(call, message, since, call.permit()?).await?.is_some();
-    Ok(Told::of(usize::from(arrived), usize::from(!arrived)))
+    Ok(match delivered(call, &message, since, call.permit()?).await? {
+        Delivery::Sent(_) => Told::of(1, 0),
+        Delivery::AlreadySent(_) => Told::default(),
+        Delivery::Pending(_) | Delivery::Unclear(_) => Told::of(0, 1),
+    })
 }
 
 /// The channel in which people are told; `None` without a document, when the plan says the same.
@@ -225,15 +228,25 @@ async fn posted(
     since: Option<Timestamp>,
     permit: &WritePermit,
 ) -> Result<Option<Posted>, TaskError> {
+    Ok(match delivered(call, &message, since, permit).await? {
+        Delivery::Sent(posted) | Delivery::AlreadySent(posted) => Some(posted),
+        Delivery::Pending(_) | Delivery::Unclear(_) => None,
+    })
+}
+
+async fn delivered(
+    call: &Call,
+    message: &Message,
+    since: Option<Timestamp>,
+    permit: &WritePermit,
+) -> Result<Delivery, TaskError> {
     let slack = call.clients().slack()?;
     let earlier = since.map_or(PreviousSend::NotSent, PreviousSend::PerhapsSince);
-    Ok(match deliver(&slack, call.clock(), &message, earlier, permit).await {
-        Delivery::Sent(posted) | Delivery::AlreadySent(posted) => Some(posted),
-        other => {
-            tracing::warn!("people are told later: the message to {} is {other}", message.channel);
-            None
-        }
-    })
+    let delivery = deliver(&slack, call.clock(), message, earlier, permit).await;
+    if let Delivery::Pending(_) | Delivery::Unclear(_) = &delivery {
+        tracing::warn!("people are told later: the message to {} is {delivery}", message.channel);
+    }
+    Ok(delivery)
 }
 
 /// Who is asked: mentioned where Slack has a group of them.

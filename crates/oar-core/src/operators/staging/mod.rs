@@ -16,6 +16,7 @@ pub use report::{AdvisoryRow, StagingDone};
 use crate::clients::errata::{Advisory, AdvisoryId, AdvisoryState, ErrataClient, StagePush, Verdict};
 use crate::error::{ErrorClass, ServiceError};
 use crate::failures::Failures;
+use crate::flow::consent::covers_later;
 use crate::flow::outcome::{Plan, PlanSummary, Refusal, Step, TaskError, TaskOutcome};
 use crate::flow::recorder::Recorder;
 use crate::permit::WritePermit;
@@ -101,8 +102,11 @@ impl Plan for StagingPlan {
         let mut notes: Vec<String> =
             rest.map(|advisory| format!("{}: {}", advisory.subject(), advisory.words())).collect();
         notes.extend(self.notes.iter().cloned());
-        let later =
+        let later: Vec<Step> =
             self.advisories.iter().filter(|it| it.follows_first()).map(StagedAdvisory::step).collect();
+        if !later.is_empty() {
+            notes.push(covers_later());
+        }
         PlanSummary { later, ..PlanSummary::new(due.map(StagedAdvisory::step).collect(), notes) }
     }
 

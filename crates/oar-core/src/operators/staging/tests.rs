@@ -136,7 +136,11 @@ fn only_what_was_never_pushed_is_pushed_later_without_another_question() {
     ] {
         let plan = plan(&[1], &world([(1, follows.clone()), (9, advisory("QE", &[], &[]))]));
         assert_eq!(*standing(&plan, 1), StagingStatus::Waits(vec![id(9)]), "{follows:?}");
-        assert_eq!(plan.summary().later.len(), expected, "{follows:?}");
+        let PlanSummary { later, notes, .. } = plan.summary();
+        assert_eq!(later.len(), expected, "{follows:?}");
+        let is_said =
+            notes.contains(&"a consent to this plan covers what follows, within 24 hours".to_owned());
+        assert_eq!(is_said, expected > 0, "{notes:?}");
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::super::check::validate_text;
 use super::super::*;
-use super::{at, fresh, start};
+use super::{at, end, fresh, start};
 use crate::clock::Clock;
 use crate::error::{Classified as _, ErrorClass};
 use crate::permit::WritePermit;
@@ -133,6 +133,21 @@ fn a_used_consent_covers_what_comes_later_for_its_day_and_nothing_else() {
     let mut unused = state.clone();
     let _ = unused.withdraw_consents(TASK, COMMAND, "boss", at("10:30:00"));
     let _ = state.use_consent(TASK, PLAN, "run-1", at("11:00:00")).unwrap();
+    assert!(!covers(&state, COMMAND, &["a1"], now), "the run has not begun");
+    let run = start("run-1", "11:00:00");
+    let _ = state.start_run(TASK, &run);
+    assert!(!covers(&state, COMMAND, &["a1"], now), "the run has no end");
+    for (outcome, expected) in [
+        (RunOutcome::Pass, true),
+        (RunOutcome::InProgress, true),
+        (RunOutcome::Fail, false),
+        (RunOutcome::Blocked, false),
+        (RunOutcome::Interrupted, false),
+    ] {
+        let ended = ended(&state, &run, outcome);
+        assert_eq!(covers(&ended, COMMAND, &["a1"], now), expected, "{outcome:?}");
+    }
+    let state = ended(&state, &run, RunOutcome::InProgress);
     let state = State::parse(&state.to_yaml()).unwrap();
     assert!(covers(&state, COMMAND, &["a1"], now) && covers(&state, COMMAND, &["b2", "a1"], now));
     for steps in [&[][..], &["c3"], &["a1", "c3"]] {
@@ -142,6 +157,35 @@ fn a_used_consent_covers_what_comes_later_for_its_day_and_nothing_else() {
     let end = at("10:00:00") + CONSENT_LIFETIME;
     assert!(!covers(&state, COMMAND, &["a1"], end));
     assert!(covers(&state, COMMAND, &["a1"], end - SignedDuration::from_secs(1)));
+    // It ends when it is withdrawn, and when somebody consents anew.
+    let standing = |state: &State, time| state.consents(TASK)[0].standing(time).to_string();
+    let used = "used by run run-1 at 2026-07-02T11:00:00Z";
+    assert_eq!(standing(&state, now), format!("{used}, and covers what follows until 2026-07-03T10:00:00Z"));
+    assert_eq!(standing(&state, end), used);
+    assert!(state.consents(TASK)[0].may_still_serve(now) && !state.consents(TASK)[0].is_valid_at(now));
+    let mut withdrawn = state.clone();
+    assert_eq!(withdrawn.withdraw_consents(TASK, COMMAND, "boss", now), Change::Changed);
+    let mut replaced = state.clone();
+    let _ = replaced.record_consent(TASK, &consent("b", OTHER, "12:00:00"));
+    for (state, by) in [(withdrawn, "boss"), (replaced, "lead")] {
+        let mut state = State::parse(&state.to_yaml()).unwrap();
+        assert!(!covers(&state, COMMAND, &["a1"], now), "{by}");
+        let expected = format!("{used}, withdrawn by {by} at 2026-07-02T12:00:00Z");
+        assert_eq!(standing(&state, now), expected);
+        let mut later = state.clone();
+        let _ = later.withdraw_consents(TASK, COMMAND, "somebody", at("13:00:00"));
+        assert_eq!(later.consents(TASK)[0], state.consents(TASK)[0], "it is withdrawn once");
+        let again = state.use_consent(TASK, PLAN, "run-2", now).unwrap_err().to_string();
+        assert!(again.contains(used), "{again}");
+    }
+}
+
+/// The state after `run` has ended like this.
+fn ended(state: &State, run: &RunStart, outcome: RunOutcome) -> State {
+    let mut state = state.clone();
+    let end = RunEnd { outcome, ..end(run, "11:10:00", TaskStatus::InProgress, None) };
+    let _ = state.finish_run(TASK, &end);
+    state
 }
 
 #[test]
