@@ -405,7 +405,8 @@ mod tests {
                     assert!(take(&first, 7).await.unwrap());
                 }
                 if knows_it {
-                    (first.learn().await.unwrap(), second.learn().await.unwrap());
+                    first.learn().await.unwrap();
+                    second.learn().await.unwrap();
                 }
                 let before = store.requests().1;
                 store.plan(std::iter::repeat_n(Fault::None, lost).chain([Fault::LostAfter]));
