@@ -244,21 +244,16 @@ impl Pages {
         shower: &Shower,
     ) -> Result<Made, Failure> {
         let looked_up;
-        let (view, at, problems) = match builds.build(name) {
-            Some(known) => {
-                let view = known.view.as_ref().map_err(|why| {
-                    unusable(&format!("The record of {} {}", name.build, unusable_words(why)), shower)
-                })?;
-                let problems = [
-                    ("the records of builds", &builds.problem),
-                    ("the record of this build", &known.problem),
-                ];
-                (view.as_ref(), known.at, items(problems, shower))
-            }
-            None => {
-                looked_up = self.builds.get_with(name.clone(), self.look_up(name)).await?;
-                (&looked_up.0, looked_up.1, Vec::new())
-            }
+        let (view, at, problems) = if let Some(known) = builds.build(name) {
+            let view = known.view.as_ref().map_err(|why| {
+                unusable(&format!("The record of {} {}", name.build, unusable_words(why)), shower)
+            })?;
+            let problems =
+                [("the records of builds", &builds.problem), ("the record of this build", &known.problem)];
+            (view.as_ref(), known.at, items(problems, shower))
+        } else {
+            looked_up = self.builds.get_with(name.clone(), self.look_up(name)).await?;
+            (&looked_up.0, looked_up.1, Vec::new())
         };
         let page = BuildPage::new(view, &self.record(name), shower.moment(at), problems, shower);
         made(format!("Build {}", name.build), Place::Build, &page, form)

@@ -265,15 +265,12 @@ fn normalised(text: &str) -> String {
             let character = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32)?;
             Some((character, rest))
         });
-        match written {
-            Some((character, rest)) => {
-                read.push(character);
-                read.push_str(rest);
-            }
-            None => {
-                read.push_str("\\u{");
-                read.push_str(part);
-            }
+        if let Some((character, rest)) = written {
+            read.push(character);
+            read.push_str(rest);
+        } else {
+            read.push_str("\\u{");
+            read.push_str(part);
         }
     }
     read.replace('\r', "").to_lowercase()

@@ -476,7 +476,7 @@ mod tests {
         let taken = join_all(waiting).await;
         assert!(taken.iter().all(Result::is_err), "{taken:?}");
         assert!(
-            taken.iter().flat_map(|it| it.as_ref().err()).all(|it| it.class() == ErrorClass::Unavailable)
+            taken.iter().filter_map(|it| it.as_ref().err()).all(|it| it.class() == ErrorClass::Unavailable)
         );
         assert!(take(&notebook, 4).await.unwrap(), "{:?}", store.messages());
     }
