@@ -204,15 +204,15 @@ fn buttons(message: &Message) -> Vec<&str> {
     elements.filter_map(|element| element.get("text")?.get("text")?.as_str()).collect()
 }
 
-/// A message as people see it: its blocks, where it has some.
+/// A message as people see it: its blocks, where it has some. Of a plan that is answered only what is new, as it was shown before.
 fn shown(world: &World, message: &Message) -> String {
     let blocks = message.blocks.as_ref().and_then(Value::as_array).into_iter().flatten();
     let mut parts: Vec<&str> = blocks.filter_map(|block| block.get("text")?.get("text")?.as_str()).collect();
-    if parts.is_empty() {
-        parts.push(&message.text);
-    }
     let labels: Vec<String> = buttons(message).iter().map(|label| format!("[{label}]")).collect();
     let labels = labels.join(" ");
+    if parts.is_empty() || labels.is_empty() {
+        parts = vec![&message.text];
+    }
     if !labels.is_empty() {
         parts.push(&labels);
     }
