@@ -1,6 +1,8 @@
 //! `oar hold`: nothing begins for a release, or for any, until it is withdrawn. Whatever cannot be found out of that counts
 //! as held.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use end_to_end::matrix::proofs::{self, HeldRuns};
 use end_to_end::matrix::scenario;
 use end_to_end::{ERRATA, Fault, FaultKind, Harness, KONFLUX, LEAD, Run};
@@ -232,6 +234,8 @@ fn what_cannot_be_recorded_is_refused() {
     assert_says(&run.stderr, &["has no StateBox"]);
 }
 
+/// Commands that are held at the same time: more would make their moments less certain.
+const WORKERS: usize = 2;
 /// Commands with many changes, and such whose changes cannot be undone.
 const HELD: [&str; 12] = [
     "take_ownership_konflux",
@@ -250,7 +254,17 @@ const HELD: [&str; 12] = [
 
 #[test]
 fn held_at_any_moment_nothing_begins_any_more_and_the_next_run_finishes_with_each_effect_once() {
-    let runs: HeldRuns = HELD.map(|name| proofs::held(&scenario(name), 3, HELD.len())).into_iter().sum();
+    // The commands mostly wait, so several are tried at the same time.
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let names = std::iter::from_fn(|| HELD.get(next.fetch_add(1, Ordering::Relaxed)));
+        names.map(|name| proofs::held(&scenario(name), 3, HELD.len())).sum::<HeldRuns>()
+    };
+    let runs: HeldRuns = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
+        let ended = workers.into_iter().map(std::thread::ScopedJoinHandle::join);
+        ended.map(|runs| runs.unwrap_or_else(|why| std::panic::resume_unwind(why))).sum()
+    });
     println!("{runs:?}");
     assert!(runs.are_most(), "{runs:?}");
 }
