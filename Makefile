@@ -72,10 +72,12 @@ unit: build-tests run-tests ## Build the programs and run the tests
 build-tests:
 	$(CARGO) build --locked --workspace --bins --tests
 
-# The tests of every command mostly wait for answers and pauses, so twice as many of them run as there are processors.
+# Tests mostly wait for answers and pauses, so more of them run than there are processors: half as many again, and of those
+# of every command twice as many.
 run-tests:
 	@failed=0; \
-	$(CARGO) test --locked --workspace --no-fail-fast -- --skip every_command:: || failed=1; \
+	$(CARGO) test --locked --workspace --no-fail-fast -- --skip every_command:: \
+		--test-threads $$(($$(nproc) + ($$(nproc) + 1) / 2)) || failed=1; \
 	$(CARGO) test --locked --workspace --test matrix -- every_command:: --test-threads $$((2 * $$(nproc))) || failed=1; \
 	exit $$failed
 
